@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ * covey/runtime.h - brings the runtime up, runs the first task, and takes everything down again. */
+#ifndef COVEY_RUNTIME_H
+#define COVEY_RUNTIME_H
+
+#include <covey/defs.h>
+
+#include <stdio.h>
+
+COVEY_BEGIN
+
+typedef struct covey_options {
+    int workers;            /* slots of parallelism; 0: COVEY_WORKERS, else the CPUs this process may
+                               use (affinity and cgroup quota); at most 1024 */
+    size_t stack_size;      /* a task's address space, committed a page at a time; 0:
+                               COVEY_STACK_SIZE, else 256 KiB */
+    int dump_signal;        /* covey_dump to stderr on this signal; 0: COVEY_DUMP_SIGNAL (a number or
+                               QUIT, USR1, USR2, HUP), else none */
+    int64_t exit_grace_ns;  /* 0: 10 s; how long tasks may take to end after the root context was
+                               cancelled */
+    bool no_fault_handler;  /* do not tell stack overflows on SIGSEGV/SIGBUS (the handler chains to
+                               the one before it) */
+    bool no_deadlock_check; /* do not abort when all tasks are asleep */
+    /* A detached task (covey_go, covey_waitgroup_go) failed. Runs in that task, which is about to
+     * end; must not block. */
+    void (*on_error)(const char *name, uint64_t id, int code, const char *message);
+} covey_options;
+
+/* Starts the workers, runs main_fn(root context, arg) as the first task, then cancels the root
+ * context, joins whatever covey_go left behind, stops the workers and returns main_fn's code, with
+ * its message in covey_errmsg(). No thread, descriptor or byte of the runtime is left. It can be
+ * called again. Blocks the calling thread.
+ *
+ * A task still alive exit_grace_ns after that cancellation is reported on standard error by name,
+ * place and id. If all that are left are parked, they are discarded (their clean-up does not run)
+ * and covey_run returns; if one still runs C code the process aborts, since nothing else is safe.
+ *
+ * -EBUSY: a runtime is up in this process, or this is a forked child of one. -ENOMEM, -EAGAIN:
+ * it could not start. -EINVAL: an option is out of range.
+ *
+ * When every task waits and nothing in the process could wake one (no timer, no watched descriptor,
+ * no blocking call, no thread but covey's own) covey prints
+ * "covey: fatal: all tasks are asleep - deadlock!" with a dump and aborts. */
+COVEY_API int covey_run(covey_fn *main_fn, void *arg);
+COVEY_API int covey_run_with(const covey_options *opts, covey_fn *main_fn, void *arg);
+COVEY_API int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *main_fn,
+                           void *arg);
+#define covey_run(fn, arg) covey_run_at(COVEY_SITE(#fn), NULL, (fn), (arg))
+#define covey_run_with(opts, fn, arg) covey_run_at(COVEY_SITE(#fn), (opts), (fn), (arg))
+
+/* How many workers the running runtime has; 0 if none is up. */
+COVEY_API int covey_workers(void);
+
+/* Figures of the running runtime; all zero if none is up. Counters are totals since its start. */
+typedef struct covey_stats {
+    uint64_t tasks_started, tasks_ended, tasks_failed; /* failed: detached ones only */
+    uint64_t parks, steals, takeovers;                 /* takeovers: stuck workers moved */
+    int workers, threads, blocking_threads;            /* threads: carrying or spare */
+} covey_stats;
+COVEY_API void covey_stats_get(covey_stats *out);
+
+/* Writes one line a task: id, name, state, what it waits for and how long, where it was started.
+ * From any thread; does not switch; takes no lock that a task could hold. */
+COVEY_API void covey_dump(FILE *out);
+
+COVEY_END
+#endif
