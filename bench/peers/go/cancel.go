@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+)
+
+// Row 16: cancel a context that tasks wait on, until the last is joined. See bench/cancel.c.
+func measureCancel(args []string) {
+	tasks, rounds := number(args, 0, 10000), number(args, 1, 10)
+	receives := word(args, 2, "ctx") == "recv"
+	runCancel(tasks/10, receives)
+
+	best := span{wall: math.MaxInt64}
+	for i := 0; i < rounds; i++ {
+		if s := runCancel(tasks, receives); s.wall < best.wall {
+			best = s
+		}
+	}
+	report("cancel", milliseconds(best.wall), "ms")
+	report("cancel_cpu", milliseconds(best.cpu), "ms")
+}
+
+func runCancel(tasks int, receives bool) span {
+	ctx, cancel := context.WithCancel(context.Background())
+	silent := make(chan struct{})
+	var started, ended sync.WaitGroup
+	waitForEnd := func() {
+		started.Done()
+		if receives {
+			select {
+			case <-silent:
+				check(false)
+			case <-ctx.Done():
+			}
+		} else {
+			<-ctx.Done()
+		}
+		ended.Done()
+	}
+	started.Add(tasks)
+	ended.Add(tasks)
+	for i := 0; i < tasks; i++ {
+		go waitForEnd()
+	}
+	started.Wait()
+	time.Sleep(2 * time.Millisecond) // the last ones park
+
+	s := startSpan()
+	cancel()
+	ended.Wait()
+	s.end()
+	return s
+}
