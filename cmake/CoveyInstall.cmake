@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# What is installed: headers, libraries, .pc files, CMake package, man pages, the covey command.
+include(CMakePackageConfigHelpers)
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/covey)
+
+# A .pc finds its prefix from where it stands, so that an installed tree can be moved and
+# `cmake --install --prefix` can be used. How far up that is depends on the libdir.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+    set(covey_pc_prefix "${CMAKE_INSTALL_PREFIX}")
+    set(covey_pc_libdir "${CMAKE_INSTALL_LIBDIR}")
+else()
+    file(RELATIVE_PATH up "/p/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/p")
+    string(REGEX REPLACE "/$" "" up "${up}")
+    set(covey_pc_prefix "\${pcfiledir}/${up}")
+    set(covey_pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+endif()
+if(IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+    set(covey_pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
+else()
+    set(covey_pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+
+function(covey_install_library name export)
+    configure_file(packaging/${name}.pc.in packaging/${name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/packaging/${name}.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+    install(TARGETS ${name}-static EXPORT ${export}-static
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    install(EXPORT ${export}-static NAMESPACE covey:: DESTINATION ${package_dir})
+    if(COVEY_SHARED)
+        install(TARGETS ${name} EXPORT ${export}-shared
+            LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+            NAMELINK_COMPONENT Development)
+        install(EXPORT ${export}-shared NAMESPACE covey:: DESTINATION ${package_dir})
+    endif()
+endfunction()
+
+covey_install_library(covey covey)
+if(covey_with_http)
+    covey_install_library(covey-http covey-http)
+    if(TARGET covey-command)
+        install(TARGETS covey-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    endif()
+endif()
+
+configure_package_config_file(packaging/coveyConfig.cmake.in packaging/coveyConfig.cmake
+    INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
+write_basic_package_version_file(packaging/coveyConfigVersion.cmake
+    VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
+install(FILES
+    ${PROJECT_BINARY_DIR}/packaging/coveyConfig.cmake
+    ${PROJECT_BINARY_DIR}/packaging/coveyConfigVersion.cmake
+    DESTINATION ${package_dir})
+
+# Made by `./dev docs`; without them the library installs just as well.
+if(EXISTS ${PROJECT_SOURCE_DIR}/docs/man)
+    install(DIRECTORY docs/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} FILES_MATCHING PATTERN "*.[1357]")
+endif()

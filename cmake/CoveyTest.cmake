@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+# How programs and tests are made. Which there are: CoveyTests.cmake.
+
+set(covey_lib covey-static)
+if(COVEY_TEST_SHARED)
+    set(covey_lib covey)
+endif()
+
+# covey_register(<test> <label> <seconds> [<VAR=value>...]): properties that all tests share.
+function(covey_register test label seconds)
+    math(EXPR seconds "${seconds} * ${COVEY_TEST_TIMEOUT}")
+    set(env ${ARGN}
+        COVEY_TEST_TIMEOUT=${COVEY_TEST_TIMEOUT}
+        COVEY_SANITIZER=${COVEY_SANITIZER}
+        COVEY_SOURCE_DIR=${PROJECT_SOURCE_DIR}
+        COVEY_BUILD_DIR=${PROJECT_BINARY_DIR}
+        COVEY_COMMAND=${PROJECT_BINARY_DIR}/covey)
+    if(COVEY_SANITIZER STREQUAL "asan")
+        list(APPEND env UBSAN_OPTIONS=print_stacktrace=1)
+    elseif(COVEY_SANITIZER STREQUAL "tsan")
+        list(APPEND env TSAN_OPTIONS=second_deadlock_stack=1)
+    endif()
+    set_tests_properties(${test} PROPERTIES
+        LABELS "${label}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77 ENVIRONMENT "${env}")
+endfunction()
+
+# covey_add_program(<target> <source> <output folder>): a user's program, with libcovey and, where
+# it is built, libcovey-http.
+function(covey_add_program target source folder)
+    get_filename_component(stem ${source} NAME_WE)
+    add_executable(${target} ${source})
+    set_target_properties(${target} PROPERTIES
+        OUTPUT_NAME ${stem} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${folder})
+    target_compile_options(${target} PRIVATE
+        -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fno-omit-frame-pointer)
+    file(STRINGS ${source} uses_http LIMIT_COUNT 1 REGEX "^#include <covey/http\\.h>")
+    if(uses_http)
+        string(REPLACE covey covey-http library ${covey_lib})
+        target_link_libraries(${target} PRIVATE ${library})
+    endif()
+    target_link_libraries(${target} PRIVATE ${covey_lib} Threads::Threads m)
+endfunction()
+
+# Whether source can be built here: without libcovey-http, what includes its header cannot.
+function(covey_can_build source result)
+    file(STRINGS ${source} uses_http LIMIT_COUNT 1 REGEX "^#include <covey/http\\.h>")
+    if(uses_http AND NOT covey_with_http)
+        set(${result} OFF PARENT_SCOPE)
+    else()
+        set(${result} ON PARENT_SCOPE)
+    endif()
+endfunction()
+
+# covey_programs(<folder>): each .c of it is a program, target <folder>-<stem>. Sets <folder>_stems.
+function(covey_programs folder)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${folder}/*.c)
+    set(stems)
+    foreach(source IN LISTS sources)
+        covey_can_build(${source} can_build)
+        if(can_build)
+            get_filename_component(stem ${source} NAME_WE)
+            covey_add_program(${folder}-${stem} ${source} ${folder})
+            list(APPEND stems ${stem})
+        endif()
+    endforeach()
+    set(${folder}_stems ${stems} PARENT_SCOPE)
+endfunction()
+
+function(covey_examples)
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" "" "SERVERS")
+    covey_programs(examples)
+    if(NOT COVEY_TESTS)
+        return()
+    endif()
+    foreach(stem IN LISTS examples_stems)
+        if(NOT stem IN_LIST arg_SERVERS)
+            add_test(NAME example.${stem} COMMAND examples-${stem})
+            covey_register(example.${stem} example 120)
+        endif()
+    endforeach()
+endfunction()
+
+# covey_unit_tests(<layer>...): each src/<layer>/*_test.c, linked with the objects of its layer and
+# of those below and nothing else, so that a call upward is an undefined reference.
+function(covey_unit_tests)
+    foreach(layer IN LISTS ARGN)
+        foreach(source IN LISTS covey_tests_${layer})
+            get_filename_component(stem ${source} NAME_WE)
+            set(target unit-${layer}-${stem})
+            add_executable(${target} ${source})
+            set_target_properties(${target} PROPERTIES
+                RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test/${layer} OUTPUT_NAME ${stem})
+            target_link_libraries(${target} PRIVATE covey_harness covey_flags)
+            foreach(object IN LISTS covey_objects_${layer})
+                target_link_libraries(${target} PRIVATE ${object})
+            endforeach()
+            if(layer MATCHES "^(http|tools)$")
+                target_link_libraries(${target} PRIVATE CURL::libcurl ${covey_lib})
+            endif()
+            string(REGEX REPLACE "_test$" "" stem ${stem})
+            add_test(NAME unit.${layer}.${stem} COMMAND ${target})
+            covey_register(unit.${layer}.${stem} unit 300)
+        endforeach()
+    endforeach()
+endfunction()
+
+# covey_suite(<folder> SECONDS <n> [WORKERS <n>...]): each test/<folder>/*_test.c, linked as a user
+# would, and each *_test.sh. Registered once for each number of workers.
+function(covey_suite folder)
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "SECONDS" "WORKERS")
+    if(NOT arg_WORKERS)
+        set(arg_WORKERS default)
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/${folder}/*_test.c)
+    file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/${folder}/*_test.sh)
+    foreach(source IN LISTS sources)
+        covey_can_build(${source} can_build)
+        if(can_build)
+            get_filename_component(stem ${source} NAME_WE)
+            set(target ${folder}-${stem})
+            covey_add_program(${target} ${source} test/${folder})
+            target_link_libraries(${target} PRIVATE covey_harness)
+            string(REGEX REPLACE "_test$" "" stem ${stem})
+            foreach(workers IN LISTS arg_WORKERS)
+                covey_add_suite_test(${folder}.${stem} ${workers} COMMAND ${target})
+            endforeach()
+        endif()
+    endforeach()
+    if(CMAKE_CROSSCOMPILING)
+        return() # a script would start the programs without the emulator
+    endif()
+    foreach(source IN LISTS scripts)
+        get_filename_component(stem ${source} NAME_WE)
+        string(REGEX REPLACE "_test$" "" stem ${stem})
+        covey_add_suite_test(${folder}.${stem} default COMMAND bash ${source})
+    endforeach()
+endfunction()
+
+# One entry of a suite. Uses covey_suite()'s variables.
+macro(covey_add_suite_test name workers)
+    if("${workers}" STREQUAL "default")
+        add_test(NAME ${name} ${ARGN})
+        covey_register(${name} ${folder} ${arg_SECONDS})
+    else()
+        add_test(NAME ${name}.w${workers} ${ARGN})
+        covey_register(${name}.w${workers} ${folder} ${arg_SECONDS} COVEY_WORKERS=${workers})
+    endif()
+endmacro()
+
+# covey_crash_tests(): each test/crash/NAME.c must die, and its standard error match NAME.expect.
+function(covey_crash_tests)
+    if(CMAKE_CROSSCOMPILING)
+        return()
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/crash/*.c)
+    foreach(source IN LISTS sources)
+        get_filename_component(stem ${source} NAME_WE)
+        covey_add_program(crash-${stem} ${source} test/crash)
+        add_test(NAME crash.${stem} COMMAND bash ${PROJECT_SOURCE_DIR}/test/crash/run.sh
+            $<TARGET_FILE:crash-${stem}> ${PROJECT_SOURCE_DIR}/test/crash/${stem}.expect)
+        covey_register(crash.${stem} crash 60)
+    endforeach()
+endfunction()
+
+# covey_fuzz_replays(): each test/fuzz/NAME_fuzz.c run over test/fuzz/corpus/NAME/ without a fuzzer.
+# covey_fuzzers(): the same programs with libFuzzer.
+function(covey_fuzz_program target source)
+    add_executable(${target} ${source} ${ARGN})
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test/fuzz)
+    target_link_libraries(${target} PRIVATE covey_flags)
+    # A fuzzer may reach into one layer's objects; the line says which: /* fuzz-layer: http */
+    file(STRINGS ${source} layer LIMIT_COUNT 1 REGEX "fuzz-layer: ")
+    if(layer MATCHES "fuzz-layer: ([a-z]+)")
+        foreach(object IN LISTS covey_objects_${CMAKE_MATCH_1})
+            target_link_libraries(${target} PRIVATE ${object})
+        endforeach()
+        if(CMAKE_MATCH_1 MATCHES "^(http|tools)$")
+            target_link_libraries(${target} PRIVATE CURL::libcurl covey-static)
+        endif()
+    else()
+        target_link_libraries(${target} PRIVATE covey-static)
+    endif()
+endfunction()
+
+function(covey_fuzz_replays)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/fuzz/*_fuzz.c)
+    foreach(source IN LISTS sources)
+        get_filename_component(stem ${source} NAME_WE)
+        string(REGEX REPLACE "_fuzz$" "" stem ${stem})
+        covey_fuzz_program(replay-${stem} ${source} ${PROJECT_SOURCE_DIR}/test/harness/replay.c)
+        add_test(NAME fuzz.${stem}
+            COMMAND replay-${stem} ${PROJECT_SOURCE_DIR}/test/fuzz/corpus/${stem})
+        covey_register(fuzz.${stem} fuzz 60)
+    endforeach()
+endfunction()
+
+function(covey_fuzzers)
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/test/fuzz/*_fuzz.c)
+    foreach(source IN LISTS sources)
+        get_filename_component(stem ${source} NAME_WE)
+        string(REGEX REPLACE "_fuzz$" "" stem ${stem})
+        covey_fuzz_program(fuzz-${stem} ${source})
+        target_compile_options(fuzz-${stem} PRIVATE -fsanitize=fuzzer)
+        target_link_options(fuzz-${stem} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+endfunction()

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# Which tests there are. Labels: unit, conformance, stress, fault, crash, example, tool, fuzz, rules,
+# install.
+
+add_library(covey_harness STATIC test/harness/harness.c)
+target_include_directories(covey_harness PUBLIC test/harness)
+target_compile_options(covey_harness PRIVATE -Wall -Wextra)
+
+covey_unit_tests(base os trace sched sync ctx chan group io debug)
+if(covey_with_http)
+    covey_unit_tests(http tools)
+endif()
+
+# What must hold whatever the parallelism is run with one worker, two, and more than there are CPUs.
+covey_suite(conformance SECONDS 600 WORKERS 1 2 8)
+covey_suite(stress SECONDS 900 WORKERS 1 2 8)
+covey_suite(fault SECONDS 300)
+if(covey_with_http)
+    covey_suite(http SECONDS 300)
+    covey_suite(tool SECONDS 300)
+endif()
+covey_crash_tests()
+covey_fuzz_replays()
+
+# Rules about the sources and packages need no particular build: they run once, in a plain one.
+if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
+    find_package(Python3 COMPONENTS Interpreter)
+    if(Python3_FOUND)
+        add_test(NAME rules.layers
+            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/layers/check.py)
+        add_test(NAME rules.layers_self_test
+            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/layers/check_test.py)
+        covey_register(rules.layers rules 60)
+        covey_register(rules.layers_self_test rules 60)
+    endif()
+    add_test(NAME install.headers COMMAND bash ${PROJECT_SOURCE_DIR}/test/install/headers.sh)
+    covey_register(install.headers install 300)
+    add_test(NAME install.consumers COMMAND bash ${PROJECT_SOURCE_DIR}/test/install/run.sh)
+    covey_register(install.consumers install 600)
+endif()
