@@ -2,8 +2,9 @@
  * switch.c - row 1: two tasks yield to each other.
  *
  * With one worker each yield is a switch to the other task; the warm-up counts how many were and
- * checks it. With two workers each task may have one to itself and find nobody to yield to:
- * switch_turns, the share of yields after which the other one had run, says how often. */
+ * checks it (Go and covey both look at another queue every 61st turn). With two workers each task
+ * may have one to itself and find nobody to yield to: switch_turns, the share of yields after which
+ * the other one had run, says how often. */
 #include "bench.h"
 
 #include <stdatomic.h>
@@ -53,7 +54,7 @@ static int measure_switch(covey_ctx *ctx, void *arg)
     int64_t yields = bench_number(arg, 0, 5000000);
     run_pair(ctx, yield_watched, yields / 10);
     double share = (double)turns / (2.0 * (double)(yields / 10));
-    BENCH_CHECK(covey_workers() > 1 || share > 0.98);
+    BENCH_CHECK(covey_workers() > 1 || share > 0.9);
 
     struct bench_span s = bench_span_start();
     run_pair(ctx, yield_plainly, yields);

@@ -21,7 +21,7 @@ func measureSwitch(args []string) {
 		}
 	})
 	share := float64(turns.Load()) / float64(2*(yields/10))
-	check(runtime.GOMAXPROCS(0) > 1 || share > 0.98)
+	check(runtime.GOMAXPROCS(0) > 1 || share > 0.9)
 
 	s := startSpan()
 	runPair(func(self int64) {
