@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * panic.h - fatal errors and assertions.
+ *
+ * COVEY_REQUIRE: misuse of the API, always checked. CVY_ASSERT: our invariants, debug builds.
+ * CVY_ASSERT_SLOW: O(n) validators, only with CVY_DEBUG > 1. */
+#ifndef CVY_BASE_PANIC_H
+#define CVY_BASE_PANIC_H
+
+#include "base/atomic.h"
+
+/* Prints "covey: fatal: ...", then what the hook says (tasks, stacks), and aborts. */
+_Noreturn void cvy_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
+
+/* What is printed after the message of a fatal error; the scheduler sets it while it is up. */
+extern void (*_Atomic cvy_fatal_hook)(void);
+
+#define COVEY_REQUIRE(cond, ...)                                                                   \
+    do {                                                                                           \
+        if (cvy_unlikely(!(cond))) {                                                               \
+            cvy_fatal(__VA_ARGS__);                                                                \
+        }                                                                                          \
+    } while (0)
+
+#ifndef CVY_DEBUG
+#define CVY_DEBUG 0
+#endif
+
+#if CVY_DEBUG
+#define CVY_ASSERT(cond)                                                                           \
+    COVEY_REQUIRE(cond, "assertion failed: %s (%s:%d)", #cond, __FILE__, __LINE__)
+#else
+#define CVY_ASSERT(cond) ((void)sizeof(cond))
+#endif
+
+#if CVY_DEBUG > 1
+#define CVY_ASSERT_SLOW(cond) CVY_ASSERT(cond)
+#else
+#define CVY_ASSERT_SLOW(cond) ((void)sizeof(cond))
+#endif
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT
+ * poll_epoll.c - the poller on epoll(7). */
+#define _GNU_SOURCE
+#include "os/poll.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVENTS_MAX 128
+#define NS_PER_SEC 1000000000
+#define NS_PER_MS 1000000
+
+int cvy_poll_open(struct cvy_poll *p)
+{
+    int code;
+
+    p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (p->epoll_fd < 0) {
+        return -errno;
+    }
+    p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (p->wake_fd < 0) {
+        code = -errno;
+        goto fail_epoll;
+    }
+    /* Edge-triggered: each write is an edge, so the counter never has to be read back. */
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->wake_fd, &ev) < 0) {
+        code = -errno;
+        goto fail_wake;
+    }
+    return 0;
+
+fail_wake:
+    (void)close(p->wake_fd);
+fail_epoll:
+    (void)close(p->epoll_fd);
+    return code;
+}
+
+void cvy_poll_close(struct cvy_poll *p)
+{
+    (void)close(p->wake_fd);
+    (void)close(p->epoll_fd);
+}
+
+int cvy_poll_add(struct cvy_poll *p, int fd, struct cvy_pollable *who)
+{
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = who};
+    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+int cvy_poll_arm(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who)
+{
+    struct epoll_event ev = {.events = EPOLLONESHOT, .data.ptr = who};
+
+    if (events & CVY_POLL_IN) {
+        ev.events |= EPOLLIN | EPOLLRDHUP;
+    }
+    if (events & CVY_POLL_OUT) {
+        ev.events |= EPOLLOUT;
+    }
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_MOD, fd, &ev) == 0) {
+        return 0;
+    }
+    /* Not there, or there under a number that was closed and opened again. */
+    if (errno != ENOENT) {
+        return -errno;
+    }
+    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+void cvy_poll_remove(struct cvy_poll *p, int fd)
+{
+    (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+static int wait_kernel(struct cvy_poll *p, struct epoll_event *events, int64_t timeout_ns)
+{
+    static atomic_bool has_pwait2 = true;
+
+    if (timeout_ns > 0 && cvy_load_relaxed(&has_pwait2)) {
+        struct timespec ts = {.tv_sec = timeout_ns / NS_PER_SEC,
+                              .tv_nsec = timeout_ns % NS_PER_SEC};
+        int n = epoll_pwait2(p->epoll_fd, events, EVENTS_MAX, &ts, NULL);
+        if (n >= 0 || errno != ENOSYS) {
+            return n;
+        }
+        cvy_store_relaxed(&has_pwait2, false);
+    }
+    int64_t ms = timeout_ns <= 0 ? timeout_ns : (timeout_ns + NS_PER_MS - 1) / NS_PER_MS;
+    return epoll_wait(p->epoll_fd, events, EVENTS_MAX, ms > 60000 ? 60000 : (int)ms);
+}
+
+int cvy_poll_wait(struct cvy_poll *p, int64_t timeout_ns, struct cvy_wakelist *list)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int n = wait_kernel(p, events, timeout_ns < 0 ? -1 : timeout_ns);
+
+    for (int i = 0; i < n; i++) {
+        struct cvy_pollable *who = events[i].data.ptr;
+        uint32_t e = events[i].events;
+        if (!who) {
+            continue;
+        }
+        uint32_t bits = 0;
+        if (e & EPOLLIN) {
+            bits |= CVY_POLL_IN;
+        }
+        if (e & EPOLLOUT) {
+            bits |= CVY_POLL_OUT;
+        }
+        if (e & EPOLLRDHUP) {
+            bits |= CVY_POLL_IN | CVY_POLL_HUP;
+        }
+        if (e & (EPOLLHUP | EPOLLERR)) {
+            bits |= CVY_POLL_IN | CVY_POLL_OUT | CVY_POLL_HUP;
+        }
+        who->on_events(who, bits, list);
+    }
+    return n < 0 ? 0 : n;
+}
+
+void cvy_poll_wake(struct cvy_poll *p)
+{
+    uint64_t one = 1;
+    (void)!write(p->wake_fd, &one, sizeof(one));
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * switch_x86_64.S - System V AMD64: rbx, rbp, r12-r15, mxcsr and the x87 control word survive a call.
+ * Returns with ret: the return-stack predictor stays balanced with the caller's frames. */
+#ifdef __x86_64__
+    .text
+    .globl cvy_switch
+    .hidden cvy_switch
+    .type cvy_switch, @function
+    .p2align 5
+cvy_switch:
+    .cfi_startproc
+    pushq %rbp
+    .cfi_adjust_cfa_offset 8
+    pushq %rbx
+    .cfi_adjust_cfa_offset 8
+    pushq %r12
+    .cfi_adjust_cfa_offset 8
+    pushq %r13
+    .cfi_adjust_cfa_offset 8
+    pushq %r14
+    .cfi_adjust_cfa_offset 8
+    pushq %r15
+    .cfi_adjust_cfa_offset 8
+    subq $8, %rsp
+    .cfi_adjust_cfa_offset 8
+    stmxcsr (%rsp)
+    fnstcw 4(%rsp)
+    movq %rsp, (%rdi)
+    movq %rsi, %rsp
+    ldmxcsr (%rsp)
+    fldcw 4(%rsp)
+    addq $8, %rsp
+    .cfi_adjust_cfa_offset -8
+    popq %r15
+    .cfi_adjust_cfa_offset -8
+    popq %r14
+    .cfi_adjust_cfa_offset -8
+    popq %r13
+    .cfi_adjust_cfa_offset -8
+    popq %r12
+    .cfi_adjust_cfa_offset -8
+    popq %rbx
+    .cfi_adjust_cfa_offset -8
+    popq %rbp
+    .cfi_adjust_cfa_offset -8
+    ret
+    .cfi_endproc
+    .size cvy_switch, . - cvy_switch
+
+/* First instruction of every task: r12 holds the entry. The undefined return address ends a
+ * debugger's walk here. */
+    .type cvy_switch_start, @function
+cvy_switch_start:
+    .cfi_startproc
+    .cfi_undefined rip
+    xorl %ebp, %ebp
+    call *%r12
+    ud2
+    .cfi_endproc
+    .size cvy_switch_start, . - cvy_switch_start
+
+/* void *cvy_switch_prepare(void *top, void (*entry)(void)) */
+    .globl cvy_switch_prepare
+    .hidden cvy_switch_prepare
+    .type cvy_switch_prepare, @function
+cvy_switch_prepare:
+    .cfi_startproc
+    leaq cvy_switch_start(%rip), %rax
+    movq $0, -8(%rdi)
+    movq $0, -16(%rdi)
+    movq %rax, -24(%rdi)        /* return address */
+    movq $0, -32(%rdi)          /* rbp */
+    movq $0, -40(%rdi)          /* rbx */
+    movq %rsi, -48(%rdi)        /* r12 */
+    movq $0, -56(%rdi)
+    movq $0, -64(%rdi)
+    movq $0, -72(%rdi)          /* r15 */
+    stmxcsr -80(%rdi)
+    fnstcw -76(%rdi)
+    leaq -80(%rdi), %rax
+    ret
+    .cfi_endproc
+    .size cvy_switch_prepare, . - cvy_switch_prepare
+#endif
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT
+ * sys.c - see sys.h. */
+#define _GNU_SOURCE
+#include "os/sys.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_SEC 1000000000
+
+bool cvy_fence_needed = true;
+
+int64_t cvy_clock_now(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+void cvy_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns)
+{
+    struct timespec ts = {.tv_sec = timeout_ns / NS_PER_SEC, .tv_nsec = timeout_ns % NS_PER_SEC};
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns < 0 ? NULL : &ts, NULL,
+                  0);
+}
+
+void cvy_futex_wake(_Atomic uint32_t *word, int count)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+bool cvy_membarrier_init(void)
+{
+    bool works =
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+    cvy_fence_needed = !works;
+    return works;
+}
+
+void cvy_membarrier(void)
+{
+    if (cvy_fence_needed) {
+        atomic_thread_fence(memory_order_seq_cst);
+    } else {
+        (void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+    }
+}
+
+/* Reads "quota period" of one cgroup directory; CPUs rounded up, 0 if unlimited or unreadable. */
+static int quota_of(const char *dir)
+{
+    char path[PATH_MAX];
+    long long quota = 0;
+    long long period = 0;
+
+    if (snprintf(path, sizeof(path), "/sys/fs/cgroup%s/cpu.max", dir) >= (int)sizeof(path)) {
+        return 0;
+    }
+    FILE *f = fopen(path, "re");
+    if (!f) {
+        return 0;
+    }
+    int fields = fscanf(f, "%lld %lld", &quota, &period);
+    (void)fclose(f);
+    return fields == 2 && quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+}
+
+/* The smallest quota of this process's cgroup (version 2) and those above it. */
+static int cgroup_quota(void)
+{
+    char line[PATH_MAX] = "";
+    int least = 0;
+    FILE *f = fopen("/proc/self/cgroup", "re");
+
+    if (!f) {
+        return 0;
+    }
+    while (fgets(line, sizeof(line), f) && strncmp(line, "0::", 3) != 0) {
+        line[0] = '\0';
+    }
+    (void)fclose(f);
+    line[strcspn(line, "\n")] = '\0';
+    char *dir = strncmp(line, "0::", 3) == 0 ? line + 3 : line;
+    for (;;) {
+        int cpus = quota_of(strcmp(dir, "/") == 0 ? "" : dir);
+        if (cpus > 0 && (least == 0 || cpus < least)) {
+            least = cpus;
+        }
+        char *slash = strrchr(dir, '/');
+        if (!slash) {
+            return least;
+        }
+        *slash = '\0';
+    }
+}
+
+int cvy_cpu_count(void)
+{
+    cpu_set_t set;
+    int cpus = 0;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+        cpus = CPU_COUNT(&set);
+    }
+    if (cpus < 1) {
+        /* More CPUs than a cpu_set_t holds. */
+        cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    }
+    int quota = cgroup_quota();
+    if (quota > 0 && quota < cpus) {
+        cpus = quota;
+    }
+    return cpus < 1 ? 1 : cpus;
+}
+
+int cvy_thread_count(void)
+{
+    int n = 0;
+    DIR *d = opendir("/proc/self/task");
+
+    if (!d) {
+        return -errno;
+    }
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        n += e->d_name[0] != '.';
+    }
+    (void)closedir(d);
+    return n;
+}
+
+uint64_t cvy_random_seed(void)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed)) {
+        seed = (uint64_t)cvy_clock_now();
+    }
+    return seed;
+}
+
+int *cvy_errno_ptr(void)
+{
+    return &errno;
+}
+
+int64_t cvy_env_number(const char *name)
+{
+    const char *text = getenv(name);
+    char *end = NULL;
+
+    if (!text || !*text) {
+        return 0;
+    }
+    long long n = strtoll(text, &end, 10);
+    return *end == '\0' && n > 0 ? n : 0;
+}

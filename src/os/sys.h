@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * sys.h - small wrappers of system calls: futex, clock, membarrier, CPUs, environment. Failures
+ * come back as negative codes; nobody above os/ looks at errno. */
+#ifndef CVY_OS_SYS_H
+#define CVY_OS_SYS_H
+
+#include "base/atomic.h"
+
+#include <stddef.h>
+
+/* Monotonic nanoseconds. */
+int64_t cvy_clock_now(void);
+
+/* Sleeps while *word == expected, at most timeout_ns (< 0: no limit). May wake for no reason. */
+void cvy_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
+void cvy_futex_wake(_Atomic uint32_t *word, int count);
+
+/* The expensive half of an asymmetric fence: when it returns, every running thread of the process
+ * has passed a full barrier. False where the kernel has none: then cvy_fence_needed is true and
+ * the cheap half must be a real fence. */
+bool cvy_membarrier_init(void);
+void cvy_membarrier(void);
+extern bool cvy_fence_needed;
+
+/* The cheap half: orders earlier stores before later loads as seen by who calls cvy_membarrier(). */
+static inline void cvy_light_fence(void)
+{
+    cvy_compiler_fence();
+    if (cvy_unlikely(cvy_fence_needed)) {
+        atomic_thread_fence(memory_order_seq_cst);
+    }
+}
+
+/* CPUs that this process may use: affinity and the cgroup's quota, at least 1. */
+int cvy_cpu_count(void);
+/* Threads of this process, from /proc; negative code if unknown. */
+int cvy_thread_count(void);
+uint64_t cvy_random_seed(void);
+/* The thread's errno location, asked anew. */
+int *cvy_errno_ptr(void);
+/* A positive number from the environment, 0 if unset or not one. */
+int64_t cvy_env_number(const char *name);
+
+#endif

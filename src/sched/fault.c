@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * fault.c - recognises a stack overflow in SIGSEGV or SIGBUS and says so.
+ *
+ * Runs on an alternate stack, one per carrier thread. Any other fault goes to the handler that was
+ * there before. Left alone in sanitizer builds, which have handlers of their own. */
+#define _GNU_SOURCE
+#include "sched/worker.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#define ALT_STACK_BYTES ((size_t)64 << 10)
+#define GUARD_BYTES 4096
+
+static struct sigaction previous_segv, previous_bus;
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    struct cvy_thread *th = cvy_thread_self();
+    struct cvy_task *t = th ? th->task : NULL;
+    const char *address = info->si_addr;
+    struct sigaction *previous = number == SIGSEGV ? &previous_segv : &previous_bus;
+
+    if (t && t->stack && address < t->stack->low && address >= t->stack->low - GUARD_BYTES) {
+        cvy_fatal("stack overflow in task %llu \"%s\" (%zu KiB)", (unsigned long long)t->id,
+                  cvy_task_label(t), cvy_stack_class_size(t->stack->class_index) / 1024);
+    }
+    if (previous->sa_flags & SA_SIGINFO) {
+        previous->sa_sigaction(number, info, context);
+    } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
+        previous->sa_handler(number);
+    } else {
+        /* The instruction faults again, now with the default's effect. */
+        (void)sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+    }
+}
+
+void cvy_fault_install(void)
+{
+    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    if (!CVY_SANITIZED) {
+        (void)sigemptyset(&action.sa_mask);
+        (void)sigaction(SIGSEGV, &action, &previous_segv);
+        (void)sigaction(SIGBUS, &action, &previous_bus);
+    }
+}
+
+static void restore(int number, const struct sigaction *previous)
+{
+    struct sigaction now;
+
+    if (sigaction(number, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
+        now.sa_sigaction == on_fault) {
+        (void)sigaction(number, previous, NULL);
+    }
+}
+
+void cvy_fault_remove(void)
+{
+    if (!CVY_SANITIZED) {
+        restore(SIGSEGV, &previous_segv);
+        restore(SIGBUS, &previous_bus);
+    }
+}
+
+void cvy_fault_thread_init(struct cvy_thread *th)
+{
+    if (CVY_SANITIZED || th->runtime->options.no_fault_handler) {
+        return;
+    }
+    th->alt_stack = malloc(ALT_STACK_BYTES);
+    if (th->alt_stack) {
+        stack_t ss = {.ss_sp = th->alt_stack, .ss_size = ALT_STACK_BYTES};
+        (void)sigaltstack(&ss, NULL);
+    }
+}
+
+void cvy_fault_thread_fini(struct cvy_thread *th)
+{
+    if (th->alt_stack) {
+        (void)sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+        free(th->alt_stack);
+    }
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * inspect.c - looks at the tasks from outside: dumps, figures, and whether all are asleep.
+ *
+ * A dump reads records that their owners write at the same time; each field is a moment's view. */
+#include "sched/wait.h"
+
+#include <string.h>
+
+static const char *const reasons[] = {
+    [CVY_WAIT_NONE] = "",
+    [CVY_WAIT_SEND] = "chan send",
+    [CVY_WAIT_RECV] = "chan receive",
+    [CVY_WAIT_SELECT] = "select",
+    [CVY_WAIT_MUTEX] = "mutex",
+    [CVY_WAIT_RWMUTEX_READ] = "rwmutex read",
+    [CVY_WAIT_RWMUTEX_WRITE] = "rwmutex write",
+    [CVY_WAIT_COND] = "cond",
+    [CVY_WAIT_SEM] = "semaphore",
+    [CVY_WAIT_WAITGROUP] = "waitgroup",
+    [CVY_WAIT_ONCE] = "once",
+    [CVY_WAIT_GROUP] = "group wait",
+    [CVY_WAIT_GROUP_LIMIT] = "group limit",
+    [CVY_WAIT_SLEEP] = "sleep",
+    [CVY_WAIT_READ] = "read",
+    [CVY_WAIT_WRITE] = "write",
+    [CVY_WAIT_BLOCKING] = "blocking call",
+    [CVY_WAIT_RESOLVE] = "name lookup",
+};
+
+static const char *const states[] = {
+    [CVY_TASK_FREE] = "free",       [CVY_TASK_NEW] = "new",         [CVY_TASK_RUNNABLE] = "runnable",
+    [CVY_TASK_RUNNING] = "running", [CVY_TASK_WAITING] = "waiting",
+};
+
+size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, void *arg), void *arg)
+{
+    size_t n = 0;
+
+    cvy_lock(&rt->lock);
+    struct cvy_slab *slabs = rt->slabs;
+    cvy_unlock(&rt->lock);
+    /* Slabs are only ever added in front, and freed with the runtime. */
+    for (struct cvy_slab *s = slabs; s; s = s->next) {
+        for (int i = 0; i < CVY_SLAB_TASKS; i++) {
+            if (cvy_load_relaxed(&s->tasks[i].state) == CVY_TASK_FREE) {
+                continue;
+            }
+            n++;
+            if (fn && !fn(&s->tasks[i], arg)) {
+                return n;
+            }
+        }
+    }
+    return n;
+}
+
+struct dump {
+    FILE *out;
+    int64_t now;
+};
+
+static bool dump_one(struct cvy_task *t, void *arg)
+{
+    struct dump *d = arg;
+    unsigned state = cvy_load_relaxed(&t->state);
+    const covey_site *site = t->site;
+
+    (void)fprintf(d->out, "  task %llu \"%s\" %s", (unsigned long long)t->id, cvy_task_label(t),
+                  state <= CVY_TASK_WAITING ? states[state] : "?");
+    if (state == CVY_TASK_WAITING) {
+        unsigned reason = cvy_load_relaxed(&t->reason);
+        int64_t since = cvy_load_relaxed(&t->wait_since);
+        (void)fprintf(d->out, " in %s %p",
+                      reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "?",
+                      (void *)(uintptr_t)cvy_load_relaxed(&t->wait_object));
+        if (since > 0 && d->now > since) {
+            (void)fprintf(d->out, " for %.3f s", (double)(d->now - since) / (double)COVEY_SEC);
+        }
+    }
+    if (site) {
+        (void)fprintf(d->out, ", started at %s:%d", site->file, site->line);
+    }
+    (void)fputc('\n', d->out);
+    return true;
+}
+
+void cvy_dump_tasks(struct cvy_runtime *rt, FILE *out)
+{
+    struct dump d = {.out = out, .now = cvy_clock_now()};
+
+    (void)fprintf(out, "covey: tasks on %d worker(s):\n", rt->worker_count);
+    size_t n = cvy_tasks_each(rt, dump_one, &d);
+    (void)fprintf(out, "covey: %zu task(s)\n", n);
+}
+
+void covey_dump(FILE *out)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    if (rt) {
+        cvy_dump_tasks(rt, out);
+    } else {
+        (void)fputs("covey: no runtime is up\n", out);
+    }
+}
+
+void cvy_fatal_dump(void)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_thread *th = cvy_thread_self();
+
+    if (th && th->task && !th->task->is_foreign) {
+        (void)fprintf(stderr, "covey: in task %llu \"%s\"\n", (unsigned long long)th->task->id,
+                      cvy_task_label(th->task));
+    }
+    if (rt) {
+        cvy_dump_tasks(rt, stderr);
+    }
+}
+
+void cvy_check_deadlock(struct cvy_runtime *rt)
+{
+    if (rt->options.no_deadlock_check || CVY_TSAN || cvy_load_relaxed(&rt->stopping)) {
+        return;
+    }
+    /* Covey's own: carriers, pool, watchdog, and the thread inside covey_run(). Any other could
+     * still call in. */
+    int own = cvy_blocking_threads(rt) + 2;
+    cvy_lock(&rt->lock);
+    own += rt->thread_count;
+    bool is_quiet = cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&
+                    rt->global.count == 0 && cvy_load_acquire(&rt->blocking_jobs) == 0 &&
+                    cvy_load_relaxed(&rt->fd_waiters) == 0;
+    cvy_unlock(&rt->lock);
+    if (!is_quiet || cvy_tasks_each(rt, NULL, NULL) == 0 || cvy_thread_count() != own) {
+        return;
+    }
+    /* Threads take time to start and to end: the count must hold together with the quiet. */
+    if (cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&
+        cvy_load_relaxed(&rt->detached) > 0) {
+        cvy_fatal("all tasks are asleep - deadlock!");
+    }
+}
+
+int covey_workers(void)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+    return rt ? rt->worker_count : 0;
+}
+
+void covey_stats_get(covey_stats *out)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    memset(out, 0, sizeof(*out));
+    if (!rt) {
+        return;
+    }
+    out->tasks_started = cvy_load_relaxed(&rt->foreign_started);
+    for (int i = 0; i < rt->worker_count; i++) {
+        struct cvy_worker *w = &rt->workers[i];
+        out->tasks_started += cvy_load_relaxed(&w->started);
+        out->tasks_ended += cvy_load_relaxed(&w->ended);
+        out->parks += cvy_load_relaxed(&w->parks);
+        out->steals += cvy_load_relaxed(&w->steals);
+    }
+    out->tasks_failed = cvy_load_relaxed(&rt->failed);
+    out->takeovers = cvy_load_relaxed(&rt->takeovers);
+    out->workers = rt->worker_count;
+    cvy_lock(&rt->lock);
+    out->threads = rt->thread_count;
+    cvy_unlock(&rt->lock);
+    out->blocking_threads = cvy_blocking_threads(rt);
+}

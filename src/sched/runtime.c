@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ * runtime.c - brings workers, poller, pool and watchdog up, and takes them down. */
+#include "sched/wait.h"
+
+#include <covey/error.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#undef errno
+
+#define WORKERS_MAX 1024
+#define SPARE_THREADS_MAX 256
+#define STACK_SIZE_DEFAULT ((size_t)256 << 10)
+#define STACK_SIZE_MIN ((size_t)16 << 10)
+#define STACK_SIZE_MAX ((size_t)1 << 30)
+#define GRACE_NS_DEFAULT (10 * COVEY_SEC)
+
+struct cvy_runtime *_Atomic cvy_runtime_now;
+
+static int options_fill(covey_options *o)
+{
+    if (o->workers == 0) {
+        o->workers = (int)cvy_env_number("COVEY_WORKERS");
+    }
+    if (o->workers == 0) {
+        o->workers = cvy_cpu_count();
+    }
+    if (o->stack_size == 0) {
+        o->stack_size = (size_t)cvy_env_number("COVEY_STACK_SIZE");
+    }
+    if (o->stack_size == 0) {
+        o->stack_size = STACK_SIZE_DEFAULT;
+    }
+    if (o->exit_grace_ns == 0) {
+        o->exit_grace_ns = GRACE_NS_DEFAULT;
+    }
+    bool is_valid = o->workers > 0 && o->workers <= WORKERS_MAX &&
+                    o->stack_size >= STACK_SIZE_MIN && o->stack_size <= STACK_SIZE_MAX &&
+                    o->exit_grace_ns > 0 && o->dump_signal >= 0;
+    return is_valid ? 0 : -EINVAL;
+}
+
+static void worker_init(struct cvy_runtime *rt, int index)
+{
+    struct cvy_worker *w = &rt->workers[index];
+
+    w->runtime = rt;
+    w->index = index;
+    w->turns_to_check = 1;
+    w->check_every = 1;
+    w->checked_at = cvy_clock_now();
+    w->rand = cvy_rand_seed(cvy_random_seed() + (uint64_t)index);
+    cvy_timers_init(&w->timers);
+}
+
+static void *alloc_zeroed(size_t size)
+{
+    size = (size + CVY_CACHE_LINE - 1) / CVY_CACHE_LINE * CVY_CACHE_LINE;
+    void *p = aligned_alloc(CVY_CACHE_LINE, size);
+    if (p) {
+        memset(p, 0, size);
+    }
+    return p;
+}
+
+int cvy_runtime_start(const covey_options *options, struct cvy_runtime **out)
+{
+    struct cvy_runtime *none = NULL;
+    int code;
+
+    struct cvy_runtime *rt = alloc_zeroed(sizeof(*rt));
+    if (!rt) {
+        return -ENOMEM;
+    }
+    rt->options = options ? *options : (covey_options){0};
+    code = options_fill(&rt->options);
+    if (code < 0) {
+        goto fail_runtime;
+    }
+    rt->worker_count = rt->options.workers;
+    rt->threads_max = rt->worker_count + SPARE_THREADS_MAX;
+    rt->can_spin = rt->worker_count > 1 && cvy_cpu_count() > 1;
+    rt->has_takeover = cvy_membarrier_init();
+    rt->default_class = cvy_stack_class(rt->options.stack_size);
+    cvy_list_init(&rt->idle);
+    cvy_list_init(&rt->spares);
+    cvy_stack_pool_init(&rt->stacks);
+    rt->workers = alloc_zeroed((size_t)rt->worker_count * sizeof(*rt->workers));
+    if (!rt->workers) {
+        code = -ENOMEM;
+        goto fail_runtime;
+    }
+    for (int i = 0; i < rt->worker_count; i++) {
+        worker_init(rt, i);
+    }
+    code = cvy_poll_open(&rt->poll);
+    if (code < 0) {
+        goto fail_workers;
+    }
+    code = cvy_blocking_start(rt);
+    if (code < 0) {
+        goto fail_poll;
+    }
+    /* Release: all of the above, to cvy_runtime_get(). */
+    if (!atomic_compare_exchange_strong_explicit(&cvy_runtime_now, &none, rt,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        code = -EBUSY;
+        goto fail_blocking;
+    }
+    cvy_store_release(&cvy_fatal_hook, cvy_fatal_dump);
+    if (!rt->options.no_fault_handler) {
+        cvy_fault_install();
+    }
+    for (int i = 0; i < rt->worker_count; i++) {
+        if (!cvy_worker_give(rt, &rt->workers[i], NULL)) {
+            code = -EAGAIN;
+            goto fail_threads;
+        }
+    }
+    if (pthread_create(&rt->watchdog, NULL, cvy_watchdog_main, rt) != 0) {
+        code = -EAGAIN;
+        goto fail_threads;
+    }
+    *out = rt;
+    return 0;
+
+fail_threads:
+    rt->watchdog = 0;
+    cvy_runtime_stop(rt);
+    return code;
+fail_blocking:
+    cvy_blocking_stop(rt);
+fail_poll:
+    cvy_poll_close(&rt->poll);
+fail_workers:
+    free(rt->workers);
+fail_runtime:
+    free(rt);
+    return code;
+}
+
+static void threads_stop(struct cvy_runtime *rt)
+{
+    cvy_store_seq_cst(&rt->stopping, true);
+    cvy_lock(&rt->lock);
+    struct cvy_thread *threads = rt->threads;
+    for (struct cvy_thread *th = threads; th; th = th->all_next) {
+        cvy_store_release(&th->wake, 1);
+        cvy_futex_wake(&th->wake, 1);
+    }
+    cvy_unlock(&rt->lock);
+    cvy_poll_wake(&rt->poll);
+    if (rt->watchdog) {
+        cvy_watchdog_rouse(rt);
+        (void)pthread_join(rt->watchdog, NULL);
+    }
+    while (threads) {
+        struct cvy_thread *th = threads;
+        threads = th->all_next;
+        (void)pthread_join(th->handle, NULL);
+        free(th);
+    }
+}
+
+/* Tasks that were discarded still own names and copies. */
+static bool clear_discarded(struct cvy_task *t, void *arg)
+{
+    (void)arg;
+    cvy_cancel_unregister(t);
+    cvy_task_clear(t);
+    return true;
+}
+
+void cvy_runtime_stop(struct cvy_runtime *rt)
+{
+    cvy_store_seq_cst(&rt->closed, true);
+    threads_stop(rt);
+    cvy_blocking_stop(rt);
+    if (!rt->options.no_fault_handler) {
+        cvy_fault_remove();
+    }
+    (void)cvy_tasks_each(rt, clear_discarded, NULL);
+    for (int i = 0; i < rt->worker_count; i++) {
+        cvy_timers_drop(&rt->workers[i].timers);
+        for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
+            for (struct cvy_stack *s = rt->workers[i].stacks[c], *next; s; s = next) {
+                next = s->next;
+                cvy_stack_give(&rt->stacks, s, s, 1);
+            }
+        }
+    }
+    cvy_store_release(&cvy_fatal_hook, NULL);
+    cvy_store_release(&cvy_runtime_now, NULL);
+    cvy_stack_pool_fini(&rt->stacks);
+    while (rt->slabs) {
+        struct cvy_slab *s = rt->slabs;
+        rt->slabs = s->next;
+        free(s);
+    }
+    cvy_poll_close(&rt->poll);
+    free(rt->workers);
+    free(rt);
+}

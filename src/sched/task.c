@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT
+ * task.c - starts tasks, and what a task may ask of itself (covey/task.h). */
+#define _GNU_SOURCE
+#include "sched/wait.h"
+
+#include "trace/emit.h"
+
+#include <covey/error.h>
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STACK_SIZE_MAX ((size_t)1 << 30)
+#define STACK_SIZE_MIN 16384
+#define NAME_LEN_MAX 31
+
+int cvy_task_check_options(const covey_task_options *opts)
+{
+    if (!opts) {
+        return 0;
+    }
+    size_t max = opts->compact ? CVY_STACK_COMPACT_MAX : STACK_SIZE_MAX;
+    return opts->stack_size > max ? -EINVAL : 0;
+}
+
+static unsigned class_of(const struct cvy_runtime *rt, const covey_task_options *opts)
+{
+    if (!opts) {
+        return rt->default_class;
+    }
+    /* A sanitizer's frames do not fit packed stacks. */
+    if (opts->compact && !CVY_SANITIZED) {
+        return cvy_stack_class(opts->stack_size);
+    }
+    if (opts->stack_size == 0 || opts->compact) {
+        return rt->default_class;
+    }
+    return cvy_stack_class(opts->stack_size < STACK_SIZE_MIN ? STACK_SIZE_MIN : opts->stack_size);
+}
+
+static uint64_t next_id(struct cvy_runtime *rt, struct cvy_worker *w)
+{
+    /* Unique without a shared counter: a worker's own count, interleaved by index; plain threads
+     * take the last lane. */
+    uint64_t lanes = (uint64_t)rt->worker_count + 1;
+    if (!w) {
+        return atomic_fetch_add_explicit(&rt->foreign_started, 1, memory_order_relaxed) * lanes +
+               lanes;
+    }
+    uint64_t n = cvy_load_relaxed(&w->started);
+    cvy_store_relaxed(&w->started, n + 1);
+    return n * lanes + (uint64_t)w->index + 1;
+}
+
+/* Copies what the caller lent. False: out of memory. */
+static bool copy_borrowed(struct cvy_task *t, const struct cvy_start *s)
+{
+    t->name = NULL;
+    t->copy = NULL;
+    t->arg = s->arg;
+    if (s->has_copy) {
+        t->arg = t->small;
+        if (s->copy_len > sizeof(t->small)) {
+            t->copy = malloc(s->copy_len);
+            if (!t->copy) {
+                return false;
+            }
+            t->arg = t->copy;
+        }
+        if (s->copy_len > 0) {
+            memcpy(t->arg, s->copy, s->copy_len);
+        }
+    }
+    if (s->opts && s->opts->name) {
+        t->name = strndup(s->opts->name, NAME_LEN_MAX);
+        if (!t->name) {
+            free(t->copy);
+            return false;
+        }
+    }
+    return true;
+}
+
+int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    int code = cvy_task_check_options(s->opts);
+    if (code < 0) {
+        return code;
+    }
+    if (!rt || cvy_load_relaxed(&rt->closed)) {
+        return COVEY_ECLOSED;
+    }
+    struct cvy_task *t = cvy_task_alloc(th, rt);
+    if (!t) {
+        return -ENOMEM;
+    }
+    if (!copy_borrowed(t, s)) {
+        if (th->worker) {
+            cvy_task_free(th->worker, t);
+        } else {
+            cvy_lock(&rt->lock);
+            t->next = rt->free_tasks;
+            rt->free_tasks = t;
+            cvy_unlock(&rt->lock);
+        }
+        return -ENOMEM;
+    }
+    t->sp = NULL;
+    t->stack = NULL;
+    t->saved_errno = 0;
+    t->fn = s->fn;
+    t->ctx = s->ctx;
+    t->on_end = s->on_end;
+    t->owner = s->owner;
+    t->site = s->site;
+    t->id = next_id(rt, th->worker);
+    t->stack_class = (uint8_t)class_of(rt, s->opts);
+    t->pins = s->opts && s->opts->pinned ? 1 : 0;
+    t->pinned_to = NULL;
+    t->message = (struct cvy_message){0};
+    t->registered = NULL;
+    t->ctx_waiter.node = (struct cvy_node){0};
+    cvy_list_init(&t->open_groups);
+    cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
+    cvy_store_relaxed(&t->state, CVY_TASK_NEW);
+    cvy_enqueue(th, t);
+    return 0;
+}
+
+void cvy_task_clear(struct cvy_task *t)
+{
+    free(t->name);
+    free(t->copy);
+    free(t->message.text);
+    t->name = NULL;
+    t->copy = NULL;
+    t->message.text = NULL;
+}
+
+uint64_t covey_task_id(void)
+{
+    struct cvy_task *t = cvy_task_self();
+    return t->is_foreign ? 0 : t->id;
+}
+
+const char *covey_task_name(void)
+{
+    struct cvy_task *t = cvy_task_self();
+    return t->is_foreign ? "" : cvy_task_label(t);
+}
+
+void covey_yield(void)
+{
+    struct cvy_thread *th = cvy_enter();
+
+    if (th->task->is_foreign) {
+        cvy_leave(th);
+        (void)sched_yield();
+        return;
+    }
+    cvy_leave(cvy_yield(th));
+}
+
+void covey_pin(void)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_task *t = th->task;
+
+    if (!t->is_foreign && t->pins++ == 0) {
+        t->pinned_to = th;
+        th->dedicated = t;
+    }
+    cvy_leave(th);
+}
+
+void covey_unpin(void)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_task *t = th->task;
+
+    if (!t->is_foreign) {
+        COVEY_REQUIRE(t->pins > 0, "unpin of a task that is not pinned: task %llu \"%s\"",
+                      (unsigned long long)t->id, cvy_task_label(t));
+        if (--t->pins == 0) {
+            t->pinned_to = NULL;
+            th->dedicated = NULL;
+        }
+    }
+    cvy_leave(th);
+}

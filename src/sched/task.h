@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ * task.h - the records of tasks and of the OS threads that carry them.
+ *
+ * A task that has not run yet is only this record: it gets a stack when a worker first switches to
+ * it. Plain threads have a task record too (is_foreign), so that they wait in the same queues; it
+ * parks on a futex. Records come from slabs, never move, and stay readable while the runtime is up:
+ * a late wake or a dump may look at a dead one. */
+#ifndef CVY_SCHED_TASK_H
+#define CVY_SCHED_TASK_H
+
+#include "base/list.h"
+#include "os/stack.h"
+
+#include <covey/defs.h>
+#include <covey/task.h>
+
+struct cvy_cancel;
+struct cvy_thread;
+struct cvy_task;
+
+enum cvy_task_state {
+    CVY_TASK_FREE,
+    CVY_TASK_NEW,
+    CVY_TASK_RUNNABLE,
+    CVY_TASK_RUNNING,
+    CVY_TASK_WAITING,
+};
+
+/* What a task waits for, for dumps. */
+enum cvy_reason {
+    CVY_WAIT_NONE,
+    CVY_WAIT_SEND,
+    CVY_WAIT_RECV,
+    CVY_WAIT_SELECT,
+    CVY_WAIT_MUTEX,
+    CVY_WAIT_RWMUTEX_READ,
+    CVY_WAIT_RWMUTEX_WRITE,
+    CVY_WAIT_COND,
+    CVY_WAIT_SEM,
+    CVY_WAIT_WAITGROUP,
+    CVY_WAIT_ONCE,
+    CVY_WAIT_GROUP,
+    CVY_WAIT_GROUP_LIMIT,
+    CVY_WAIT_SLEEP,
+    CVY_WAIT_READ,
+    CVY_WAIT_WRITE,
+    CVY_WAIT_BLOCKING,
+    CVY_WAIT_RESOLVE,
+};
+
+/* The message of the last failure. text, if any, was formatted; else it is made on demand from the
+ * deadline's site or from the code alone, so that a failing call costs no formatting. */
+struct cvy_message {
+    int code;
+    char *text; /* owned */
+    const covey_site *site;
+    int64_t timeout_ns;
+};
+
+/* One place in one queue. Guarded by the queue's lock; lives in the waiting call's frame, which does
+ * not return before it has left the queue. */
+struct cvy_waiter {
+    struct cvy_node node; /* next is NULL while it is in no queue */
+    struct cvy_task *task;
+    void *elem;
+    int64_t amount; /* the queue's own: permits, a deadline, a kind */
+    int32_t index;  /* outcome for the claim when this queue wakes it */
+    int32_t result; /* written by who claims, read after the wake */
+};
+
+/* Ends a task: what its owner (group) does with its code. Runs on the task's stack, in the runtime,
+ * and must not touch the task after it has told the owner. */
+typedef void cvy_end_fn(struct cvy_task *t, void *owner, int code);
+
+struct cvy_task {
+    /* Owned by the worker that runs it; by its queue while it is runnable. */
+    void *sp;
+    struct cvy_stack *stack;
+    struct cvy_task *next; /* in a wake list or the global queue */
+    int saved_errno;
+
+    /* 1 from before the switch to it until after the switch away: who finds it in a queue earlier
+     * than that must wait. Release in cvy_after_switch(), acquire before the switch to it. */
+    _Atomic uint32_t on_cpu;
+    /* The one claim: see wait.h. */
+    _Atomic uint32_t claim;
+    /* Foreign only: 1 is a wake not yet taken. Release by the waker, acquire by the sleeper. */
+    _Atomic uint32_t wake;
+
+    /* Immutable from start to end. */
+    covey_fn *fn;
+    covey_ctx *ctx;
+    void *arg;
+    cvy_end_fn *on_end;
+    void *owner;
+    const covey_site *site;
+    char *name; /* owned; NULL: site->name */
+    void *copy; /* owned argument copy too large for small */
+    uint64_t id;
+    uint8_t stack_class;
+    bool is_foreign;
+
+    /* Owned by the task itself. */
+    uint32_t pins;
+    struct cvy_thread *pinned_to; /* read by who dequeues it */
+    struct cvy_message message;
+    struct cvy_cancel *registered; /* holds it; the waiter below is, or was, in its list */
+    struct cvy_waiter ctx_waiter;
+    struct cvy_node open_groups; /* groups it opened and has not waited for */
+
+    /* For dumps: written by the task, read by anyone, torn reads allowed. */
+    _Atomic uint8_t state;
+    _Atomic uint8_t reason;
+    _Atomic(const void *) wait_object;
+    _Atomic int64_t wait_since; /* clock of the worker's last look; 0: unknown */
+
+    _Alignas(16) char small[64]; /* small argument copies */
+};
+
+/* Tasks to be made runnable once all locks are released. */
+struct cvy_wakelist {
+    struct cvy_task *head, *tail;
+    size_t count;
+};
+
+static inline void cvy_wakelist_add(struct cvy_wakelist *l, struct cvy_task *t)
+{
+    t->next = NULL;
+    if (l->tail) {
+        l->tail->next = t;
+    } else {
+        l->head = t;
+    }
+    l->tail = t;
+    l->count++;
+}
+
+static inline const char *cvy_task_label(const struct cvy_task *t)
+{
+    if (t->name) {
+        return t->name;
+    }
+    return t->site && t->site->name ? t->site->name : "task";
+}
+
+/* What to start. */
+struct cvy_start {
+    const covey_site *site;
+    const covey_task_options *opts; /* may be NULL */
+    covey_fn *fn;
+    void *arg;
+    const void *copy; /* with copy_len: fn gets a copy instead of arg */
+    size_t copy_len;
+    bool has_copy;
+    covey_ctx *ctx;
+    cvy_end_fn *on_end;
+    void *owner;
+};
+
+/* Makes a task and puts it in a queue; the caller is in the runtime. 0, -ENOMEM, -EINVAL,
+ * COVEY_ECLOSED. */
+int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s);
+/* Checks opts alone. */
+int cvy_task_check_options(const covey_task_options *opts);
+/* Frees what a record owns; not the record. */
+void cvy_task_clear(struct cvy_task *t);
+
+/* Messages; the task is the caller's own. cvy_fail() returns code. */
+int cvy_fail(struct cvy_task *t, int code);
+int cvy_fail_deadline(struct cvy_task *t, int code, const covey_site *site, int64_t timeout_ns);
+/* Moves the message that belongs to code from one task to another; from may be cleared. */
+void cvy_message_set(struct cvy_message *m, int code, const char *text);
+/* The words for code in m, owned by the caller; NULL when they are covey_strerror's. */
+char *cvy_message_take(struct cvy_message *m, int code);
+
+#endif

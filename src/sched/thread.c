@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * thread.c - the record of the running OS thread.
+ *
+ * The thread-local is read here and nowhere else, through a call that the compiler cannot hoist:
+ * after a switch the same code may be on another thread. */
+#include "sched/wait.h"
+
+#include <stdlib.h>
+
+static _Thread_local struct cvy_thread *self_record __attribute__((tls_model("initial-exec")));
+
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static pthread_key_t key;
+
+__attribute__((noinline)) struct cvy_thread *cvy_thread_self(void)
+{
+    struct cvy_thread *th = self_record;
+    /* The empty asm keeps gcc and clang from treating this as a pure function. */
+    __asm__ volatile("" : "+r"(th)::"memory");
+    return th;
+}
+
+__attribute__((noinline)) void cvy_thread_set_self(struct cvy_thread *th)
+{
+    self_record = th;
+    __asm__ volatile("" ::: "memory");
+}
+
+/* A plain thread ends: give back what it holds in covey. */
+static void foreign_end(void *arg)
+{
+    struct cvy_thread *th = arg;
+
+    cvy_cancel_unregister(&th->self);
+    cvy_task_clear(&th->self);
+    cvy_thread_set_self(NULL);
+    free(th);
+}
+
+static void key_make(void)
+{
+    if (pthread_key_create(&key, foreign_end) != 0) {
+        cvy_fatal("out of thread keys");
+    }
+}
+
+struct cvy_thread *cvy_thread_foreign(void)
+{
+    struct cvy_thread *th = aligned_alloc(CVY_CACHE_LINE, (sizeof(*th) + CVY_CACHE_LINE - 1) /
+                                                              CVY_CACHE_LINE * CVY_CACHE_LINE);
+
+    (void)pthread_once(&key_once, key_make);
+    if (!th) {
+        cvy_fatal("out of memory for a thread's record");
+    }
+    *th = (struct cvy_thread){.errno_ptr = cvy_errno_ptr()};
+    th->self.is_foreign = true;
+    th->task = &th->self;
+    cvy_list_init(&th->self.open_groups);
+    (void)pthread_setspecific(key, th);
+    cvy_thread_set_self(th);
+    return th;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * timer.c - see timer.h. */
+#include "sched/timer.h"
+
+#include "sched/wait.h"
+#include "trace/emit.h"
+
+static uint64_t tick_at_or_after(int64_t ns)
+{
+    const int64_t tick_ns = INT64_C(1) << CVY_TICK_SHIFT;
+    return ns > INT64_MAX - tick_ns ? (uint64_t)INT64_MAX >> CVY_TICK_SHIFT
+                                    : (uint64_t)(ns + tick_ns - 1) >> CVY_TICK_SHIFT;
+}
+
+static void next_update_locked(struct cvy_timers *ts)
+{
+    uint64_t tick = cvy_wheel_next(&ts->wheel);
+    int64_t next = tick == CVY_WHEEL_NEVER ? CVY_NEVER : (int64_t)(tick << CVY_TICK_SHIFT);
+    /* Seq_cst: pairs with the poller, which stores poll_deadline and then loads this. */
+    cvy_store_seq_cst(&ts->next, next);
+}
+
+void cvy_timers_init(struct cvy_timers *ts)
+{
+    cvy_store_relaxed(&ts->lock.word, 0);
+    cvy_wheel_init(&ts->wheel, (uint64_t)cvy_clock_now() >> CVY_TICK_SHIFT);
+    cvy_store_relaxed(&ts->next, CVY_NEVER);
+}
+
+void cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+    COVEY_REQUIRE(rt, "timers, time-outs and deadlines need a running runtime (covey_run)");
+    struct cvy_timers *ts = th->worker ? &th->worker->timers : &rt->workers[0].timers;
+    uint64_t tick = tick_at_or_after(at_ns < 0 ? 0 : at_ns);
+
+    cvy_lock(&ts->lock);
+    t->home = ts;
+    cvy_wheel_add(&ts->wheel, &t->entry, tick);
+    int64_t at = (int64_t)(t->entry.tick << CVY_TICK_SHIFT);
+    bool is_first = at < cvy_load_relaxed(&ts->next);
+    if (is_first) {
+        next_update_locked(ts);
+    }
+    cvy_unlock(&ts->lock);
+    /* A worker that goes idle looks at its own timers; only one that may be asleep must be told. */
+    if (is_first && !th->worker) {
+        cvy_poller_hurry(rt, at);
+    }
+}
+
+bool cvy_timer_cancel(struct cvy_timer *t)
+{
+    struct cvy_timers *ts = t->home;
+    bool was_armed;
+
+    if (!ts) {
+        return false;
+    }
+    cvy_lock(&ts->lock);
+    was_armed = cvy_wheel_is_armed(&t->entry);
+    if (was_armed) {
+        cvy_wheel_remove(&ts->wheel, &t->entry);
+        /* next may now be too early: the look it causes finds nothing and mends it. An empty wheel
+         * is told at once, for the deadlock check. */
+        if (ts->wheel.count == 0) {
+            next_update_locked(ts);
+        }
+    }
+    cvy_unlock(&ts->lock);
+    return was_armed;
+}
+
+static struct cvy_timer *timer_of(struct cvy_node *n)
+{
+    struct cvy_wheel_timer *entry = CVY_CONTAINER_OF(n, struct cvy_wheel_timer, node);
+    return CVY_CONTAINER_OF(entry, struct cvy_timer, entry);
+}
+
+void cvy_timers_drop(struct cvy_timers *ts)
+{
+    struct cvy_node all;
+
+    cvy_list_init(&all);
+    /* No other thread of the runtime is left. */
+    for (size_t i = 0; i < CVY_WHEEL_LEVELS * CVY_WHEEL_SLOTS; i++) {
+        cvy_list_move_all(&all, &ts->wheel.slots[i]);
+    }
+    for (struct cvy_node *n; (n = cvy_list_pop_head(&all)) != NULL;) {
+        struct cvy_timer *t = timer_of(n);
+        t->home = NULL;
+        if (t->drop) {
+            t->drop(t);
+        }
+    }
+}
+
+void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *list)
+{
+    struct cvy_node due;
+    struct cvy_node *calls = NULL;
+
+    cvy_list_init(&due);
+    cvy_lock(&ts->lock);
+    cvy_wheel_advance(&ts->wheel, (uint64_t)now >> CVY_TICK_SHIFT, &due);
+    for (struct cvy_node *n; (n = cvy_list_pop_head(&due)) != NULL;) {
+        struct cvy_timer *t = timer_of(n);
+        CVY_EMIT(timer_fire, t, now);
+        if (t->call) {
+            /* Out of the wheel for whoever cancels (next is NULL); chained by prev. */
+            n->prev = calls;
+            calls = n;
+        } else if (cvy_claim(t->task, t->index)) {
+            cvy_wakelist_add(list, t->task);
+        }
+    }
+    next_update_locked(ts);
+    cvy_unlock(&ts->lock);
+    for (struct cvy_node *n = calls, *next; n; n = next) {
+        next = n->prev;
+        timer_of(n)->call(timer_of(n), list);
+    }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * wait.h - one claim for every wait.
+ *
+ * Whoever blocks opens its claim, enters a waiter in each queue it waits on, and parks. Who changes
+ * the claim from open to taken owns the wake and the outcome; the others find it taken and leave.
+ *
+ *   CLOSED -> OPEN or OPEN_CTX      by the task itself, under the lock of (one of) its queue(s)
+ *   OPEN, OPEN_CTX -> TAKEN|index   by whoever wakes it, by compare-and-swap
+ *   OPEN_CTX -> TAKEN|CTX           by its context's end
+ *   TAKEN -> CLOSED                 by the task itself, after it woke
+ *
+ * A task stays registered with the context it last waited under; OPEN_CTX says that this wait is
+ * under that context. Opening is a plain store followed by a look at the context; the context's end
+ * stores done, issues a membarrier, and then looks at the claims. */
+#ifndef CVY_SCHED_WAIT_H
+#define CVY_SCHED_WAIT_H
+
+#include "sched/cancel.h"
+#include "sched/worker.h"
+
+#define CVY_CLAIM_CLOSED 0u
+#define CVY_CLAIM_OPEN 1u
+#define CVY_CLAIM_OPEN_CTX 2u
+#define CVY_CLAIM_TAKEN 4u
+#define CVY_CLAIM_SHIFT 3
+#define CVY_INDEX_CTX 0xFFFF /* the outcome "its context ended" */
+
+/* True: the caller owns the wake; it writes the waiter's result, and then must make t ready. */
+static inline bool cvy_claim(struct cvy_task *t, int32_t index)
+{
+    uint32_t claim = cvy_load_relaxed(&t->claim);
+    uint32_t taken = CVY_CLAIM_TAKEN | (uint32_t)index << CVY_CLAIM_SHIFT;
+
+    while (claim == CVY_CLAIM_OPEN || claim == CVY_CLAIM_OPEN_CTX) {
+        /* Acq_rel: acquire pairs with the open, so that the waiter's fields are seen. */
+        if (cvy_cas_acq_rel(&t->claim, &claim, taken)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A first-come queue of waiters, guarded by its owner's lock. */
+static inline struct cvy_waiter *cvy_waitq_first(struct cvy_node *q)
+{
+    return cvy_list_is_empty(q) ? NULL : CVY_CONTAINER_OF(q->next, struct cvy_waiter, node);
+}
+
+/* The first waiter that could be claimed, out of the queue; NULL: none. Those whose claim was taken
+ * elsewhere are dropped from the queue on the way. */
+static inline struct cvy_waiter *cvy_waitq_claim(struct cvy_node *q)
+{
+    for (struct cvy_waiter *w; (w = cvy_waitq_first(q)) != NULL;) {
+        cvy_list_remove(&w->node);
+        if (cvy_claim(w->task, w->index)) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+static inline void cvy_waitq_remove(struct cvy_waiter *w)
+{
+    if (w->node.next) {
+        cvy_list_remove(&w->node);
+    }
+}
+
+/* 0, or the error of a context that is done (with its message set): every blocking call starts so. */
+int cvy_ctx_check_slow(struct cvy_task *t, struct cvy_cancel *c);
+static inline int cvy_ctx_check(struct cvy_task *t, covey_ctx *ctx)
+{
+    struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
+    return cvy_likely(!c || !cvy_cancel_is_done(c)) ? 0 : cvy_ctx_check_slow(t, c);
+}
+
+/* Opens the running task's claim for a wait under ctx. 0, or the error of a context that is done:
+ * then nothing was opened. Call it with the queue's lock held, before entering the queue. */
+int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx);
+
+/* Parks until the claim is taken, and closes it; the outcome's index, CVY_INDEX_CTX if the context
+ * ended. No lock is held. *thp is the thread it goes on on. */
+int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
+                      const void *object);
+
+/* The commonest wait, one queue under one lock: called with the lock held and nothing to be had;
+ * enters wr in q, unlocks, parks. 0: woken by the queue (wr->result says how); else the context's error, and
+ * wr is out of the queue. */
+int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,
+                struct cvy_waiter *wr, enum cvy_reason reason, const void *object);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT
+ * watchdog.c - finds workers whose task holds its thread, and gives them to other threads.
+ *
+ * See worker.h for the handshake. It also rouses an idle worker when descriptors are waited for and
+ * nobody is in the poller, and sleeps without a limit while all workers are idle. */
+#include "sched/wait.h"
+
+#include "trace/emit.h"
+
+#define PERIOD_NS (5 * COVEY_MS)
+#define STUCK_PERIODS 2
+
+void cvy_watchdog_rouse(struct cvy_runtime *rt)
+{
+    cvy_store_relaxed(&rt->watchdog_asleep, false);
+    cvy_store_release(&rt->watchdog_wake, 1);
+    cvy_futex_wake(&rt->watchdog_wake, 1);
+}
+
+/* Whether somebody waits for w's thread to come back. */
+static bool is_needed(struct cvy_runtime *rt, struct cvy_worker *w, int64_t now)
+{
+    if (cvy_load_relaxed(&w->slot) || cvy_runq_len(&w->runq) > 0 ||
+        cvy_load_relaxed(&w->timers.next) <= now) {
+        return true;
+    }
+    /* Nobody is idle: the global queue, the poller and timers depend on this one too. */
+    return cvy_load_relaxed(&rt->idle_count) == 0 &&
+           (cvy_load_relaxed(&rt->global_len) > 0 || cvy_load_relaxed(&rt->fd_waiters) > 0);
+}
+
+/* Takes w from a thread that is in user code. */
+static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
+{
+    cvy_lock(&rt->lock);
+    struct cvy_thread *th = w->thread;
+    if (!th || w->is_idle || cvy_load_relaxed(&w->turns) != w->seen_turns ||
+        (rt->spare_count == 0 && rt->thread_count >= rt->threads_max)) {
+        cvy_unlock(&rt->lock);
+        return;
+    }
+    cvy_store_relaxed(&th->retake, 1);
+    /* Pairs with the light fence in cvy_enter(). */
+    cvy_membarrier();
+    /* Acquire: pairs with the release in cvy_leave(); all it did to the worker is seen. A thread
+     * that is on its way to take the worker up (handed) does not count as in user code. */
+    if (cvy_load_acquire(&th->in_runtime) || th->worker != w ||
+        cvy_load_relaxed(&w->turns) != w->seen_turns) {
+        cvy_store_relaxed(&th->retake, 0);
+        cvy_unlock(&rt->lock);
+        return;
+    }
+    th->worker = NULL;
+    w->thread = NULL;
+    cvy_unlock(&rt->lock);
+    atomic_fetch_add_explicit(&rt->takeovers, 1, memory_order_relaxed);
+    CVY_EMIT(worker_takeover, w, th);
+    if (!cvy_worker_give(rt, w, NULL)) {
+        /* No thread after all: the worker goes back, if its thread has not noticed. */
+        cvy_lock(&rt->lock);
+        if (!th->worker && cvy_load_relaxed(&th->retake)) {
+            th->worker = w;
+            w->thread = th;
+            cvy_store_relaxed(&th->retake, 0);
+            w = NULL;
+        }
+        cvy_unlock(&rt->lock);
+        if (w) {
+            cvy_fatal("cannot start a thread for a worker whose task blocks");
+        }
+    }
+}
+
+static void look(struct cvy_runtime *rt)
+{
+    int64_t now = cvy_clock_now();
+
+    for (int i = 0; i < rt->worker_count && rt->has_takeover; i++) {
+        struct cvy_worker *w = &rt->workers[i];
+        uint32_t turns = cvy_load_relaxed(&w->turns);
+        if (turns != w->seen_turns) {
+            w->seen_turns = turns;
+            w->seen_times = 0;
+        } else if (++w->seen_times >= STUCK_PERIODS && is_needed(rt, w, now)) {
+            w->seen_times = 0;
+            take_over(rt, w);
+        }
+    }
+    if (cvy_load_relaxed(&rt->fd_waiters) > 0 && cvy_load_relaxed(&rt->idle_count) > 0 &&
+        cvy_load_relaxed(&rt->poll_deadline) == 0 && cvy_load_relaxed(&rt->spinning) == 0) {
+        cvy_kick(rt);
+    }
+}
+
+static bool is_all_idle(struct cvy_runtime *rt)
+{
+    return cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count;
+}
+
+void *cvy_watchdog_main(void *arg)
+{
+    struct cvy_runtime *rt = arg;
+
+    while (!cvy_load_acquire(&rt->stopping)) {
+        int64_t period = PERIOD_NS;
+        if (is_all_idle(rt)) {
+            /* Announce, then look again; who wakes a worker looks at the announcement. Missing one
+             * by a hair only means that it is found at the limit below. */
+            cvy_store_seq_cst(&rt->watchdog_asleep, true);
+            period = is_all_idle(rt) ? COVEY_SEC : PERIOD_NS;
+        }
+        cvy_futex_wait(&rt->watchdog_wake, 0, period);
+        cvy_store_relaxed(&rt->watchdog_asleep, false);
+        cvy_store_relaxed(&rt->watchdog_wake, 0);
+        look(rt);
+    }
+    return NULL;
+}

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT
+ * worker.c - the base loop of a thread that carries a worker: find work, run it, go idle.
+ *
+ * Idle protocol: a worker announces itself idle under the scheduler's lock, after it has seen the
+ * global queue empty under that lock, and then looks at all run queues once more. Who pushes to the
+ * global queue does so under the lock and then sees the announcement. One idle worker waits in the
+ * poller, with the next timer of all as its time-out; the others on futexes. At most one looks for
+ * work ("spins") before it sleeps, and nobody is woken while one does. */
+#define _GNU_SOURCE
+#include "sched/wait.h"
+
+#include "trace/emit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SPIN_NS 30000
+#define GLOBAL_BATCH 256
+#define CHECK_EVERY_MAX 61
+#define CHECK_SPAN_NS 100000
+#define THREAD_STACK_BYTES ((size_t)256 << 10)
+
+void cvy_global_push(struct cvy_runtime *rt, struct cvy_wakelist *list)
+{
+    if (!list->head) {
+        return;
+    }
+    cvy_lock(&rt->lock);
+    if (rt->global.tail) {
+        rt->global.tail->next = list->head;
+    } else {
+        rt->global.head = list->head;
+    }
+    rt->global.tail = list->tail;
+    rt->global.count += list->count;
+    cvy_store_relaxed(&rt->global_len, rt->global.count);
+    bool has_idle = !cvy_list_is_empty(&rt->idle);
+    cvy_unlock(&rt->lock);
+    *list = (struct cvy_wakelist){0};
+    if (has_idle) {
+        cvy_kick(rt);
+    }
+    if (cvy_load_relaxed(&rt->watchdog_asleep)) {
+        cvy_watchdog_rouse(rt);
+    }
+}
+
+/* Moves a share of the global queue to w's ring; the first of it is returned. */
+static struct cvy_task *global_take(struct cvy_runtime *rt, struct cvy_worker *w)
+{
+    struct cvy_task *first = NULL;
+
+    if (cvy_load_relaxed(&rt->global_len) == 0) {
+        return NULL;
+    }
+    cvy_lock(&rt->lock);
+    size_t n = rt->global.count / (size_t)rt->worker_count + 1;
+    size_t room = CVY_RUNQ_SIZE - cvy_runq_len(&w->runq);
+    n = n > GLOBAL_BATCH ? GLOBAL_BATCH : n;
+    n = n > room + 1 ? room + 1 : n;
+    for (; n > 0 && rt->global.head; n--) {
+        struct cvy_task *t = rt->global.head;
+        rt->global.head = t->next;
+        __builtin_prefetch(t->next);
+        rt->global.count--;
+        if (!first) {
+            first = t;
+        } else if (!cvy_runq_push(&w->runq, t)) {
+            t->next = rt->global.head;
+            rt->global.head = t;
+            rt->global.count++;
+            break;
+        }
+    }
+    if (!rt->global.head) {
+        rt->global.tail = NULL;
+    }
+    cvy_store_relaxed(&rt->global_len, rt->global.count);
+    cvy_unlock(&rt->lock);
+    return first;
+}
+
+/* Takes the worker that should wake next out of the idle list. The poller goes last: it serves
+ * descriptors and timers as long as it stays. */
+static struct cvy_worker *idle_pop_locked(struct cvy_runtime *rt)
+{
+    struct cvy_node *n = rt->idle.next;
+
+    if (n == &rt->idle) {
+        return NULL;
+    }
+    struct cvy_worker *w = CVY_CONTAINER_OF(n, struct cvy_worker, idle_node);
+    if (w == rt->poller && n->next != &rt->idle) {
+        w = CVY_CONTAINER_OF(n->next, struct cvy_worker, idle_node);
+    }
+    cvy_list_remove(&w->idle_node);
+    w->is_idle = false;
+    atomic_fetch_sub_explicit(&rt->idle_count, 1, memory_order_relaxed);
+    return w;
+}
+
+static void thread_wake(struct cvy_thread *th)
+{
+    /* Release: what the sleeper must see was written before. */
+    cvy_store_release(&th->wake, 1);
+    cvy_futex_wake(&th->wake, 1);
+}
+
+static void thread_sleep(struct cvy_thread *th)
+{
+    while (cvy_load_acquire(&th->wake) == 0) {
+        cvy_futex_wait(&th->wake, 0, -1);
+    }
+    cvy_store_relaxed(&th->wake, 0);
+}
+
+void cvy_kick(struct cvy_runtime *rt)
+{
+    cvy_lock(&rt->lock);
+    struct cvy_worker *w =
+        cvy_load_relaxed(&rt->spinning) == 0 ? idle_pop_locked(rt) : NULL;
+    if (!w) {
+        cvy_unlock(&rt->lock);
+        return;
+    }
+    cvy_store_relaxed(&rt->spinning, 1);
+    struct cvy_thread *th = w->thread;
+    bool is_poller = w == rt->poller;
+    cvy_unlock(&rt->lock);
+    if (is_poller) {
+        cvy_poll_wake(&rt->poll);
+    } else {
+        thread_wake(th);
+    }
+    if (cvy_load_relaxed(&rt->watchdog_asleep)) {
+        cvy_watchdog_rouse(rt);
+    }
+}
+
+void cvy_poller_hurry(struct cvy_runtime *rt, int64_t at_ns)
+{
+    /* Seq_cst: pairs with the poller, which stores poll_deadline and then looks at the timers. */
+    int64_t deadline = cvy_load_seq_cst(&rt->poll_deadline);
+    if (deadline != 0 && at_ns < deadline) {
+        cvy_poll_wake(&rt->poll);
+    } else if (deadline == 0 && cvy_load_relaxed(&rt->watchdog_asleep)) {
+        cvy_watchdog_rouse(rt);
+    }
+}
+
+static int64_t next_timer(struct cvy_runtime *rt)
+{
+    int64_t next = CVY_NEVER;
+    for (int i = 0; i < rt->worker_count; i++) {
+        /* Seq_cst: see cvy_poller_hurry(). */
+        int64_t at = cvy_load_seq_cst(&rt->workers[i].timers.next);
+        next = at < next ? at : next;
+    }
+    return next;
+}
+
+/* Fires what is due on all wheels: a busy worker's timers must not wait for it. */
+static void run_timers(struct cvy_thread *th, int64_t now)
+{
+    struct cvy_runtime *rt = th->runtime;
+    struct cvy_wakelist list = {0};
+
+    for (int i = 0; i < rt->worker_count; i++) {
+        struct cvy_timers *ts = &rt->workers[i].timers;
+        if (cvy_load_relaxed(&ts->next) <= now) {
+            cvy_timers_run(ts, now, &list);
+        }
+    }
+    cvy_ready_all(th, &list);
+}
+
+static void poll_now(struct cvy_thread *th)
+{
+    struct cvy_wakelist list = {0};
+
+    (void)cvy_poll_wait(&th->runtime->poll, 0, &list);
+    cvy_ready_all(th, &list);
+}
+
+/* The look at what tasks do not bring by themselves: clock, descriptors, global queue. Often when
+ * turns are long, seldom when they are short. */
+static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
+{
+    int64_t now = cvy_clock_now();
+
+    if (now - w->checked_at > CHECK_SPAN_NS) {
+        w->check_every = w->check_every > 1 ? w->check_every / 2 : 1;
+    } else if (w->check_every < CHECK_EVERY_MAX) {
+        w->check_every++;
+    }
+    w->checked_at = now;
+    w->turns_to_check = w->check_every;
+    th->check_due = false;
+    run_timers(th, now);
+    if (cvy_load_relaxed(&w->runtime->fd_waiters) > 0 &&
+        cvy_load_relaxed(&w->runtime->poll_deadline) == 0) {
+        poll_now(th);
+    }
+    return global_take(w->runtime, w);
+}
+
+static struct cvy_task *local_take(struct cvy_worker *w)
+{
+    struct cvy_task *t = cvy_runq_pop(&w->runq, w->runtime->worker_count == 1);
+
+    if (!t) {
+        t = cvy_load_relaxed(&w->slot);
+        cvy_store_relaxed(&w->slot, NULL);
+    }
+    w->slot_runs = 0;
+    return t;
+}
+
+static struct cvy_task *steal(struct cvy_worker *w)
+{
+    struct cvy_runtime *rt = w->runtime;
+    struct cvy_task *batch[CVY_RUNQ_SIZE / 2];
+    uint32_t start = cvy_rand_below(&w->rand, (uint32_t)rt->worker_count);
+
+    for (int i = 0; i < rt->worker_count; i++) {
+        struct cvy_worker *victim = &rt->workers[(start + (uint32_t)i) % (uint32_t)rt->worker_count];
+        if (victim == w || cvy_runq_len(&victim->runq) == 0) {
+            continue;
+        }
+        /* Our own ring is empty, so half a ring fits. */
+        uint32_t n = cvy_runq_steal(&victim->runq, batch, CVY_RUNQ_SIZE / 2);
+        for (uint32_t k = 1; k < n; k++) {
+            (void)cvy_runq_push(&w->runq, batch[k]);
+        }
+        if (n > 0) {
+            cvy_store_relaxed(&w->steals, cvy_load_relaxed(&w->steals) + n);
+            CVY_EMIT(task_steal, victim, n);
+            return batch[0];
+        }
+    }
+    return NULL;
+}
+
+static bool any_queued(struct cvy_runtime *rt)
+{
+    for (int i = 0; i < rt->worker_count; i++) {
+        if (cvy_runq_len(&rt->workers[i].runq) > 0) {
+            return true;
+        }
+    }
+    return cvy_load_relaxed(&rt->global_len) > 0;
+}
+
+/* Once over everything that does not block. */
+static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
+{
+    struct cvy_runtime *rt = w->runtime;
+    struct cvy_task *t;
+
+    if (th->check_due) {
+        t = check(th, w);
+        if (t) {
+            return t;
+        }
+    }
+    if ((t = local_take(w)) || (t = global_take(rt, w))) {
+        return t;
+    }
+    if (cvy_load_relaxed(&rt->fd_waiters) > 0 && cvy_load_relaxed(&rt->poll_deadline) == 0) {
+        poll_now(th);
+    }
+    int64_t next = next_timer(rt);
+    if (next != CVY_NEVER) {
+        int64_t now = cvy_clock_now();
+        w->checked_at = now;
+        if (next <= now) {
+            run_timers(th, now);
+        }
+    }
+    if ((t = local_take(w))) {
+        return t;
+    }
+    return rt->worker_count > 1 ? steal(w) : NULL;
+}
+
+/* Looks on for a while before sleeping: waking a thread costs far more than this. */
+static struct cvy_task *spin(struct cvy_thread *th, struct cvy_worker *w)
+{
+    struct cvy_runtime *rt = w->runtime;
+    int64_t until = cvy_clock_now() + SPIN_NS;
+
+    do {
+        for (int i = 0; i < 32; i++) {
+            cvy_cpu_relax();
+        }
+        if (any_queued(rt) || cvy_load_relaxed(&rt->stopping)) {
+            return look(th, w);
+        }
+    } while (cvy_clock_now() < until);
+    return look(th, w);
+}
+
+/* The last to go idle looks whether anything could ever wake one of them. */
+static void check_deadlock(struct cvy_runtime *rt)
+{
+    if (cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&
+        next_timer(rt) == CVY_NEVER && cvy_load_relaxed(&rt->fd_waiters) == 0 &&
+        cvy_load_relaxed(&rt->blocking_jobs) == 0) {
+        cvy_check_deadlock(rt);
+    }
+}
+
+static void idle_in_poller(struct cvy_worker *w, struct cvy_wakelist *list)
+{
+    struct cvy_runtime *rt = w->runtime;
+    int64_t deadline = next_timer(rt);
+
+    /* Announce the deadline, then look again: a timer added in between either sees it or is seen. */
+    cvy_store_seq_cst(&rt->poll_deadline, deadline);
+    int64_t again = next_timer(rt);
+    deadline = again < deadline ? again : deadline;
+    int64_t timeout = -1;
+    if (deadline != CVY_NEVER) {
+        int64_t now = cvy_clock_now();
+        timeout = deadline > now ? deadline - now : 0;
+    }
+    CVY_EMIT(worker_idle, w, deadline);
+    (void)cvy_poll_wait(&rt->poll, timeout, list);
+    cvy_store_seq_cst(&rt->poll_deadline, 0);
+}
+
+/* Sleeps until there may be work. */
+static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
+{
+    struct cvy_runtime *rt = w->runtime;
+    struct cvy_wakelist list = {0};
+
+    cvy_lock(&rt->lock);
+    if (was_spinning) {
+        cvy_store_relaxed(&rt->spinning, 0);
+    }
+    if (rt->global.count > 0 || cvy_load_relaxed(&rt->stopping)) {
+        cvy_unlock(&rt->lock);
+        return;
+    }
+    cvy_list_push_head(&rt->idle, &w->idle_node);
+    w->is_idle = true;
+    atomic_fetch_add_explicit(&rt->idle_count, 1, memory_order_seq_cst);
+    bool is_poller = !rt->poller;
+    if (is_poller) {
+        rt->poller = w;
+    }
+    cvy_unlock(&rt->lock);
+
+    /* Announced; now once more. */
+    if (!any_queued(rt)) {
+        check_deadlock(rt);
+        if (is_poller) {
+            idle_in_poller(w, &list);
+        } else {
+            /* The poller may have gone to sleep before our last timer was added. */
+            cvy_poller_hurry(rt, cvy_load_relaxed(&w->timers.next));
+            thread_sleep(th);
+        }
+    }
+
+    cvy_lock(&rt->lock);
+    bool was_woken = !w->is_idle;
+    if (!was_woken) {
+        cvy_list_remove(&w->idle_node);
+        w->is_idle = false;
+        atomic_fetch_sub_explicit(&rt->idle_count, 1, memory_order_relaxed);
+    } else {
+        /* Who woke us made us the spinner. */
+        cvy_store_relaxed(&rt->spinning, 0);
+    }
+    if (is_poller) {
+        rt->poller = NULL;
+    }
+    cvy_unlock(&rt->lock);
+    cvy_store_relaxed(&th->wake, 0);
+    cvy_ready_all(th, &list);
+}
+
+static struct cvy_task *find_work(struct cvy_thread *th, struct cvy_worker *w)
+{
+    struct cvy_runtime *rt = w->runtime;
+
+    for (;;) {
+        struct cvy_task *t = look(th, w);
+        bool is_spinner = false;
+        if (!t && rt->can_spin) {
+            uint32_t none = 0;
+            is_spinner = cvy_cas_acquire(&rt->spinning, &none, 1);
+            if (is_spinner) {
+                t = spin(th, w);
+            }
+        }
+        if (t) {
+            if (is_spinner) {
+                cvy_store_relaxed(&rt->spinning, 0);
+            }
+            /* More where it came from: let one more worker look. */
+            if (cvy_runq_len(&w->runq) > 0 && cvy_load_relaxed(&rt->idle_count) > 0 &&
+                cvy_load_relaxed(&rt->spinning) == 0) {
+                cvy_kick(rt);
+            }
+            return t;
+        }
+        if (cvy_load_relaxed(&rt->stopping)) {
+            return NULL;
+        }
+        idle(th, w, is_spinner);
+    }
+}
+
+/* Lets another thread carry this one's worker, starting with next. */
+static void give_away(struct cvy_thread *th, struct cvy_thread *to, struct cvy_task *next)
+{
+    struct cvy_runtime *rt = th->runtime;
+    struct cvy_worker *w = th->worker;
+
+    th->worker = NULL;
+    if (!to) {
+        if (!cvy_worker_give(rt, w, next)) {
+            cvy_fatal("cannot start a thread, which a pinned task needs");
+        }
+        return;
+    }
+    cvy_lock(&rt->lock);
+    w->thread = to;
+    cvy_unlock(&rt->lock);
+    to->handed_next = next;
+    cvy_store_release(&to->handed, w);
+    thread_wake(to);
+}
+
+/* Waits, without a worker, for one. False: the runtime stops. */
+static bool wait_for_worker(struct cvy_thread *th)
+{
+    struct cvy_runtime *rt = th->runtime;
+    struct cvy_worker *w;
+
+    if (!th->dedicated) {
+        cvy_lock(&rt->lock);
+        cvy_list_push_head(&rt->spares, &th->spare_node);
+        rt->spare_count++;
+        cvy_unlock(&rt->lock);
+    }
+    /* Acquire: the worker's state, as its last carrier left it. */
+    while (!(w = atomic_exchange_explicit(&th->handed, NULL, memory_order_acquire))) {
+        if (cvy_load_acquire(&rt->stopping)) {
+            return false;
+        }
+        thread_sleep(th);
+    }
+    th->worker = w;
+    th->base_next = th->handed_next;
+    th->handed_next = NULL;
+    return true;
+}
+
+void cvy_worker_loop(struct cvy_thread *th)
+{
+    struct cvy_runtime *rt = th->runtime;
+
+    for (;;) {
+        if (!th->worker && !wait_for_worker(th)) {
+            return;
+        }
+        struct cvy_task *t = th->base_next;
+        th->base_next = NULL;
+        if (th->dedicated && t != th->dedicated) {
+            give_away(th, NULL, t);
+            continue;
+        }
+        if (!t && !(t = find_work(th, th->worker))) {
+            return;
+        }
+        if (t->pinned_to && t->pinned_to != th) {
+            give_away(th, t->pinned_to, t);
+            continue;
+        }
+        /* Woken before it was off its stack: its worker is about to leave it, unless the kernel
+         * has stopped that thread; then others go first. Acquire: its saved context. */
+        for (int i = 0; i < 1000 && cvy_load_acquire(&t->on_cpu); i++) {
+            cvy_cpu_relax();
+        }
+        if (cvy_load_acquire(&t->on_cpu)) {
+            struct cvy_wakelist list = {0};
+            cvy_wakelist_add(&list, t);
+            cvy_global_push(rt, &list);
+            continue;
+        }
+        cvy_run_task(th, t);
+    }
+}
+
+static void *thread_main(void *arg)
+{
+    struct cvy_thread *th = arg;
+
+    cvy_thread_set_self(th);
+    th->errno_ptr = cvy_errno_ptr();
+#if CVY_ASAN
+    pthread_attr_t attr;
+    void *low = NULL;
+    if (pthread_getattr_np(pthread_self(), &attr) == 0) {
+        (void)pthread_attr_getstack(&attr, &low, &th->base_size);
+        th->base_low = low;
+        (void)pthread_attr_destroy(&attr);
+    }
+#endif
+#if CVY_TSAN
+    th->fiber = __tsan_get_current_fiber();
+#endif
+    cvy_fault_thread_init(th);
+    cvy_worker_loop(th);
+    cvy_fault_thread_fini(th);
+    cvy_thread_set_self(NULL);
+    return NULL;
+}
+
+/* A new carrier thread for w. */
+static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *next)
+{
+    size_t size = (sizeof(struct cvy_thread) + CVY_CACHE_LINE - 1) / CVY_CACHE_LINE *
+                  CVY_CACHE_LINE;
+    struct cvy_thread *th = aligned_alloc(CVY_CACHE_LINE, size);
+    pthread_attr_t attr;
+
+    if (!th) {
+        return false;
+    }
+    memset(th, 0, size);
+    th->self.is_foreign = true;
+    cvy_list_init(&th->self.open_groups);
+    th->task = &th->self;
+    cvy_store_relaxed(&th->in_runtime, 1);
+    th->runtime = rt;
+    th->worker = w;
+    th->base_next = next;
+
+    (void)pthread_attr_init(&attr);
+    (void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+    /* Held over the creation, so that the thread is in the list before it can be looked for. */
+    cvy_lock(&rt->lock);
+    bool ok = rt->thread_count < rt->threads_max &&
+              pthread_create(&th->handle, &attr, thread_main, th) == 0;
+    if (ok) {
+        th->all_next = rt->threads;
+        rt->threads = th;
+        rt->thread_count++;
+        w->thread = th;
+    }
+    cvy_unlock(&rt->lock);
+    (void)pthread_attr_destroy(&attr);
+    if (!ok) {
+        free(th);
+    }
+    return ok;
+}
+
+bool cvy_worker_give(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *next)
+{
+    cvy_lock(&rt->lock);
+    struct cvy_node *n = cvy_list_pop_head(&rt->spares);
+    if (!n) {
+        cvy_unlock(&rt->lock);
+        return thread_spawn(rt, w, next);
+    }
+    struct cvy_thread *th = CVY_CONTAINER_OF(n, struct cvy_thread, spare_node);
+    rt->spare_count--;
+    w->thread = th;
+    cvy_unlock(&rt->lock);
+    th->handed_next = next;
+    cvy_store_release(&th->handed, w);
+    thread_wake(th);
+    return true;
+}

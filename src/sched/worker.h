@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ * worker.h - workers, the threads that carry them, and the runtime that holds them all.
+ *
+ * Each entry into covey's code stores in_runtime and then loads retake; the watchdog stores retake,
+ * issues a membarrier, then loads in_runtime: one of the two sees the other. So a worker is taken
+ * from a thread only while that thread is in user code, and the thread finds out at its next entry.
+ *
+ * Everything that may need much stack (poll, timers, steal, idle) runs on a thread's own stack, the
+ * base; tasks switch to it when their worker has nothing at hand to run. */
+#ifndef CVY_SCHED_WORKER_H
+#define CVY_SCHED_WORKER_H
+
+#include "base/panic.h"
+#include "os/poll.h"
+#include "base/rand.h"
+#include "os/sys.h"
+#include "sched/runq.h"
+#include "sched/task.h"
+#include "sched/timer.h"
+
+#include <covey/runtime.h>
+
+#include <pthread.h>
+
+#define CVY_STACK_CACHE 64
+#define CVY_TASK_CACHE 256
+#define CVY_SLAB_TASKS 128
+
+struct cvy_runtime;
+
+/* A slot of parallelism. Fields are owned by the carrying thread while it is in the runtime, unless
+ * they say otherwise. */
+struct cvy_worker {
+    struct cvy_task *_Atomic slot; /* the task woken last; relaxed: only the owner and dumps look */
+    uint32_t slot_runs;            /* how often in a row the slot went first */
+    uint32_t turns_to_check;       /* switches until the base looks at clock, poller, global queue */
+    uint32_t check_every;
+    int64_t checked_at;
+    _Atomic uint32_t turns; /* switches; the watchdog compares */
+    uint64_t rand;
+    struct cvy_runtime *runtime;
+    int index;
+
+    struct cvy_stack *stacks[CVY_STACK_CLASSES]; /* hottest first */
+    uint32_t stack_counts[CVY_STACK_CLASSES];
+    struct cvy_task *tasks; /* free records */
+    uint32_t task_count;
+
+    struct cvy_runq runq; /* others steal */
+    struct cvy_timers timers;
+
+    _Atomic uint64_t started, ended, parks, steals; /* statistics: owner writes */
+
+    /* Guarded by the scheduler's lock. */
+    struct cvy_thread *thread; /* who carries it */
+    struct cvy_node idle_node; /* in runtime->idle */
+    bool is_idle;
+
+    /* The watchdog's. */
+    uint32_t seen_turns, seen_times;
+};
+
+struct cvy_thread {
+    struct cvy_worker *worker; /* NULL: spare, plain thread, or lost to the watchdog */
+    struct cvy_task *task;     /* running; the thread's own record in plain threads */
+    _Atomic uint32_t in_runtime, retake; /* see the top of this file */
+    int *errno_ptr;
+
+    /* Set by who switches away, used by who arrives. */
+    struct cvy_task *previous;
+    bool previous_ended;
+
+    void *base_sp;
+    struct cvy_task *base_next; /* handed over with the worker, or not runnable at once */
+    struct cvy_task *dedicated; /* the pinned task this thread belongs to */
+    bool check_due;
+
+    _Atomic uint32_t wake; /* futex: 1 is a wake not yet taken */
+    struct cvy_worker *_Atomic handed; /* a worker given to this thread; release, acquire */
+    struct cvy_task *handed_next;      /* written before handed */
+    struct cvy_node spare_node; /* guarded by the scheduler's lock */
+    struct cvy_runtime *runtime; /* NULL in plain threads */
+    bool is_pool;                /* a thread of the blocking pool */
+    pthread_t handle;
+    struct cvy_thread *all_next;
+    void *alt_stack;
+
+    /* Sanitizers' view of the base stack. */
+    void *fiber;
+    const void *base_low;
+    size_t base_size;
+    void *fake_stack;
+
+    struct cvy_task self; /* plain threads' record */
+};
+
+struct cvy_blocking_pool;
+
+struct cvy_runtime {
+    /* Immutable while it is up. */
+    covey_options options;
+    int worker_count;
+    bool can_spin;
+    bool has_takeover;
+    struct cvy_worker *workers;
+    covey_ctx *root_ctx;
+    unsigned default_class;
+
+    struct cvy_poll poll;
+    struct cvy_stack_pool stacks;
+    struct cvy_blocking_pool *blocking;
+
+    /* The scheduler's lock: idle workers, spare threads, the global queue, ownership of workers. */
+    _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_SCHED */
+    struct cvy_wakelist global;
+    _Atomic size_t global_len; /* written under lock, peeked at without */
+    struct cvy_node idle;      /* workers, last to sleep first */
+    struct cvy_node spares;    /* threads without a worker */
+    struct cvy_thread *threads; /* all carriers, to join */
+    int thread_count, spare_count, threads_max;
+    struct cvy_worker *poller; /* the idle worker inside cvy_poll_wait */
+    struct cvy_task *free_tasks;
+    struct cvy_slab *slabs;
+
+    _Alignas(CVY_CACHE_LINE) _Atomic uint32_t idle_count;
+    _Atomic uint32_t spinning;       /* 0 or 1 */
+    _Atomic int64_t poll_deadline;   /* when the poller will wake by itself; 0: nobody is in it */
+    _Atomic int64_t polled_at;
+    _Atomic uint32_t fd_waiters;     /* tasks that only the poller can wake */
+    _Atomic uint32_t blocking_jobs;  /* running or queued */
+    _Atomic bool stopping;
+    _Atomic bool closed;             /* no more tasks may start */
+    _Atomic uint64_t takeovers, failed, foreign_started;
+
+    /* Detached tasks alive; who brings it to 0 wakes the futex beside it. */
+    _Alignas(CVY_CACHE_LINE) _Atomic size_t detached;
+    _Atomic uint32_t detached_wake;
+
+    pthread_t watchdog;
+    _Atomic uint32_t watchdog_wake;
+    _Atomic bool watchdog_asleep;
+};
+
+/* The runtime that is up, or NULL: the one mutable global. */
+extern struct cvy_runtime *_Atomic cvy_runtime_now;
+
+static inline struct cvy_runtime *cvy_runtime_get(void)
+{
+    /* Acquire: pairs with the release in covey_run_at(). */
+    return cvy_load_acquire(&cvy_runtime_now);
+}
+
+/* This thread's record, or NULL. The only access to thread-locals; never kept across a switch. */
+struct cvy_thread *cvy_thread_self(void);
+void cvy_thread_set_self(struct cvy_thread *th);
+/* The record of a plain thread, made at its first call. */
+struct cvy_thread *cvy_thread_foreign(void);
+struct cvy_thread *cvy_enter_slow(struct cvy_thread *th);
+
+/* Into the runtime: from here to cvy_leave() this thread keeps its worker. May switch, when the
+ * worker has been taken over meanwhile. */
+static inline struct cvy_thread *cvy_enter(void)
+{
+    struct cvy_thread *th = cvy_thread_self();
+    if (cvy_unlikely(!th)) {
+        th = cvy_thread_foreign();
+    }
+    cvy_store_relaxed(&th->in_runtime, 1);
+    cvy_light_fence();
+    if (cvy_unlikely(cvy_load_acquire(&th->retake))) {
+        th = cvy_enter_slow(th);
+    }
+    return th;
+}
+
+static inline void cvy_leave(struct cvy_thread *th)
+{
+    /* Release: what we did to the worker happens before the watchdog gives it away. */
+    cvy_store_release(&th->in_runtime, 0);
+}
+
+/* The caller's task record without entering: for what touches only that. */
+static inline struct cvy_task *cvy_task_self(void)
+{
+    struct cvy_thread *th = cvy_thread_self();
+    return cvy_likely(th != NULL) ? th->task : cvy_thread_foreign()->task;
+}
+
+/* park.c. All: the caller is in the runtime and holds no lock. */
+/* Stops the running task until it is made ready; in a plain thread waits on its futex. Returns the
+ * thread it goes on on. */
+struct cvy_thread *cvy_park(struct cvy_thread *th);
+/* Makes a claimed task runnable. */
+void cvy_ready(struct cvy_thread *th, struct cvy_task *t);
+void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list);
+/* Puts a task at the end of the queue. */
+void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t);
+struct cvy_thread *cvy_yield(struct cvy_thread *th);
+
+/* From the base: runs t until something switches back. */
+void cvy_run_task(struct cvy_thread *th, struct cvy_task *t);
+
+/* worker.c. */
+void cvy_worker_loop(struct cvy_thread *th);
+/* Wakes one idle worker, if there is one and nobody looks for work. */
+void cvy_kick(struct cvy_runtime *rt);
+void cvy_global_push(struct cvy_runtime *rt, struct cvy_wakelist *list);
+/* Makes the poller look at the timers again if it would sleep past at_ns. */
+void cvy_poller_hurry(struct cvy_runtime *rt, int64_t at_ns);
+/* Gives a worker that no thread carries to a spare thread, or to a new one; next (may be NULL) is
+ * what it runs first. False: no thread is to be had. */
+bool cvy_worker_give(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *next);
+
+/* watchdog.c */
+void *cvy_watchdog_main(void *arg);
+void cvy_watchdog_rouse(struct cvy_runtime *rt);
+
+/* inspect.c */
+void cvy_dump_tasks(struct cvy_runtime *rt, FILE *out);
+void cvy_fatal_dump(void);
+void cvy_check_deadlock(struct cvy_runtime *rt);
+size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, void *arg), void *arg);
+
+/* fault.c: tells stack overflows. */
+void cvy_fault_install(void);
+void cvy_fault_remove(void);
+void cvy_fault_thread_init(struct cvy_thread *th);
+void cvy_fault_thread_fini(struct cvy_thread *th);
+
+/* blocking.c: the elastic pool of threads for calls that block. */
+struct cvy_job {
+    struct cvy_job *next;
+    void (*run)(struct cvy_job *job); /* on a pool thread, which does not touch job afterwards */
+};
+int cvy_blocking_start(struct cvy_runtime *rt);
+void cvy_blocking_stop(struct cvy_runtime *rt);
+/* 0; -EAGAIN: no thread could be made; -ENOMEM. */
+int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job);
+int cvy_blocking_threads(struct cvy_runtime *rt);
+
+/* detached.c */
+int cvy_detached_start(struct cvy_thread *th, const covey_site *site,
+                       const covey_task_options *opts, covey_fn *fn, void *arg);
+/* Waits until no detached task is alive, up to timeout_ns; whether that is so. */
+bool cvy_detached_wait(struct cvy_runtime *rt, int64_t timeout_ns);
+
+/* runtime.c: everything but the root context, which the caller sets. */
+int cvy_runtime_start(const covey_options *options, struct cvy_runtime **out);
+/* Workers, pool and watchdog end; tasks that are left are discarded. */
+void cvy_runtime_stop(struct cvy_runtime *rt);
+
+/* slab.c */
+struct cvy_slab {
+    struct cvy_slab *next;
+    struct cvy_task tasks[CVY_SLAB_TASKS];
+};
+struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt);
+void cvy_task_free(struct cvy_worker *w, struct cvy_task *t);
+struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index);
+void cvy_stack_free(struct cvy_worker *w, struct cvy_stack *s);
+
+#endif
