@@ -4,6 +4,7 @@
 #include "bench.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 static int echo(covey_ctx *ctx, void *arg)
 {
@@ -18,6 +19,14 @@ static int echo(covey_ctx *ctx, void *arg)
     }
     covey_close(c);
     return 0;
+}
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    BENCH_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    BENCH_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 static int serve(covey_ctx *parent, void *arg)
@@ -43,5 +52,6 @@ static int serve(covey_ctx *parent, void *arg)
 
 int main(int argc, char **argv)
 {
+    raise_descriptor_limit();
     return bench_start(argc, argv, serve);
 }

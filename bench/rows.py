@@ -23,7 +23,6 @@ class Contest:
     quick: tuple  # counts for --quick
     sides: tuple
     touch_gib: int = 0  # memory that is touched and freed just before each run
-    one_worker_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +98,16 @@ CONTESTS = (
             Side("bare epoll", "echo", "epoll"),
         ),
     ),
+    Contest(  # busy connections, requests, bytes, idle connections
+        "many",
+        (1000, 300000, 64, 20000),
+        (100, 20000, 64, 500),
+        (
+            Side("covey", "echo", "covey"),
+            Side("Go", "echo", "go"),
+            Side("bare epoll", "echo", "epoll"),
+        ),
+    ),
     Contest(  # URLs, at once, bytes
         "fetch",
         (20000, 64, 1024),
@@ -147,6 +156,10 @@ ROWS = (
     against_go("18e", "echo", "the same", "echo", 1.05, None, rival="bare epoll"),
     against_go("18q", "echo", "server CPU / load's CPU", "echo_quotient", None, 0.75),
     against_go("18f", "echo", "the same", "echo_quotient", 1.05, None, rival="bare epoll"),
+    against_go("18n", "many", "echo, 1,000 busy, 20,000 idle: CPU", "echo", None, None),
+    against_go("18o", "many", "the same", "echo", None, None, rival="bare epoll"),
+    against_go("18a", "many", "accept and first request: CPU", "echo_accept", None, None),
+    against_go("18m", "many", "memory a connection", "echo_memory", None, None),
     against_go("19", "fetch", "HTTP fetch: CPU a request", "fetch", None, 0.75),
     against_go("19m", "fetch", "the same", "fetch", 1.1, None, rival="bare libcurl"),
     against_go("19c", "fetch", "the same", "fetch", 1.0, 1.0, rival="curl -Z"),
@@ -174,6 +187,9 @@ lock is hardly contended.
 - 17: Go leaves its chain behind; covey's is under the group's context.
 - 18: processor time of the server process, read from its clock by the load generator, a process of \
 its own. The rival without a library is one thread in both halves of the table.
+- 18n to 18m: the idle connections are as many as the limit on descriptors allows, raised to its \
+hard maximum (echo_idle says how many); each has made one request. Memory is the process's, without \
+the kernel's share.
 - 19: processor time of the whole client process from exec to exit, its start included; nginx counts \
 that all requests were made. The rivals without workers are the same in both halves of the table.
 - 20: not there yet: covey has no HTTP server.

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,8 +57,17 @@ static void echo(int fd)
     }
 }
 
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(void)
 {
+    raise_descriptor_limit();
     int listener = listen_loopback();
     int epoll = epoll_create1(0);
     watch(epoll, listener);

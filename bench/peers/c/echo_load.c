@@ -6,7 +6,12 @@
  *
  * A tenth of REQUESTS warms up. It then prints, a request: the processor time of the server process
  * (read from its clock, so every server is measured alike), its own, their quotient, and the rate.
- * The quotient is steadier than either. IDLE more connections are opened and left alone. */
+ * The quotient is steadier than either.
+ *
+ * IDLE more connections are opened first, make one request each, and are left alone: as many as the
+ * descriptor limit, raised to its hard maximum, allows. For them it prints how many there are, the
+ * server's time for each (accepting it and its one request), and its memory for each: resident and
+ * page tables, without the kernel's share. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -108,15 +113,53 @@ static void run_load(struct conn *conns, int count, uint64_t requests)
     }
 }
 
-static void open_idle(int port, int count)
+/* Resident bytes plus the bytes of page tables of a process. */
+static double memory_of(const char *pid)
+{
+    static const char *const files[] = {"smaps_rollup", "status"}, *const labels[] = {"Rss:",
+                                                                                      "VmPTE:"};
+    double bytes = 0;
+    for (int i = 0; i < 2; i++) {
+        char path[64], line[256];
+        snprintf(path, sizeof path, "/proc/%s/%s", pid, files[i]);
+        FILE *f = fopen(path, "r");
+        require(f != NULL, path);
+        while (fgets(line, sizeof line, f) != NULL) {
+            if (strncmp(line, labels[i], strlen(labels[i])) == 0) {
+                bytes += 1024.0 * (double)strtoull(line + strlen(labels[i]), NULL, 10);
+            }
+        }
+        fclose(f);
+    }
+    return bytes;
+}
+
+/* How many of wanted idle connections the limit on descriptors leaves room for. */
+static int idle_max(int wanted, int busy)
 {
     struct rlimit limit;
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    int64_t room = (int64_t)limit.rlim_cur - busy - 64; /* the server needs a few for itself */
+    return room < 0 ? 0 : room < wanted ? (int)room : wanted;
+}
+
+static void open_idle(int port, int count, int workers, const char *pid, clockid_t server)
+{
+    double cpu = seconds(server), memory = memory_of(pid);
     for (int i = 0; i < count; i++) {
-        (void)dial(port);
+        struct conn c = {.fd = dial(port)};
+        requests_left = echoes_left = 1;
+        send_next(&c);
+        while (echoes_left > 0) {
+            receive(&c);
+        }
     }
+    printf("echo_idle %d %d connections\n", workers, count);
+    printf("echo_accept %d %.1f ns\n", workers, (seconds(server) - cpu) / count * 1e9);
+    printf("echo_memory %d %.1f B\n", workers, (memory_of(pid) - memory) / count);
 }
 
 int main(int argc, char **argv)
@@ -136,7 +179,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "echo_load: a count is out of range\n");
         return 2;
     }
-    open_idle(port, argc > 7 ? atoi(argv[7]) : 0);
+    int idle = idle_max(argc > 7 ? atoi(argv[7]) : 0, count);
+    if (idle > 0) {
+        open_idle(port, idle, workers, argv[2], server);
+    }
 
     epoll = epoll_create1(0);
     struct conn *conns = calloc((size_t)count, sizeof *conns);
