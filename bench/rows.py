@@ -173,8 +173,7 @@ cancelled; Go's plain channel operations cannot (row 7 passes NULL, 7x and 7y do
 started in a group with a context; Go's in a wait group, the least that joins them.
 - 1: with one worker every yield switches to the other task (checked). With two, each task mostly \
 has a worker to itself and finds nobody to yield to; on both sides.
-- 2, 3: a round of the same size warms up. Go starts one closure again and again, so it allocates \
-none.
+- 2, 3: a round of the same size warms up. Both start one function with one pointer as its argument.
 - 4 to 6: the process is fresh, so the first touch of memory is counted, on both sides; just before, \
 that much memory is touched and freed, so that the host has it. Memory afterwards is looked at for \
 five seconds at most.

@@ -25,34 +25,43 @@ func measureCancel(args []string) {
 	report("cancel_cpu", milliseconds(best.cpu), "ms")
 }
 
+type cancelCrowd struct {
+	ctx            context.Context
+	silent         chan struct{} // nil: wait for the context alone
+	started, ended sync.WaitGroup
+}
+
+func waitForEnd(c *cancelCrowd) {
+	c.started.Done()
+	if c.silent != nil {
+		select {
+		case <-c.silent:
+			check(false)
+		case <-c.ctx.Done():
+		}
+	} else {
+		<-c.ctx.Done()
+	}
+	c.ended.Done()
+}
+
 func runCancel(tasks int, receives bool) span {
 	ctx, cancel := context.WithCancel(context.Background())
-	silent := make(chan struct{})
-	var started, ended sync.WaitGroup
-	waitForEnd := func() {
-		started.Done()
-		if receives {
-			select {
-			case <-silent:
-				check(false)
-			case <-ctx.Done():
-			}
-		} else {
-			<-ctx.Done()
-		}
-		ended.Done()
+	c := cancelCrowd{ctx: ctx}
+	if receives {
+		c.silent = make(chan struct{})
 	}
-	started.Add(tasks)
-	ended.Add(tasks)
+	c.started.Add(tasks)
+	c.ended.Add(tasks)
 	for i := 0; i < tasks; i++ {
-		go waitForEnd()
+		go waitForEnd(&c)
 	}
-	started.Wait()
+	c.started.Wait()
 	time.Sleep(2 * time.Millisecond) // the last ones park
 
 	s := startSpan()
 	cancel()
-	ended.Wait()
+	c.ended.Wait()
 	s.end()
 	return s
 }

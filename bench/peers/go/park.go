@@ -7,6 +7,17 @@ import (
 	"time"
 )
 
+type crowd struct {
+	gate           chan struct{}
+	started, ended sync.WaitGroup
+}
+
+func waitAtGate(c *crowd) {
+	c.started.Done()
+	<-c.gate
+	c.ended.Done()
+}
+
 type crowdResult struct {
 	create, release          span
 	bytesBefore, bytesParked int
@@ -31,28 +42,22 @@ func measurePark(args []string) {
 }
 
 func runCrowd(tasks int) (r crowdResult) {
-	gate := make(chan struct{})
-	var started, ended sync.WaitGroup
-	waitAtGate := func() {
-		started.Done()
-		<-gate
-		ended.Done()
-	}
+	c := crowd{gate: make(chan struct{})}
 	r.bytesBefore = memory()
 
 	r.create = startSpan()
-	started.Add(tasks)
-	ended.Add(tasks)
+	c.started.Add(tasks)
+	c.ended.Add(tasks)
 	for i := 0; i < tasks; i++ {
-		go waitAtGate()
+		go waitAtGate(&c)
 	}
-	started.Wait()
+	c.started.Wait()
 	r.create.end()
 	r.bytesParked = memory()
 
 	r.release = startSpan()
-	close(gate)
-	ended.Wait()
+	close(c.gate)
+	c.ended.Wait()
 	r.release.end()
 	return r
 }
