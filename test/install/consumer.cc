@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT
+ * consumer.cc - consumer.c as C++. */
+#include "consumer.c"

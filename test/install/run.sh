@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# run.sh - installs covey, moves the installed tree, and builds and runs a user's programs against it:
+# pkg-config and find_package, C and C++, static and shared. Twice: what COVEY_BUILD_DIR holds, and a
+# plain `cmake -S . -B build && cmake --build build --target install` with make and Debian's libdir.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source_dir=$(cd "$here/../.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/covey-install.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+# check NAME COMMAND... - one result. `set -e` does not reach into COMMAND: functions chain by &&.
+check() {
+    local name=$1
+    shift
+    if "$@" >"$work/log" 2>&1; then
+        passed=$((passed + 1))
+        printf 'ok %d - %s\n' $((passed + failed)) "$name"
+    else
+        failed=$((failed + 1))
+        printf 'not ok %d - %s\n' $((passed + failed)) "$name"
+        sed 's/^/# /' "$work/log"
+    fi
+}
+
+# linked_as KIND PROGRAM - whether it needs libcovey.so exactly if it should.
+linked_as() {
+    local is_shared=no
+    ! readelf -d "$2" | grep -q 'NEEDED.*\[libcovey[-a-z]*\.so' || is_shared=yes
+    case $1 in
+    *static) [[ $is_shared == no ]] ;;
+    *) [[ $is_shared == yes ]] ;;
+    esac
+}
+
+# compile_and_run shared|static|http COMPILER SOURCE PREFIX LIBDIR
+compile_and_run() {
+    local kind=$1 compiler=$2 source=$3 libdir=$5 program=$work/program cflags libs
+    export PKG_CONFIG_PATH=$libdir/pkgconfig
+    local package=covey
+    [[ $kind != http* ]] || package=covey-http
+    read -ra cflags <<<"$(pkg-config --cflags "$package")"
+    case $kind in
+    shared | http) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
+    static) read -ra libs <<<"-static $(pkg-config --static --libs covey)" ;;
+    http-static) # libcurl itself stays shared: its own static form needs a dozen more
+        read -ra libs <<<"$libdir/libcovey-http.a $libdir/libcovey.a $(pkg-config --libs libcurl) -pthread"
+        ;;
+    esac
+    rm -f "$program"
+    "$compiler" -Wall -Wextra -Werror -O2 "${cflags[@]}" "$here/$source" -o "$program" "${libs[@]}" &&
+        linked_as "$kind" "$program" && LD_LIBRARY_PATH=$libdir "$program"
+}
+
+# consume NAME PREFIX LIBDIR - all the programs against one installed tree.
+consume() {
+    local name=$1 prefix=$2 libdir=$3 with_http=OFF kind
+    [[ ! -e $libdir/pkgconfig/covey-http.pc ]] || with_http=ON
+    check "$name: nothing names the first prefix" no_file_names "$work/first" "$prefix"
+    for kind in shared static; do
+        check "$name: pkg-config, C, $kind" compile_and_run $kind gcc consumer.c "$prefix" "$libdir"
+        check "$name: pkg-config, C++, $kind" compile_and_run $kind g++ consumer.cc "$prefix" "$libdir"
+    done
+    if [[ $with_http == ON ]]; then
+        for kind in http http-static; do
+            check "$name: pkg-config, C, $kind" compile_and_run $kind gcc http_consumer.c "$prefix" "$libdir"
+            check "$name: pkg-config, C++, $kind" compile_and_run $kind g++ http_consumer.cc "$prefix" "$libdir"
+        done
+        check "$name: the covey command" "$prefix/bin/covey" --version
+    fi
+    check "$name: find_package" find_package_consumer "$prefix" "$with_http"
+    check "$name: exports only covey_*" exports_only_covey "$libdir"
+}
+
+no_file_names() {
+    ! grep -rlF --include='*.pc' --include='*.cmake' "$1" "$2"
+}
+
+find_package_consumer() {
+    rm -rf "$work/consumer"
+    cmake -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$1" -DWITH_HTTP="$2" \
+        -DCMAKE_BUILD_TYPE=Release &&
+        cmake --build "$work/consumer" -j 2 &&
+        (cd "$work/consumer" && ctest --output-on-failure --no-tests=error)
+}
+
+exports_only_covey() {
+    local file
+    for file in "$1"/libcovey*.so; do
+        if nm -D --defined-only "$file" | awk '$2 != "A" { print $3 }' | grep -v '^covey_'; then
+            return 1
+        fi
+        readelf -d "$file" | grep -q "SONAME.*\[$(basename "$file")\.0\]" || return 1
+    done
+}
+
+install_from_build() {
+    cmake --install "$COVEY_BUILD_DIR" --prefix "$work/first"
+}
+
+install_plainly() {
+    cmake -S "$source_dir" -B "$work/build" -G 'Unix Makefiles' -DCMAKE_INSTALL_PREFIX="$work/first" \
+        -DCMAKE_INSTALL_LIBDIR="lib/$(gcc -print-multiarch)" -DCOVEY_EXAMPLES=OFF &&
+        cmake --build "$work/build" -j 2 --target install
+}
+
+if [[ -n ${COVEY_BUILD_DIR:-} ]]; then
+    check "install from $COVEY_BUILD_DIR" install_from_build
+    mv "$work/first" "$work/moved-build"
+    libdir=$(dirname "$(find "$work/moved-build" -name libcovey.a)")
+    consume "build" "$work/moved-build" "$libdir"
+fi
+check "plain install with make" install_plainly
+mv "$work/first" "$work/moved"
+consume "plain" "$work/moved" "$work/moved/lib/$(gcc -print-multiarch)"
+
+printf '%d passed, %d failed, 0 skipped\n' "$passed" "$failed"
+((failed == 0))
