@@ -54,7 +54,17 @@ install(FILES
     ${PROJECT_BINARY_DIR}/packaging/coveyConfigVersion.cmake
     DESTINATION ${package_dir})
 
-# Made by `./dev docs`; without them the library installs just as well.
-if(EXISTS ${PROJECT_SOURCE_DIR}/docs/man)
-    install(DIRECTORY docs/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} FILES_MATCHING PATTERN "*.[1357]")
+# Man pages, from the comments of the headers. Without Python the library installs just as well.
+find_package(Python3 COMPONENTS Interpreter QUIET)
+if(Python3_FOUND)
+    set(man_stamp ${PROJECT_BINARY_DIR}/man/stamp)
+    add_custom_command(OUTPUT ${man_stamp}
+        COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gen_docs.py
+            --man ${PROJECT_BINARY_DIR}/man
+        COMMAND ${CMAKE_COMMAND} -E touch ${man_stamp}
+        DEPENDS scripts/gen_docs.py ${covey_headers} ${covey_http_headers}
+        COMMENT "Man pages")
+    add_custom_target(covey-man ALL DEPENDS ${man_stamp})
+    install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man3 ${PROJECT_BINARY_DIR}/man/man7
+        DESTINATION ${CMAKE_INSTALL_MANDIR})
 endif()

@@ -30,8 +30,21 @@ if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/layers/check.py)
         add_test(NAME rules.layers_self_test
             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/layers/check_test.py)
+        add_test(NAME rules.docs
+            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gen_docs.py --check)
+        add_test(NAME rules.excerpts
+            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/docs/check_excerpts.py)
+        covey_register(rules.docs rules 60)
+        covey_register(rules.excerpts rules 60)
         covey_register(rules.layers rules 60)
         covey_register(rules.layers_self_test rules 60)
+    endif()
+    find_program(shellcheck_program shellcheck)
+    if(shellcheck_program)
+        file(GLOB scripts CONFIGURE_DEPENDS scripts/*.sh test/*/*.sh)
+        add_test(NAME rules.shellcheck COMMAND ${shellcheck_program} ${scripts} dev .ci/run
+            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+        covey_register(rules.shellcheck rules 120)
     endif()
     add_test(NAME install.headers COMMAND bash ${PROJECT_SOURCE_DIR}/test/install/headers.sh)
     covey_register(install.headers install 300)

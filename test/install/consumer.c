@@ -27,8 +27,8 @@ static int sum_up(covey_ctx *ctx, void *arg)
     bool ok = err == 0;
 
     while (ok) {
-        int which = covey_select(ctx, COVEY_RECV_OK(numbers, &number, &ok),
-                                 COVEY_AFTER(30 * COVEY_SEC));
+        int which =
+            covey_select(ctx, COVEY_RECV_OK(numbers, &number, &ok), COVEY_AFTER(30 * COVEY_SEC));
         if (which != 0) {
             err = which < 0 ? which : covey_errorf(-ETIMEDOUT, "nothing came");
             break;
