@@ -44,6 +44,11 @@ struct cvy_cancel {
     struct cvy_cancel *next;  /* in the list of one cancellation */
 
     struct cvy_timer timer; /* armed: holds c */
+
+    /* The channel of covey_ctx_done(), made on demand by chan/. Written once under lock. */
+    struct covey_chan *_Atomic done_chan;
+    void (*done_free)(struct cvy_cancel *c);
+    struct cvy_cancel_hook done_hook;
 };
 
 /* covey/error.h makes errno a task's; nobody above os/ reads it. */

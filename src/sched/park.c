@@ -304,6 +304,17 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
     after_switch(th);
 }
 
+static void check_scopes(const struct cvy_task *t)
+{
+    if (cvy_likely(cvy_list_is_empty(&t->scopes))) {
+        return;
+    }
+    const struct cvy_scope *s = CVY_CONTAINER_OF(t->scopes.next, struct cvy_scope, node);
+    cvy_fatal("task %llu \"%s\" ended with a group open that it opened at %s:%d",
+              (unsigned long long)t->id, cvy_task_label(t), s->site ? s->site->file : "?",
+              s->site ? s->site->line : 0);
+}
+
 /* Runs one task's function to its end. */
 static struct cvy_thread *task_body(struct cvy_thread *th)
 {
@@ -324,6 +335,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
         t->pinned_to = NULL;
         th->dedicated = NULL;
     }
+    check_scopes(t);
     check_canary(t);
     cvy_cancel_unregister(t);
     t->on_end(t, t->owner, code);

@@ -64,7 +64,7 @@ static void *alloc_zeroed(size_t size)
     return p;
 }
 
-int cvy_runtime_start(const covey_options *options, struct cvy_runtime **out)
+int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_runtime **out)
 {
     struct cvy_runtime *none = NULL;
     int code;
@@ -78,6 +78,7 @@ int cvy_runtime_start(const covey_options *options, struct cvy_runtime **out)
     if (code < 0) {
         goto fail_runtime;
     }
+    rt->root_ctx = root_ctx;
     rt->worker_count = rt->options.workers;
     rt->threads_max = rt->worker_count + SPARE_THREADS_MAX;
     rt->can_spin = rt->worker_count > 1 && cvy_cpu_count() > 1;

@@ -123,7 +123,7 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
     t->message = (struct cvy_message){0};
     t->registered = NULL;
     t->ctx_waiter.node = (struct cvy_node){0};
-    cvy_list_init(&t->open_groups);
+    cvy_list_init(&t->scopes);
     cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
     cvy_store_relaxed(&t->state, CVY_TASK_NEW);
     cvy_enqueue(th, t);

@@ -106,7 +106,7 @@ struct cvy_task {
     struct cvy_message message;
     struct cvy_cancel *registered; /* holds it; the waiter below is, or was, in its list */
     struct cvy_waiter ctx_waiter;
-    struct cvy_node open_groups; /* groups it opened and has not waited for */
+    struct cvy_node scopes; /* groups it opened and has not waited for */
 
     /* For dumps: written by the task, read by anyone, torn reads allowed. */
     _Atomic uint8_t state;
@@ -115,6 +115,13 @@ struct cvy_task {
     _Atomic int64_t wait_since; /* clock of the worker's last look; 0: unknown */
 
     _Alignas(16) char small[64]; /* small argument copies */
+};
+
+/* What a task must close before it ends; a group has one. */
+struct cvy_scope {
+    struct cvy_node node; /* in its opener's scopes; owned by the opener */
+    struct cvy_task *opener; /* NULL: a plain thread, which is not checked */
+    const covey_site *site;
 };
 
 /* Tasks to be made runnable once all locks are released. */

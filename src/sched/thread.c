@@ -56,7 +56,7 @@ struct cvy_thread *cvy_thread_foreign(void)
     *th = (struct cvy_thread){.errno_ptr = cvy_errno_ptr()};
     th->self.is_foreign = true;
     th->task = &th->self;
-    cvy_list_init(&th->self.open_groups);
+    cvy_list_init(&th->self.scopes);
     (void)pthread_setspecific(key, th);
     cvy_thread_set_self(th);
     return th;

@@ -27,6 +27,16 @@ static bool register_with(struct cvy_task *t, struct cvy_cancel *c)
     return true;
 }
 
+int cvy_wait_register(struct cvy_task *t, covey_ctx *ctx)
+{
+    struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
+
+    if (c && t->registered != c && !register_with(t, c)) {
+        return cvy_ctx_check_slow(t, c);
+    }
+    return 0;
+}
+
 int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx)
 {
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
@@ -74,8 +84,9 @@ int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason r
     return (int32_t)(claim >> CVY_CLAIM_SHIFT);
 }
 
-int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,
-                struct cvy_waiter *wr, enum cvy_reason reason, const void *object)
+int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
+                   struct cvy_node *at, struct cvy_waiter *wr, enum cvy_reason reason,
+                   const void *object)
 {
     struct cvy_task *t = (*thp)->task;
 
@@ -86,7 +97,7 @@ int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, 
         cvy_unlock(lock);
         return code;
     }
-    cvy_list_push_tail(q, &wr->node);
+    cvy_list_push_head(at, &wr->node);
     cvy_unlock(lock);
     if (cvy_likely(cvy_wait_park(thp, ctx, reason, object) != CVY_INDEX_CTX)) {
         return 0;
@@ -95,4 +106,10 @@ int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, 
     cvy_waitq_remove(wr);
     cvy_unlock(lock);
     return cvy_ctx_check(t, ctx);
+}
+
+int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,
+                struct cvy_waiter *wr, enum cvy_reason reason, const void *object)
+{
+    return cvy_wait_in_at(thp, ctx, lock, q->prev, wr, reason, object);
 }

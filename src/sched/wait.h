@@ -89,4 +89,13 @@ int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason r
 int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,
                 struct cvy_waiter *wr, enum cvy_reason reason, const void *object);
 
+/* The same at a place: right after node at (the queue's head: in front; its last: at the end). */
+int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
+                   struct cvy_node *at, struct cvy_waiter *wr, enum cvy_reason reason,
+                   const void *object);
+
+/* Registers the running task with ctx ahead of cvy_wait_open(), for who must open while holding
+ * locks that rank above. 0, or the error of a context that is done. */
+int cvy_wait_register(struct cvy_task *t, covey_ctx *ctx);
+
 #endif

@@ -465,7 +465,7 @@ void cvy_worker_loop(struct cvy_thread *th)
     struct cvy_runtime *rt = th->runtime;
 
     for (;;) {
-        if (!th->worker && !wait_for_worker(th)) {
+        if (cvy_load_relaxed(&rt->stopping) || (!th->worker && !wait_for_worker(th))) {
             return;
         }
         struct cvy_task *t = th->base_next;
@@ -534,7 +534,7 @@ static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cv
     }
     memset(th, 0, size);
     th->self.is_foreign = true;
-    cvy_list_init(&th->self.open_groups);
+    cvy_list_init(&th->self.scopes);
     th->task = &th->self;
     cvy_store_relaxed(&th->in_runtime, 1);
     th->runtime = rt;

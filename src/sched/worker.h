@@ -244,8 +244,8 @@ int cvy_detached_start(struct cvy_thread *th, const covey_site *site,
 /* Waits until no detached task is alive, up to timeout_ns; whether that is so. */
 bool cvy_detached_wait(struct cvy_runtime *rt, int64_t timeout_ns);
 
-/* runtime.c: everything but the root context, which the caller sets. */
-int cvy_runtime_start(const covey_options *options, struct cvy_runtime **out);
+/* runtime.c. The root context stays the caller's. */
+int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_runtime **out);
 /* Workers, pool and watchdog end; tasks that are left are discarded. */
 void cvy_runtime_stop(struct cvy_runtime *rt);
 

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: MIT
+ * chan.c - channels (covey/chan.h) and their select cases.
+ *
+ * Invariants, under lock: senders wait only while the buffer is full and no receiver waits;
+ * receivers wait only while it is empty and no sender waits; a closed channel has no waiters. (A
+ * waiter whose claim was taken elsewhere may still stand in a queue; it does not count.)
+ *
+ * Whoever finds a waiter of the other side claims it, copies straight between the two frames, and
+ * wakes it after unlocking: waking before would send it straight into this lock. */
+#include "chan/chan.h"
+
+#include "sched/waitable.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { OK, CLOSED };
+
+struct covey_chan {
+    /* Immutable after covey_chan_new(). */
+    size_t elem_size, capacity;
+
+    _Atomic uint32_t refs;
+
+    /* Guarded by lock; len and is_closed are also peeked at without. */
+    struct cvy_lock lock; /* rank CVY_RANK_CHAN */
+    _Atomic bool is_closed;
+    _Atomic size_t len; /* buffered, at most capacity */
+    size_t head;        /* index of the oldest */
+    struct cvy_node senders, receivers;
+
+    _Alignas(16) char buffer[]; /* capacity elements, a ring */
+};
+
+covey_chan *covey_chan_new(size_t elem_size, size_t capacity)
+{
+    size_t bytes;
+
+    if (__builtin_mul_overflow(elem_size, capacity, &bytes) ||
+        bytes > SIZE_MAX / 2 - sizeof(covey_chan)) {
+        return NULL;
+    }
+    covey_chan *ch = malloc(sizeof(*ch) + bytes);
+    if (!ch) {
+        return NULL;
+    }
+    *ch = (struct covey_chan){.elem_size = elem_size, .capacity = capacity};
+    cvy_store_relaxed(&ch->refs, 1);
+    cvy_list_init(&ch->senders);
+    cvy_list_init(&ch->receivers);
+    return ch;
+}
+
+covey_chan *covey_chan_ref(covey_chan *ch)
+{
+    if (ch) {
+        atomic_fetch_add_explicit(&ch->refs, 1, memory_order_relaxed);
+    }
+    return ch;
+}
+
+void covey_chan_unref(covey_chan *ch)
+{
+    if (!ch) {
+        return;
+    }
+    /* Acq_rel: every other user's last use happens before the free. */
+    uint32_t refs = atomic_fetch_sub_explicit(&ch->refs, 1, memory_order_acq_rel);
+    COVEY_REQUIRE(refs > 0, "unref of a channel that has no reference left");
+    if (refs > 1) {
+        return;
+    }
+    /* Whoever woke the last user may still be on its way out of the lock. */
+    cvy_lock(&ch->lock);
+    bool is_idle = cvy_list_is_empty(&ch->senders) && cvy_list_is_empty(&ch->receivers);
+    cvy_unlock(&ch->lock);
+    COVEY_REQUIRE(is_idle, "last unref of a channel that tasks wait on");
+    free(ch);
+}
+
+static inline void copy_elem(const covey_chan *ch, void *to, const void *from)
+{
+    if (ch->elem_size == sizeof(uint64_t)) {
+        memcpy(to, from, sizeof(uint64_t));
+    } else if (ch->elem_size > 0) {
+        memcpy(to, from, ch->elem_size);
+    }
+}
+
+static inline void *slot_at(covey_chan *ch, size_t index)
+{
+    return ch->buffer + index * ch->elem_size;
+}
+
+static inline void buffer_push(covey_chan *ch, const void *elem)
+{
+    size_t len = cvy_load_relaxed(&ch->len);
+    size_t at = ch->head + len;
+
+    copy_elem(ch, slot_at(ch, at >= ch->capacity ? at - ch->capacity : at), elem);
+    cvy_store_relaxed(&ch->len, len + 1);
+}
+
+static inline void buffer_pop(covey_chan *ch, void *elem)
+{
+    if (elem) {
+        copy_elem(ch, elem, slot_at(ch, ch->head));
+    }
+    ch->head = ch->head + 1 == ch->capacity ? 0 : ch->head + 1;
+    cvy_store_relaxed(&ch->len, cvy_load_relaxed(&ch->len) - 1);
+}
+
+/* Tries to send, lock held. OK or CLOSED, or COVEY_EAGAIN; *woken is a task to make ready. */
+static inline int send_locked(covey_chan *ch, const void *elem, struct cvy_task **woken)
+{
+    if (cvy_load_relaxed(&ch->is_closed)) {
+        return CLOSED;
+    }
+    if (!cvy_list_is_empty(&ch->receivers)) {
+        struct cvy_waiter *w = cvy_waitq_claim(&ch->receivers);
+        if (w) {
+            if (w->elem) {
+                copy_elem(ch, w->elem, elem);
+            }
+            w->result = OK;
+            *woken = w->task;
+            return OK;
+        }
+    }
+    if (cvy_load_relaxed(&ch->len) < ch->capacity) {
+        buffer_push(ch, elem);
+        return OK;
+    }
+    return COVEY_EAGAIN;
+}
+
+static inline void zero_elem(const covey_chan *ch, void *elem)
+{
+    if (elem && ch->elem_size > 0) {
+        memset(elem, 0, ch->elem_size);
+    }
+}
+
+/* Tries to receive, lock held; as send_locked(). */
+static inline int recv_locked(covey_chan *ch, void *elem, struct cvy_task **woken)
+{
+    struct cvy_waiter *w = NULL;
+
+    if (cvy_load_relaxed(&ch->len) > 0) {
+        buffer_pop(ch, elem);
+        /* There is room now: the first sender's element moves up. */
+        if (!cvy_list_is_empty(&ch->senders) && (w = cvy_waitq_claim(&ch->senders))) {
+            buffer_push(ch, w->elem);
+        }
+    } else if (!cvy_list_is_empty(&ch->senders) && (w = cvy_waitq_claim(&ch->senders))) {
+        if (elem) {
+            copy_elem(ch, elem, w->elem);
+        }
+    } else {
+        if (!cvy_load_relaxed(&ch->is_closed)) {
+            return COVEY_EAGAIN;
+        }
+        zero_elem(ch, elem);
+        return CLOSED;
+    }
+    if (w) {
+        w->result = OK;
+        *woken = w->task;
+    }
+    return OK;
+}
+
+/* 0 or COVEY_ECLOSED, with its message. */
+static inline int code_of(struct cvy_thread *th, int result)
+{
+    return cvy_likely(result == OK) ? 0 : cvy_fail(th->task, COVEY_ECLOSED);
+}
+
+int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_task *woken = NULL;
+    struct cvy_waiter wr;
+
+    int code = cvy_ctx_check(th->task, ctx);
+    if (cvy_unlikely(code < 0 || !ch)) {
+        code = code < 0 ? code : cvy_fail(th->task, -EINVAL);
+        goto out;
+    }
+    cvy_lock(&ch->lock);
+    int result = send_locked(ch, elem, &woken);
+    if (result == COVEY_EAGAIN) {
+        wr.elem = (void *)(uintptr_t)elem;
+        wr.result = OK;
+        code = cvy_wait_in(&th, ctx, &ch->lock, &ch->senders, &wr, CVY_WAIT_SEND, ch);
+        if (code == 0) {
+            code = code_of(th, wr.result);
+        }
+        goto out;
+    }
+    cvy_unlock(&ch->lock);
+    if (woken) {
+        cvy_ready(th, woken);
+    }
+    code = code_of(th, result);
+out:
+    cvy_leave(th);
+    return code;
+}
+
+int covey_chan_recv(covey_ctx *ctx, covey_chan *ch, void *elem)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_task *woken = NULL;
+    struct cvy_waiter wr;
+
+    int code = cvy_ctx_check(th->task, ctx);
+    if (cvy_unlikely(code < 0 || !ch)) {
+        code = code < 0 ? code : cvy_fail(th->task, -EINVAL);
+        goto out;
+    }
+    cvy_lock(&ch->lock);
+    int result = recv_locked(ch, elem, &woken);
+    if (result == COVEY_EAGAIN) {
+        wr.elem = elem;
+        wr.result = OK;
+        code = cvy_wait_in(&th, ctx, &ch->lock, &ch->receivers, &wr, CVY_WAIT_RECV, ch);
+        if (code == 0) {
+            code = code_of(th, wr.result);
+        }
+        goto out;
+    }
+    cvy_unlock(&ch->lock);
+    if (woken) {
+        cvy_ready(th, woken);
+    }
+    code = code_of(th, result);
+out:
+    cvy_leave(th);
+    return code;
+}
+
+int cvy_chan_try_send(covey_chan *ch, const void *elem, struct cvy_wakelist *list)
+{
+    struct cvy_task *woken = NULL;
+
+    cvy_lock(&ch->lock);
+    int result = send_locked(ch, elem, &woken);
+    cvy_unlock(&ch->lock);
+    if (woken) {
+        cvy_wakelist_add(list, woken);
+    }
+    return result == CLOSED ? COVEY_ECLOSED : result;
+}
+
+int covey_chan_try_send(covey_chan *ch, const void *elem)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_wakelist list = {0};
+
+    int code = ch ? cvy_chan_try_send(ch, elem, &list) : -EINVAL;
+    cvy_ready_all(th, &list);
+    if (code < 0 && code != COVEY_EAGAIN) {
+        (void)cvy_fail(th->task, code);
+    }
+    cvy_leave(th);
+    return code;
+}
+
+int covey_chan_try_recv(covey_chan *ch, void *elem)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_task *woken = NULL;
+    int code = cvy_unlikely(!ch) ? cvy_fail(th->task, -EINVAL) : 0;
+
+    if (code == 0) {
+        cvy_lock(&ch->lock);
+        int result = recv_locked(ch, elem, &woken);
+        cvy_unlock(&ch->lock);
+        if (woken) {
+            cvy_ready(th, woken);
+        }
+        code = result == COVEY_EAGAIN ? COVEY_EAGAIN : code_of(th, result);
+    }
+    cvy_leave(th);
+    return code;
+}
+
+static void close_queue(struct cvy_node *q, const covey_chan *ch, bool is_receivers,
+                        struct cvy_wakelist *list)
+{
+    for (struct cvy_waiter *w; (w = cvy_waitq_claim(q)) != NULL;) {
+        if (is_receivers) {
+            zero_elem(ch, w->elem);
+        }
+        w->result = CLOSED;
+        cvy_wakelist_add(list, w->task);
+    }
+}
+
+/* False: it was closed. */
+static bool close_and_collect(covey_chan *ch, struct cvy_wakelist *list)
+{
+    cvy_lock(&ch->lock);
+    bool was_open = !cvy_load_relaxed(&ch->is_closed);
+    if (was_open) {
+        cvy_store_relaxed(&ch->is_closed, true);
+        close_queue(&ch->receivers, ch, true, list);
+        close_queue(&ch->senders, ch, false, list);
+    }
+    cvy_unlock(&ch->lock);
+    return was_open;
+}
+
+void cvy_chan_close(covey_chan *ch, struct cvy_wakelist *list)
+{
+    (void)close_and_collect(ch, list);
+}
+
+int covey_chan_close(covey_chan *ch)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_wakelist list = {0};
+    int code = 0;
+
+    if (!ch) {
+        code = cvy_fail(th->task, -EINVAL);
+    } else if (!close_and_collect(ch, &list)) {
+        code = cvy_fail(th->task, COVEY_ECLOSED);
+    }
+    cvy_ready_all(th, &list);
+    cvy_leave(th);
+    return code;
+}
+
+size_t cvy_chan_drain(covey_chan *ch)
+{
+    cvy_lock(&ch->lock);
+    size_t n = cvy_load_relaxed(&ch->len);
+    cvy_store_relaxed(&ch->len, 0);
+    cvy_unlock(&ch->lock);
+    return n;
+}
+
+size_t covey_chan_len(const covey_chan *ch)
+{
+    return ch ? cvy_load_relaxed(&((covey_chan *)(uintptr_t)ch)->len) : 0;
+}
+
+size_t covey_chan_cap(const covey_chan *ch)
+{
+    return ch ? ch->capacity : 0;
+}
+
+/* ---- select ---- */
+
+static struct cvy_lock *case_lock(const covey_case *c, int *code)
+{
+    covey_chan *ch = c->object;
+    (void)code;
+    return ch ? &ch->lock : NULL;
+}
+
+static int case_enqueue_recv(const covey_case *c, struct cvy_waiter *w)
+{
+    cvy_list_push_tail(&((covey_chan *)c->object)->receivers, &w->node);
+    return 0;
+}
+
+static int case_enqueue_send(const covey_case *c, struct cvy_waiter *w)
+{
+    cvy_list_push_tail(&((covey_chan *)c->object)->senders, &w->node);
+    return 0;
+}
+
+static void case_dequeue(const covey_case *c, struct cvy_waiter *w)
+{
+    (void)c;
+    cvy_waitq_remove(w);
+}
+
+static int case_recv_outcome(const covey_case *c, int result)
+{
+    if (c->ok) {
+        *c->ok = result == OK;
+    }
+    return 0;
+}
+
+static int case_send_outcome(const covey_case *c, int result)
+{
+    if (c->ok) {
+        *c->ok = result == OK;
+        return 0;
+    }
+    return result == OK ? 0 : COVEY_ECLOSED;
+}
+
+static bool recv_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    struct cvy_task *woken = NULL;
+    int got = recv_locked(c->object, c->elem, &woken);
+
+    if (got == COVEY_EAGAIN) {
+        return false;
+    }
+    if (woken) {
+        cvy_wakelist_add(list, woken);
+    }
+    *result = case_recv_outcome(c, got);
+    return true;
+}
+
+static bool send_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    struct cvy_task *woken = NULL;
+    int got = send_locked(c->object, c->elem, &woken);
+
+    if (got == COVEY_EAGAIN) {
+        return false;
+    }
+    if (woken) {
+        cvy_wakelist_add(list, woken);
+    }
+    *result = case_send_outcome(c, got);
+    return true;
+}
+
+/* An unlocked peek that may be wrong either way: a select looks again under all locks. */
+static inline bool is_empty_hint(struct cvy_node *q)
+{
+    return __atomic_load_n(&q->next, __ATOMIC_RELAXED) == q;
+}
+
+static bool recv_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    covey_chan *ch = c->object;
+
+    if (!ch || (cvy_load_relaxed(&ch->len) == 0 && !cvy_load_relaxed(&ch->is_closed) &&
+                !CVY_TSAN && is_empty_hint(&ch->senders))) {
+        return false;
+    }
+    cvy_lock(&ch->lock);
+    bool is_done = recv_try_locked(c, list, result);
+    cvy_unlock(&ch->lock);
+    return is_done;
+}
+
+static bool send_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    covey_chan *ch = c->object;
+
+    if (!ch) {
+        return false;
+    }
+    cvy_lock(&ch->lock);
+    bool is_done = send_try_locked(c, list, result);
+    cvy_unlock(&ch->lock);
+    return is_done;
+}
+
+static int recv_woken(const covey_case *c, struct cvy_waiter *w)
+{
+    return case_recv_outcome(c, w->result);
+}
+
+static int send_woken(const covey_case *c, struct cvy_waiter *w)
+{
+    return case_send_outcome(c, w->result);
+}
+
+const struct covey_waitable covey_waitable_recv = {
+    .rank = CVY_RANK_CHAN,
+    .lock = case_lock,
+    .try_now = recv_try_now,
+    .try_locked = recv_try_locked,
+    .enqueue_locked = case_enqueue_recv,
+    .dequeue_locked = case_dequeue,
+    .woken = recv_woken,
+};
+
+const struct covey_waitable covey_waitable_send = {
+    .rank = CVY_RANK_CHAN,
+    .lock = case_lock,
+    .try_now = send_try_now,
+    .try_locked = send_try_locked,
+    .enqueue_locked = case_enqueue_send,
+    .dequeue_locked = case_dequeue,
+    .woken = send_woken,
+};

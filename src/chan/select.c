@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ * select.c - waits for the first of several operations (covey/select.h).
+ *
+ * Each case is tried alone first, in random order. If none is ready, all locks are taken, by rank
+ * and address; with them held the cases are tried again and the queues entered, so that no two
+ * selects can miss each other, and nobody can claim a select half entered. */
+#include "sched/waitable.h"
+
+#include <covey/time.h>
+
+#include <stdlib.h>
+
+#define CASES_MAX 1024
+#define CASES_ON_STACK 8
+
+/* These two are no objects: select itself knows them. */
+const struct covey_waitable covey_waitable_after;
+const struct covey_waitable covey_waitable_default;
+
+struct entry {
+    struct cvy_lock *lock; /* NULL: the case can never run */
+    uint16_t order;        /* entries[order] is the next to lock */
+    struct cvy_waiter waiter;
+};
+
+struct select {
+    const covey_case *cases;
+    size_t n;
+    struct entry *entries;
+    uint16_t *shuffled;
+    size_t lockable; /* entries with a lock */
+    int after;       /* the shortest COVEY_AFTER, or -1 */
+    int fallback;    /* COVEY_DEFAULT, or -1 */
+    struct cvy_wakelist list;
+};
+
+static bool is_object(const covey_case *c)
+{
+    return c->kind != &covey_waitable_after && c->kind != &covey_waitable_default;
+}
+
+static void find_special(struct select *s)
+{
+    s->after = s->fallback = -1;
+    for (size_t i = 0; i < s->n; i++) {
+        const covey_case *c = &s->cases[i];
+        if (c->kind == &covey_waitable_after &&
+            (s->after < 0 || c->number < s->cases[s->after].number)) {
+            s->after = (int)i;
+        } else if (c->kind == &covey_waitable_default && s->fallback < 0) {
+            s->fallback = (int)i;
+        }
+    }
+}
+
+/* Tries the cases in random order, shuffling as it goes: a uniform choice among the ready. */
+static int try_all(struct select *s, struct cvy_thread *th, bool is_locked, int *result)
+{
+    uint64_t seed = th->worker ? 0 : cvy_rand_seed((uint64_t)cvy_clock_now());
+    uint64_t *rand = th->worker ? &th->worker->rand : &seed;
+
+    for (size_t i = 0; i < s->n; i++) {
+        size_t pick = i + cvy_rand_below(rand, (uint32_t)(s->n - i));
+        uint16_t index = s->shuffled[pick];
+        s->shuffled[pick] = s->shuffled[i];
+        s->shuffled[i] = index;
+        const covey_case *c = &s->cases[index];
+        if (!is_object(c)) {
+            continue;
+        }
+        if (is_locked ? s->entries[index].lock && c->kind->try_locked(c, &s->list, result)
+                      : c->kind->try_now(c, &s->list, result)) {
+            return index;
+        }
+    }
+    return -1;
+}
+
+static bool locks_before(const struct select *s, uint16_t a, uint16_t b)
+{
+    enum cvy_rank ra = s->cases[a].kind->rank;
+    enum cvy_rank rb = s->cases[b].kind->rank;
+    return ra != rb ? ra < rb : s->entries[a].lock < s->entries[b].lock;
+}
+
+/* Finds the locks and their order; insertion sort, since n is small. */
+static int prepare(struct select *s)
+{
+    int code = 0;
+
+    s->lockable = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        s->entries[i].waiter.node = (struct cvy_node){0};
+        s->entries[i].lock = NULL;
+        if (is_object(&s->cases[i])) {
+            s->entries[i].lock = s->cases[i].kind->lock(&s->cases[i], &code);
+        }
+        if (code < 0) {
+            return code;
+        }
+        if (!s->entries[i].lock) {
+            continue;
+        }
+        size_t at = s->lockable++;
+        for (; at > 0 && locks_before(s, (uint16_t)i, s->entries[at - 1].order); at--) {
+            s->entries[at].order = s->entries[at - 1].order;
+        }
+        s->entries[at].order = (uint16_t)i;
+    }
+    return 0;
+}
+
+static void lock_all(struct select *s)
+{
+    struct cvy_lock *last = NULL;
+
+    for (size_t i = 0; i < s->lockable; i++) {
+        struct cvy_lock *lock = s->entries[s->entries[i].order].lock;
+        if (lock != last) {
+            cvy_lock(lock);
+        }
+        last = lock;
+    }
+}
+
+static void unlock_all(struct select *s)
+{
+    struct cvy_lock *last = NULL;
+
+    for (size_t i = 0; i < s->lockable; i++) {
+        struct cvy_lock *lock = s->entries[s->entries[i].order].lock;
+        if (lock != last) {
+            cvy_unlock(lock);
+        }
+        last = lock;
+    }
+}
+
+/* Leaves every queue that was entered, taking each lock in turn. */
+static void leave_all(struct select *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct entry *e = &s->entries[i];
+        if (e->lock) {
+            cvy_lock(e->lock);
+            s->cases[i].kind->dequeue_locked(&s->cases[i], &e->waiter);
+            cvy_unlock(e->lock);
+        }
+    }
+}
+
+static int enter_all(struct select *s, struct cvy_task *t)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        struct entry *e = &s->entries[i];
+        if (!e->lock) {
+            continue;
+        }
+        e->waiter.task = t;
+        e->waiter.index = (int32_t)i;
+        e->waiter.elem = s->cases[i].elem;
+        e->waiter.result = 0;
+        int code = s->cases[i].kind->enqueue_locked(&s->cases[i], &e->waiter);
+        if (code < 0) {
+            return code;
+        }
+    }
+    return 0;
+}
+
+/* All locks are held and nothing is ready. Gives the index that woke it, or a code. */
+static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
+{
+    struct cvy_thread *th = *thp;
+    struct cvy_task *t = th->task;
+    struct cvy_timer timer = {.task = t, .index = s->after};
+
+    int code = cvy_wait_open(t, ctx);
+    if (code < 0) {
+        unlock_all(s);
+        return code;
+    }
+    code = enter_all(s, t);
+    unlock_all(s);
+    if (code < 0 && cvy_claim(t, 0)) {
+        /* A descriptor that cannot be watched, and nobody has woken us meanwhile. */
+        cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
+        leave_all(s);
+        return cvy_fail(t, code);
+    }
+    if (s->after >= 0) {
+        int64_t now = cvy_clock_now();
+        int64_t ns = s->cases[s->after].number;
+        cvy_timer_add(th, &timer, ns > INT64_MAX - now ? INT64_MAX : now + ns);
+    }
+    int32_t index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s->cases);
+    if (s->after >= 0 && index != s->after) {
+        (void)cvy_timer_cancel(&timer);
+    }
+    leave_all(s);
+    return index == CVY_INDEX_CTX ? cvy_ctx_check(t, ctx) : index;
+}
+
+static int finish(struct cvy_thread *th, int index, int result)
+{
+    return result < 0 ? cvy_fail(th->task, result) : index;
+}
+
+static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
+{
+    int result = 0;
+
+    find_special(s);
+    int index = try_all(s, *thp, false, &result);
+    if (index >= 0) {
+        return finish(*thp, index, result);
+    }
+    if (s->fallback >= 0) {
+        return s->fallback;
+    }
+    if (s->after >= 0 && s->cases[s->after].number <= 0) {
+        return s->after;
+    }
+    int code = prepare(s);
+    if (code < 0) {
+        return cvy_fail((*thp)->task, code);
+    }
+    /* With the locks held the standing registration could not be changed. */
+    code = cvy_wait_register((*thp)->task, ctx);
+    if (code < 0) {
+        return code;
+    }
+    lock_all(s);
+    index = try_all(s, *thp, true, &result);
+    if (index >= 0) {
+        unlock_all(s);
+        return finish(*thp, index, result);
+    }
+    index = wait_locked(s, thp, ctx);
+    if (index >= 0 && is_object(&s->cases[index])) {
+        result = s->cases[index].kind->woken(&s->cases[index], &s->entries[index].waiter);
+    }
+    return finish(*thp, index, result);
+}
+
+__attribute__((noinline)) static int run_large(struct select *s, struct cvy_thread **thp,
+                                               covey_ctx *ctx)
+{
+    s->entries = malloc(s->n * (sizeof(*s->entries) + sizeof(*s->shuffled)));
+    if (!s->entries) {
+        return cvy_fail((*thp)->task, -ENOMEM);
+    }
+    s->shuffled = (uint16_t *)(s->entries + s->n);
+    for (size_t i = 0; i < s->n; i++) {
+        s->shuffled[i] = (uint16_t)i;
+    }
+    int index = run(s, thp, ctx);
+    free(s->entries);
+    return index;
+}
+
+__attribute__((noinline)) static int run_small(struct select *s, struct cvy_thread **thp,
+                                               covey_ctx *ctx)
+{
+    struct entry entries[CASES_ON_STACK];
+    uint16_t shuffled[CASES_ON_STACK] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+    s->entries = entries;
+    s->shuffled = shuffled;
+    return run(s, thp, ctx);
+}
+
+int covey_select_n(covey_ctx *ctx, const covey_case *cases, size_t n)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct select s = {.cases = cases, .n = n};
+
+    int index = cvy_ctx_check(th->task, ctx);
+    if (index == 0) {
+        if (n > CASES_MAX) {
+            index = cvy_fail(th->task, -EINVAL);
+        } else if (n <= CASES_ON_STACK) {
+            index = run_small(&s, &th, ctx);
+        } else {
+            index = run_large(&s, &th, ctx);
+        }
+        cvy_ready_all(th, &s.list);
+    }
+    cvy_leave(th);
+    return index;
+}

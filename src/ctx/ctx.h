@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * ctx.h - the context's record.
+ *
+ * Each has a cancel node of its own, which also counts its memory and links it to its parent. A
+ * value context's node is never done: its head points at the nearest that can be. */
+#ifndef CVY_CTX_CTX_H
+#define CVY_CTX_CTX_H
+
+#include "sched/wait.h"
+
+struct covey_ctx {
+    struct cvy_ctx_head head; /* first */
+    /* Immutable. */
+    covey_ctx *parent; /* its node holds the parent's */
+    const void *key;   /* value contexts only */
+    void *value;
+    bool is_static;
+
+    struct cvy_cancel own;
+};
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * error_list.c - see error_list.h. */
+#include "group/error_list.h"
+
+#include "os/lock.h"
+
+#include <covey/error.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#undef errno
+
+struct entry {
+    int code;
+    char *text; /* owned; NULL: covey_strerror's */
+};
+
+struct covey_error_list {
+    /* Guarded by lock. */
+    struct cvy_lock lock; /* rank CVY_RANK_POOL: taken inside the group's */
+    struct entry *entries;
+    size_t len, room;
+    size_t lost; /* entries there was no memory for */
+};
+
+covey_error_list *covey_error_list_new(void)
+{
+    return calloc(1, sizeof(covey_error_list));
+}
+
+void covey_error_list_free(covey_error_list *l)
+{
+    if (!l) {
+        return;
+    }
+    for (size_t i = 0; i < l->len; i++) {
+        free(l->entries[i].text);
+    }
+    free(l->entries);
+    free(l);
+}
+
+void cvy_error_list_add(covey_error_list *l, int code, char *text)
+{
+    cvy_lock(&l->lock);
+    if (l->len == l->room) {
+        size_t room = l->room ? l->room * 2 : 8;
+        struct entry *more = realloc(l->entries, room * sizeof(*more));
+        if (!more) {
+            l->lost++;
+            cvy_unlock(&l->lock);
+            free(text);
+            return;
+        }
+        l->entries = more;
+        l->room = room;
+    }
+    l->entries[l->len++] = (struct entry){.code = code, .text = text};
+    cvy_unlock(&l->lock);
+}
+
+size_t covey_error_list_len(const covey_error_list *l)
+{
+    return l->len + l->lost;
+}
+
+int covey_error_list_code(const covey_error_list *l, size_t i)
+{
+    if (i >= l->len) {
+        return i < l->len + l->lost ? -ENOMEM : 0;
+    }
+    return l->entries[i].code;
+}
+
+const char *covey_error_list_message(const covey_error_list *l, size_t i)
+{
+    if (i < l->len && l->entries[i].text) {
+        return l->entries[i].text;
+    }
+    int code = covey_error_list_code(l, i);
+    return code ? covey_strerror(code) : "";
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT
+ * group.c - groups (covey/group.h).
+ *
+ * state counts the tasks alive (and starts admitted) in its upper bits. JOINING: somebody may wait
+ * for the count to reach 0; STARTING: somebody waits for the limit. Both are set under lock. While
+ * neither stands, ends and unlimited starts are one atomic operation; otherwise the end takes the
+ * lock for its own decrement, so that who then sees 0 under the lock knows that nobody is still on
+ * his way in, and may free the group. */
+#include "group/error_list.h"
+#include "sched/waitable.h"
+
+#include <covey/error.h>
+#include <covey/group.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#undef errno
+#undef covey_group_new
+#undef covey_group_new_with
+#undef covey_group_go
+#undef covey_group_go_with
+#undef covey_group_go_copy
+#undef covey_group_try_go
+#undef covey_group_try_go_copy
+
+#define JOINING 1u
+#define STARTING 2u
+#define TASK 4u /* one in the count */
+
+struct covey_group {
+    /* Immutable. */
+    covey_ctx *ctx;
+    covey_group_policy policy;
+    covey_error_list *errors;
+    struct cvy_scope scope;
+
+    _Atomic uint64_t state;
+    _Atomic int limit; /* < 0: none; written under lock */
+
+    /* Guarded by lock. */
+    struct cvy_lock lock; /* rank CVY_RANK_GROUP */
+    struct cvy_node joiners, starters;
+    int first_code; /* of the first failure */
+    char *first_text;
+    bool has_succeeded;
+};
+
+covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
+                                const covey_group_options *opts)
+{
+    covey_group *g = calloc(1, sizeof(*g));
+
+    if (!g) {
+        return NULL;
+    }
+    g->ctx = covey_ctx_with_cancel(parent);
+    if (covey_ctx_cause(g->ctx) == -ENOMEM) {
+        covey_ctx_unref(g->ctx);
+        free(g);
+        return NULL;
+    }
+    g->policy = opts ? opts->policy : COVEY_FIRST_ERROR;
+    g->errors = opts ? opts->errors : NULL;
+    cvy_store_relaxed(&g->limit, opts && opts->limit > 0 ? opts->limit : -1);
+    cvy_list_init(&g->joiners);
+    cvy_list_init(&g->starters);
+    struct cvy_task *t = cvy_task_self();
+    g->scope.site = site;
+    if (!t->is_foreign) {
+        g->scope.opener = t;
+        cvy_list_push_head(&t->scopes, &g->scope.node);
+    }
+    return g;
+}
+
+covey_ctx *covey_group_ctx(covey_group *g)
+{
+    return g->ctx;
+}
+
+static uint64_t count_of(uint64_t state)
+{
+    return state / TASK;
+}
+
+/* Lets waiting starts in as far as the limit allows. */
+static void admit_locked(covey_group *g, struct cvy_wakelist *list)
+{
+    int limit = cvy_load_relaxed(&g->limit);
+
+    while (limit < 0 || count_of(cvy_load_relaxed(&g->state)) < (uint64_t)limit) {
+        struct cvy_waiter *w = cvy_waitq_claim(&g->starters);
+        if (!w) {
+            break;
+        }
+        /* The place is taken for it here, so that nobody overtakes. */
+        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+        cvy_wakelist_add(list, w->task);
+    }
+    if (cvy_list_is_empty(&g->starters)) {
+        atomic_fetch_and_explicit(&g->state, ~(uint64_t)STARTING, memory_order_relaxed);
+    }
+}
+
+static void leave_slow(struct cvy_thread *th, covey_group *g)
+{
+    struct cvy_wakelist list = {0};
+
+    cvy_lock(&g->lock);
+    uint64_t state = atomic_fetch_sub_explicit(&g->state, TASK, memory_order_acq_rel) - TASK;
+    if (state & STARTING) {
+        admit_locked(g, &list);
+    }
+    if (count_of(cvy_load_relaxed(&g->state)) == 0) {
+        for (struct cvy_waiter *w; (w = cvy_waitq_claim(&g->joiners)) != NULL;) {
+            cvy_wakelist_add(&list, w->task);
+        }
+    }
+    cvy_unlock(&g->lock);
+    /* g may be gone from here on. */
+    cvy_ready_all(th, &list);
+}
+
+/* One task less. */
+static void leave(struct cvy_thread *th, covey_group *g)
+{
+    uint64_t state = cvy_load_relaxed(&g->state);
+
+    for (;;) {
+        bool is_watched = (state & STARTING) || ((state & JOINING) && count_of(state) == 1);
+        if (is_watched) {
+            leave_slow(th, g);
+            return;
+        }
+        /* Release: the task's work happens before the wait's return; acquire there. */
+        if (cvy_cas_acq_rel(&g->state, &state, state - TASK)) {
+            return;
+        }
+    }
+}
+
+/* A task of g failed. Whether that ends the group. */
+static bool note_failure(covey_group *g, struct cvy_task *t, int code)
+{
+    char *text = cvy_message_take(&t->message, code);
+    char *copy = NULL;
+
+    if (g->errors && text) {
+        copy = strdup(text);
+    }
+    cvy_lock(&g->lock);
+    bool is_first = g->first_code == 0;
+    if (is_first) {
+        g->first_code = code;
+        g->first_text = text;
+        text = NULL;
+    }
+    if (g->errors) {
+        cvy_error_list_add(g->errors, code, copy);
+    }
+    cvy_unlock(&g->lock);
+    free(text);
+    return is_first && g->policy == COVEY_FIRST_ERROR;
+}
+
+static bool note_success(covey_group *g)
+{
+    if (g->policy != COVEY_FIRST_SUCCESS) {
+        return false;
+    }
+    cvy_lock(&g->lock);
+    bool is_first = !g->has_succeeded;
+    g->has_succeeded = true;
+    cvy_unlock(&g->lock);
+    return is_first;
+}
+
+static void member_end(struct cvy_task *t, void *owner, int code)
+{
+    covey_group *g = owner;
+    bool ends_group = code < 0 ? note_failure(g, t, code) : note_success(g);
+    struct cvy_thread *th = cvy_thread_self();
+
+    if (ends_group) {
+        struct cvy_wakelist list = {0};
+        cvy_cancel_fire(cvy_ctx_cancel_of(g->ctx), COVEY_ECANCELED, code < 0 ? code : 0, &list);
+        cvy_ready_all(th, &list);
+    }
+    leave(th, g);
+}
+
+/* Takes a place in the group, waiting for the limit. may_wait false: COVEY_EAGAIN instead. */
+static int join_limited(struct cvy_thread **thp, covey_group *g, bool may_wait)
+{
+    struct cvy_waiter wr = {0};
+
+    cvy_lock(&g->lock);
+    int limit = cvy_load_relaxed(&g->limit);
+    bool is_open = cvy_list_is_empty(&g->starters) &&
+                   (limit < 0 || count_of(cvy_load_relaxed(&g->state)) < (uint64_t)limit);
+    if (is_open || cvy_cancel_is_done(cvy_ctx_cancel_of(g->ctx))) {
+        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+        cvy_unlock(&g->lock);
+        return 0;
+    }
+    if (!may_wait) {
+        cvy_unlock(&g->lock);
+        return COVEY_EAGAIN;
+    }
+    /* An end that missed this flag was counted before it: look again. */
+    uint64_t state = atomic_fetch_or_explicit(&g->state, STARTING, memory_order_acq_rel);
+    if (count_of(state) < (uint64_t)limit && cvy_list_is_empty(&g->starters)) {
+        atomic_fetch_and_explicit(&g->state, ~(uint64_t)STARTING, memory_order_relaxed);
+        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+        cvy_unlock(&g->lock);
+        return 0;
+    }
+    int code = cvy_wait_in(thp, g->ctx, &g->lock, &g->starters, &wr, CVY_WAIT_GROUP_LIMIT, g);
+    if (code < 0) {
+        /* The group is done: the limit no longer holds, and no task is dropped. */
+        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+    }
+    return 0;
+}
+
+static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
+{
+    struct cvy_thread *th = cvy_enter();
+
+    int code = cvy_task_check_options(s->opts);
+    if (code < 0) {
+        goto fail;
+    }
+    if (cvy_likely(cvy_load_relaxed(&g->limit) < 0)) {
+        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+    } else {
+        code = join_limited(&th, g, may_wait);
+        if (code < 0) {
+            cvy_leave(th);
+            return code;
+        }
+    }
+    s->ctx = g->ctx;
+    s->on_end = member_end;
+    s->owner = g;
+    code = cvy_task_start(th, s);
+    if (code == 0) {
+        cvy_leave(th);
+        return 0;
+    }
+    leave(th, g);
+fail:
+    (void)cvy_fail(th->task, code);
+    cvy_leave(th);
+    return code;
+}
+
+int covey_group_go_at(const covey_site *site, covey_group *g, const covey_task_options *opts,
+                      covey_fn *fn, void *arg)
+{
+    struct cvy_start s = {.site = site, .opts = opts, .fn = fn, .arg = arg};
+    return group_start(g, &s, true);
+}
+
+int covey_group_go_copy_at(const covey_site *site, covey_group *g, const covey_task_options *opts,
+                           covey_fn *fn, const void *arg, size_t len)
+{
+    struct cvy_start s = {
+        .site = site, .opts = opts, .fn = fn, .copy = arg, .copy_len = len, .has_copy = true};
+    return group_start(g, &s, true);
+}
+
+int covey_group_try_go_at(const covey_site *site, covey_group *g, covey_fn *fn, void *arg)
+{
+    struct cvy_start s = {.site = site, .fn = fn, .arg = arg};
+    return group_start(g, &s, false);
+}
+
+int covey_group_try_go_copy_at(const covey_site *site, covey_group *g, covey_fn *fn,
+                               const void *arg, size_t len)
+{
+    struct cvy_start s = {
+        .site = site, .fn = fn, .copy = arg, .copy_len = len, .has_copy = true};
+    return group_start(g, &s, false);
+}
+
+void covey_group_set_limit(covey_group *g, int limit)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_wakelist list = {0};
+
+    cvy_lock(&g->lock);
+    cvy_store_relaxed(&g->limit, limit < 0 ? -1 : limit);
+    admit_locked(g, &list);
+    cvy_unlock(&g->lock);
+    cvy_ready_all(th, &list);
+    cvy_leave(th);
+}
+
+void covey_group_cancel(covey_group *g, int cause)
+{
+    covey_ctx_cancel_cause(g->ctx, cause);
+}
+
+/* Whether all have ended; from now on an end that reaches 0 takes the lock. Lock held. */
+static bool is_joined_locked(covey_group *g)
+{
+    /* Acquire: pairs with the release in leave(). */
+    return count_of(atomic_fetch_or_explicit(&g->state, JOINING, memory_order_acq_rel)) == 0;
+}
+
+static int result_of(covey_group *g, struct cvy_task *t)
+{
+    if (g->first_code == 0 || (g->policy == COVEY_FIRST_SUCCESS && g->has_succeeded)) {
+        return 0;
+    }
+    (void)cvy_fail(t, g->first_code);
+    t->message.text = g->first_text;
+    g->first_text = NULL;
+    return g->first_code;
+}
+
+int covey_group_wait(covey_group *g)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_task *t = th->task;
+    struct cvy_waiter wr = {0};
+
+    COVEY_REQUIRE(!g->scope.opener || g->scope.opener == t,
+                  "a group must be waited for by the task that opened it");
+    cvy_lock(&g->lock);
+    if (is_joined_locked(g)) {
+        cvy_unlock(&g->lock);
+    } else {
+        (void)cvy_wait_in(&th, NULL, &g->lock, &g->joiners, &wr, CVY_WAIT_GROUP, g);
+    }
+    int code = result_of(g, t);
+    if (g->scope.opener) {
+        cvy_list_remove(&g->scope.node);
+    }
+    cvy_leave(th);
+    covey_ctx_unref(g->ctx);
+    free(g->first_text);
+    free(g);
+    return code;
+}
+
+/* ---- COVEY_JOINED ---- */
+
+static struct cvy_lock *joined_lock(const covey_case *c, int *code)
+{
+    (void)code;
+    return c->object ? &((covey_group *)c->object)->lock : NULL;
+}
+
+static bool joined_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    (void)list;
+    *result = 0;
+    return is_joined_locked(c->object);
+}
+
+static bool joined_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    covey_group *g = c->object;
+    (void)list;
+    *result = 0;
+    return g && count_of(cvy_load_acquire(&g->state)) == 0;
+}
+
+static int joined_enqueue(const covey_case *c, struct cvy_waiter *w)
+{
+    cvy_list_push_tail(&((covey_group *)c->object)->joiners, &w->node);
+    return 0;
+}
+
+static void joined_dequeue(const covey_case *c, struct cvy_waiter *w)
+{
+    (void)c;
+    cvy_waitq_remove(w);
+}
+
+static int joined_woken(const covey_case *c, struct cvy_waiter *w)
+{
+    (void)c;
+    (void)w;
+    return 0;
+}
+
+const struct covey_waitable covey_waitable_joined = {
+    .rank = CVY_RANK_GROUP,
+    .lock = joined_lock,
+    .try_now = joined_try_now,
+    .try_locked = joined_try_locked,
+    .enqueue_locked = joined_enqueue,
+    .dequeue_locked = joined_dequeue,
+    .woken = joined_woken,
+};
+
+/* ---- the same without call sites, for other languages ---- */
+
+covey_group *covey_group_new(covey_ctx *parent)
+{
+    return covey_group_new_at(NULL, parent, NULL);
+}
+
+covey_group *covey_group_new_with(covey_ctx *parent, const covey_group_options *opts)
+{
+    return covey_group_new_at(NULL, parent, opts);
+}
+
+int covey_group_go(covey_group *g, covey_fn *fn, void *arg)
+{
+    return covey_group_go_at(NULL, g, NULL, fn, arg);
+}
+
+int covey_group_go_with(covey_group *g, const covey_task_options *opts, covey_fn *fn, void *arg)
+{
+    return covey_group_go_at(NULL, g, opts, fn, arg);
+}
+
+int covey_group_go_copy(covey_group *g, covey_fn *fn, const void *arg, size_t len)
+{
+    return covey_group_go_copy_at(NULL, g, NULL, fn, arg, len);
+}
+
+int covey_group_try_go(covey_group *g, covey_fn *fn, void *arg)
+{
+    return covey_group_try_go_at(NULL, g, fn, arg);
+}
+
+int covey_group_try_go_copy(covey_group *g, covey_fn *fn, const void *arg, size_t len)
+{
+    return covey_group_try_go_copy_at(NULL, g, fn, arg, len);
+}

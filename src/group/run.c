@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ * run.c - covey_run: the first task, and the end of everything (covey/runtime.h). */
+#include "sched/wait.h"
+
+#include <covey/error.h>
+#include <covey/runtime.h>
+
+#include <stdlib.h>
+#include <time.h>
+
+#undef errno
+#undef covey_run
+#undef covey_run_with
+
+struct main_task {
+    int code;
+    char *text;
+    _Atomic uint32_t has_ended; /* futex; release by the task, acquire by covey_run */
+};
+
+static void main_end(struct cvy_task *t, void *owner, int code)
+{
+    struct main_task *m = owner;
+
+    m->code = code;
+    m->text = code < 0 ? cvy_message_take(&t->message, code) : NULL;
+    cvy_store_release(&m->has_ended, 1);
+    cvy_futex_wake(&m->has_ended, 1);
+}
+
+struct report {
+    bool has_running;
+};
+
+static const char *place_of(const struct cvy_task *t)
+{
+    return t->site ? t->site->file : "?";
+}
+
+static bool report_one(struct cvy_task *t, void *arg)
+{
+    struct report *r = arg;
+    bool is_running = cvy_load_relaxed(&t->state) == CVY_TASK_RUNNING;
+
+    r->has_running |= is_running;
+    (void)fprintf(stderr, "covey: leak: task %llu \"%s\" is still %s, started at %s:%d\n",
+                  (unsigned long long)t->id, cvy_task_label(t), is_running ? "running" : "waiting",
+                  place_of(t), t->site ? t->site->line : 0);
+    return true;
+}
+
+/* Waits for every task to be gone: detached ones, then those of groups that plain threads opened,
+ * then records on their way back to the slab. */
+static bool all_gone(struct cvy_runtime *rt, int64_t grace_ns)
+{
+    int64_t until = cvy_clock_now() + grace_ns;
+
+    if (!cvy_detached_wait(rt, grace_ns)) {
+        return false;
+    }
+    while (cvy_tasks_each(rt, NULL, NULL) > 0) {
+        if (cvy_clock_now() >= until) {
+            return false;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    }
+    return true;
+}
+
+static void report_leaks(struct cvy_runtime *rt)
+{
+    struct report r = {0};
+    size_t n = cvy_tasks_each(rt, report_one, &r);
+
+    (void)fprintf(stderr, "covey: leak: %zu task(s) left %g s after the root context ended\n", n,
+                  (double)rt->options.exit_grace_ns / (double)COVEY_SEC);
+    if (r.has_running) {
+        cvy_fatal("a task still runs after the end of covey_run; nothing else is safe");
+    }
+}
+
+static int run_main(struct cvy_runtime *rt, const covey_site *site, covey_fn *fn, void *arg,
+                    struct main_task *m)
+{
+    struct cvy_start s = {
+        .site = site, .fn = fn, .arg = arg, .ctx = rt->root_ctx, .on_end = main_end, .owner = m};
+    struct cvy_thread *th = cvy_enter();
+    int code = cvy_task_start(th, &s);
+    cvy_leave(th);
+    if (code < 0) {
+        return code;
+    }
+    while (!cvy_load_acquire(&m->has_ended)) {
+        cvy_futex_wait(&m->has_ended, 0, -1);
+    }
+    return m->code;
+}
+
+int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *main_fn, void *arg)
+{
+    struct cvy_task *self = cvy_task_self();
+    struct cvy_runtime *rt;
+    struct main_task m = {0};
+
+    if (cvy_runtime_get()) {
+        return cvy_fail(self, -EBUSY);
+    }
+    covey_ctx *root = covey_ctx_with_cancel(NULL);
+    int code = cvy_runtime_start(opts, root, &rt);
+    if (code < 0) {
+        covey_ctx_unref(root);
+        return cvy_fail(self, code);
+    }
+    code = run_main(rt, site, main_fn, arg, &m);
+    covey_ctx_cancel(root);
+    if (!all_gone(rt, rt->options.exit_grace_ns)) {
+        report_leaks(rt);
+    }
+    cvy_runtime_stop(rt);
+    covey_ctx_unref(root);
+    if (code < 0) {
+        (void)cvy_fail(self, code);
+        self->message.text = m.text;
+    }
+    return code;
+}
+
+int covey_run_with(const covey_options *opts, covey_fn *main_fn, void *arg)
+{
+    return covey_run_at(NULL, opts, main_fn, arg);
+}
+
+int covey_run(covey_fn *main_fn, void *arg)
+{
+    return covey_run_at(NULL, NULL, main_fn, arg);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ * mutex.c - covey_mutex: one word, waiters in the parking lot.
+ *
+ * LOCKED: somebody holds it. WAITERS: somebody may stand in the lot; set and cleared under the
+ * lot's lock. A woken waiter competes with newcomers (they are running, it is not: faster), unless
+ * it has waited for more than 1 ms: then the lock is handed to it and never looks free. */
+#include "sync/mutex.h"
+
+#include <covey/time.h>
+
+#define LOCKED 1u
+#define WAITERS 2u
+#define HAND_OVER_NS COVEY_MS
+#define SPINS 40
+
+enum { WOKEN, HANDED };
+
+static _Atomic uint32_t *word_of(covey_mutex *m)
+{
+    return (_Atomic uint32_t *)&m->state_;
+}
+
+static inline bool try_lock(_Atomic uint32_t *word)
+{
+    uint32_t state = 0;
+    /* Acquire: pairs with the release in unlock. */
+    return cvy_cas_acquire(word, &state, LOCKED);
+}
+
+/* Takes it if it is free, whoever waits. */
+static bool barge(_Atomic uint32_t *word)
+{
+    uint32_t state = cvy_load_relaxed(word);
+    while (!(state & LOCKED)) {
+        if (cvy_cas_acquire(word, &state, state | LOCKED)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool spin(struct cvy_thread *th, _Atomic uint32_t *word)
+{
+    struct cvy_runtime *rt = th->runtime;
+
+    /* The holder runs only if there is another worker, or a plain thread. */
+    if (rt && !rt->can_spin) {
+        return false;
+    }
+    for (int i = 0; i < SPINS; i++) {
+        uint32_t state = cvy_load_relaxed(word);
+        if (state & WAITERS) {
+            return false;
+        }
+        if (!(state & LOCKED) && barge(word)) {
+            return true;
+        }
+        cvy_cpu_relax();
+    }
+    return false;
+}
+
+/* Under the lot's lock: says "somebody waits". False: it became free. */
+static bool announce_locked(_Atomic uint32_t *word)
+{
+    uint32_t state = cvy_load_relaxed(word);
+    do {
+        if (!(state & LOCKED)) {
+            return false;
+        }
+    } while (!(state & WAITERS) && !cvy_cas_acquire(word, &state, state | WAITERS));
+    return true;
+}
+
+int cvy_mutex_lock(struct cvy_thread **thp, covey_ctx *ctx, covey_mutex *m)
+{
+    _Atomic uint32_t *word = word_of(m);
+    struct cvy_waiter wr = {0};
+
+    if (try_lock(word) || spin(*thp, word)) {
+        return 0;
+    }
+    for (bool is_front = false;; is_front = true) {
+        if (barge(word)) {
+            return 0;
+        }
+        struct cvy_lot *lot = cvy_lot_lock(m);
+        if (!announce_locked(word)) {
+            cvy_lot_unlock(lot);
+            continue;
+        }
+        if (!is_front) {
+            wr.amount = cvy_clock_now();
+        }
+        wr.result = WOKEN;
+        int code = cvy_lot_wait(thp, ctx, lot, m, &wr, is_front, CVY_WAIT_MUTEX);
+        if (code < 0) {
+            return code;
+        }
+        if (wr.result == HANDED) {
+            return 0;
+        }
+    }
+}
+
+static void unlock_slow(struct cvy_thread *th, covey_mutex *m)
+{
+    _Atomic uint32_t *word = word_of(m);
+    struct cvy_lot *lot = cvy_lot_lock(m);
+    struct cvy_waiter *w = cvy_lot_claim(lot, m);
+    uint32_t rest = cvy_lot_first(lot, m) ? WAITERS : 0;
+
+    if (w && cvy_clock_now() - w->amount > HAND_OVER_NS) {
+        w->result = HANDED;
+        rest |= LOCKED;
+    }
+    /* Release: pairs with the acquire of the next lock; for one that is handed over, the wake
+     * orders. Nobody else changes the word while LOCKED is set and we hold the lot. */
+    cvy_store_release(word, rest);
+    struct cvy_task *t = w ? w->task : NULL;
+    cvy_lot_unlock(lot);
+    if (t) {
+        cvy_ready(th, t);
+    }
+}
+
+/* The fast half of unlock; false: somebody may wait. */
+static inline bool try_unlock(_Atomic uint32_t *word)
+{
+    uint32_t state = LOCKED;
+    if (cvy_likely(atomic_compare_exchange_strong_explicit(word, &state, 0, memory_order_release,
+                                                           memory_order_relaxed))) {
+        return true;
+    }
+    COVEY_REQUIRE(state & LOCKED, "unlock of an unlocked mutex");
+    return false;
+}
+
+void cvy_mutex_unlock(struct cvy_thread *th, covey_mutex *m)
+{
+    if (!try_unlock(word_of(m))) {
+        unlock_slow(th, m);
+    }
+}
+
+void covey_mutex_lock(covey_mutex *m)
+{
+    if (cvy_likely(try_lock(word_of(m)))) {
+        return;
+    }
+    struct cvy_thread *th = cvy_enter();
+    (void)cvy_mutex_lock(&th, NULL, m);
+    cvy_leave(th);
+}
+
+int covey_mutex_lock_ctx(covey_ctx *ctx, covey_mutex *m)
+{
+    struct cvy_thread *th = cvy_enter();
+    int code = cvy_ctx_check(th->task, ctx);
+    if (code == 0) {
+        code = cvy_mutex_lock(&th, ctx, m);
+    }
+    cvy_leave(th);
+    return code;
+}
+
+bool covey_mutex_try_lock(covey_mutex *m)
+{
+    return barge(word_of(m));
+}
+
+void covey_mutex_unlock(covey_mutex *m)
+{
+    if (cvy_likely(try_unlock(word_of(m)))) {
+        return;
+    }
+    struct cvy_thread *th = cvy_enter();
+    unlock_slow(th, m);
+    cvy_leave(th);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * sem.c - covey_sem: weighted, first come first served.
+ *
+ * Invariant: unless free permits are too few for it, nobody stands at the head of the queue. So
+ * whoever adds permits, and whoever leaves the head without taking any, grants. */
+#include "sched/wait.h"
+
+#include <covey/sync.h>
+
+#include <stdlib.h>
+
+struct covey_sem {
+    int64_t total; /* immutable */
+    /* Guarded by lock. */
+    struct cvy_lock lock; /* rank CVY_RANK_CHAN */
+    int64_t available;
+    struct cvy_node waiters;
+};
+
+covey_sem *covey_sem_new(int64_t permits)
+{
+    covey_sem *s = permits < 0 ? NULL : calloc(1, sizeof(*s));
+
+    if (s) {
+        s->total = s->available = permits;
+        cvy_list_init(&s->waiters);
+    }
+    return s;
+}
+
+void covey_sem_free(covey_sem *s)
+{
+    if (!s) {
+        return;
+    }
+    COVEY_REQUIRE(cvy_list_is_empty(&s->waiters), "free of a semaphore that tasks wait for");
+    free(s);
+}
+
+static void grant_locked(covey_sem *s, struct cvy_wakelist *list)
+{
+    struct cvy_waiter *w;
+
+    while ((w = cvy_waitq_first(&s->waiters)) && w->amount <= s->available) {
+        cvy_list_remove(&w->node);
+        if (cvy_claim(w->task, w->index)) {
+            s->available -= w->amount;
+            cvy_wakelist_add(list, w->task);
+        }
+    }
+}
+
+static bool try_take_locked(covey_sem *s, int64_t n)
+{
+    if (s->available < n || !cvy_list_is_empty(&s->waiters)) {
+        return false;
+    }
+    s->available -= n;
+    return true;
+}
+
+int covey_sem_acquire(covey_ctx *ctx, covey_sem *s, int64_t n)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_waiter wr = {.amount = n};
+
+    int code = cvy_ctx_check(th->task, ctx);
+    if (code < 0) {
+        goto out;
+    }
+    if (n < 0 || n > s->total) {
+        code = cvy_fail(th->task, -EINVAL);
+        goto out;
+    }
+    cvy_lock(&s->lock);
+    if (n == 0 || try_take_locked(s, n)) {
+        cvy_unlock(&s->lock);
+        goto out;
+    }
+    code = cvy_wait_in(&th, ctx, &s->lock, &s->waiters, &wr, CVY_WAIT_SEM, s);
+    if (code < 0) {
+        struct cvy_wakelist list = {0};
+        cvy_lock(&s->lock);
+        grant_locked(s, &list);
+        cvy_unlock(&s->lock);
+        cvy_ready_all(th, &list);
+    }
+out:
+    cvy_leave(th);
+    return code;
+}
+
+bool covey_sem_try_acquire(covey_sem *s, int64_t n)
+{
+    if (n < 0 || n > s->total) {
+        return false;
+    }
+    struct cvy_thread *th = cvy_enter();
+    cvy_lock(&s->lock);
+    bool is_taken = n == 0 || try_take_locked(s, n);
+    cvy_unlock(&s->lock);
+    cvy_leave(th);
+    return is_taken;
+}
+
+void covey_sem_release(covey_sem *s, int64_t n)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_wakelist list = {0};
+
+    cvy_lock(&s->lock);
+    bool is_valid = n >= 0 && n <= s->total - s->available;
+    if (is_valid) {
+        s->available += n;
+        grant_locked(s, &list);
+    }
+    cvy_unlock(&s->lock);
+    COVEY_REQUIRE(is_valid, "semaphore released more than is held");
+    cvy_ready_all(th, &list);
+    cvy_leave(th);
+}
