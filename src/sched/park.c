@@ -171,12 +171,40 @@ struct cvy_thread *cvy_park(struct cvy_thread *th)
     return switch_away(th, next);
 }
 
+/* The ring is full: half of it and t go to the global queue. */
+__attribute__((noinline)) static void enqueue_overflow(struct cvy_thread *th, struct cvy_task *t)
+{
+    struct cvy_task *batch[CVY_RUNQ_SIZE / 16];
+    struct cvy_wakelist list = {0};
+    uint32_t n;
+
+    for (uint32_t moved = 0; moved < CVY_RUNQ_SIZE / 2; moved += n) {
+        n = cvy_runq_steal(&th->worker->runq, batch, CVY_RUNQ_SIZE / 16);
+        if (n == 0) {
+            break;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            cvy_wakelist_add(&list, batch[i]);
+        }
+    }
+    cvy_wakelist_add(&list, t);
+    cvy_global_push(th->runtime, &list);
+}
+
+static inline void push_local(struct cvy_thread *th, struct cvy_task *t)
+{
+    if (cvy_unlikely(!cvy_runq_push(&th->worker->runq, t))) {
+        enqueue_overflow(th, t);
+    }
+}
+
 struct cvy_thread *cvy_yield(struct cvy_thread *th)
 {
     struct cvy_task *t = th->task;
 
     cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
-    cvy_enqueue(th, t);
+    /* No other worker is woken for it: this one is about to look. */
+    push_local(th, t);
     struct cvy_task *next = t->pins ? NULL : pick(th, th->worker);
     if (next == t) {
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
@@ -204,26 +232,6 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
     return switch_away(th, NULL);
 }
 
-/* The ring is full: half of it and t go to the global queue. */
-__attribute__((noinline)) static void enqueue_overflow(struct cvy_thread *th, struct cvy_task *t)
-{
-    struct cvy_task *batch[CVY_RUNQ_SIZE / 16];
-    struct cvy_wakelist list = {0};
-    uint32_t n;
-
-    for (uint32_t moved = 0; moved < CVY_RUNQ_SIZE / 2; moved += n) {
-        n = cvy_runq_steal(&th->worker->runq, batch, CVY_RUNQ_SIZE / 16);
-        if (n == 0) {
-            break;
-        }
-        for (uint32_t i = 0; i < n; i++) {
-            cvy_wakelist_add(&list, batch[i]);
-        }
-    }
-    cvy_wakelist_add(&list, t);
-    cvy_global_push(th->runtime, &list);
-}
-
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
 {
     struct cvy_worker *w = th->worker;
@@ -234,9 +242,7 @@ void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
         cvy_global_push(cvy_runtime_get(), &list);
         return;
     }
-    if (cvy_unlikely(!cvy_runq_push(&w->runq, t))) {
-        enqueue_overflow(th, t);
-    }
+    push_local(th, t);
     /* Not ordered after the push: a kick lost to that delays one task until this worker's next
      * turn, and costs nothing on the path that everybody takes. */
     if (cvy_unlikely(cvy_load_relaxed(&w->runtime->idle_count) > 0) &&

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * runtime.c - brings workers, poller, pool and watchdog up, and takes them down. */
+#include "base/alloc.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
-
-#include <stdlib.h>
-#include <string.h>
 
 #undef errno
 
@@ -54,22 +52,12 @@ static void worker_init(struct cvy_runtime *rt, int index)
     cvy_timers_init(&w->timers);
 }
 
-static void *alloc_zeroed(size_t size)
-{
-    size = (size + CVY_CACHE_LINE - 1) / CVY_CACHE_LINE * CVY_CACHE_LINE;
-    void *p = aligned_alloc(CVY_CACHE_LINE, size);
-    if (p) {
-        memset(p, 0, size);
-    }
-    return p;
-}
-
 int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_runtime **out)
 {
     struct cvy_runtime *none = NULL;
     int code;
 
-    struct cvy_runtime *rt = alloc_zeroed(sizeof(*rt));
+    struct cvy_runtime *rt = cvy_alloc_lines(sizeof(*rt));
     if (!rt) {
         return -ENOMEM;
     }
@@ -87,7 +75,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     cvy_list_init(&rt->idle);
     cvy_list_init(&rt->spares);
     cvy_stack_pool_init(&rt->stacks);
-    rt->workers = alloc_zeroed((size_t)rt->worker_count * sizeof(*rt->workers));
+    rt->workers = cvy_alloc_lines((size_t)rt->worker_count * sizeof(*rt->workers));
     if (!rt->workers) {
         code = -ENOMEM;
         goto fail_runtime;

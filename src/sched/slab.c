@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * slab.c - task records and stacks: a cache per worker, batches to and from the shared pools. */
+#include "base/alloc.h"
 #include "sched/worker.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #define TASK_BATCH (CVY_TASK_CACHE / 2)
 #define STACK_BATCH (CVY_STACK_CACHE / 2)
@@ -12,11 +10,10 @@
 static struct cvy_task *shared_take_locked(struct cvy_runtime *rt)
 {
     if (!rt->free_tasks) {
-        struct cvy_slab *slab = aligned_alloc(CVY_CACHE_LINE, sizeof(*slab));
+        struct cvy_slab *slab = cvy_alloc_lines(sizeof(*slab));
         if (!slab) {
             return NULL;
         }
-        memset(slab, 0, sizeof(*slab));
         slab->next = rt->slabs;
         rt->slabs = slab;
         for (int i = CVY_SLAB_TASKS - 1; i >= 0; i--) {

@@ -3,9 +3,8 @@
  *
  * The thread-local is read here and nowhere else, through a call that the compiler cannot hoist:
  * after a switch the same code may be on another thread. */
+#include "base/alloc.h"
 #include "sched/wait.h"
-
-#include <stdlib.h>
 
 static _Thread_local struct cvy_thread *self_record __attribute__((tls_model("initial-exec")));
 
@@ -46,14 +45,13 @@ static void key_make(void)
 
 struct cvy_thread *cvy_thread_foreign(void)
 {
-    struct cvy_thread *th = aligned_alloc(CVY_CACHE_LINE, (sizeof(*th) + CVY_CACHE_LINE - 1) /
-                                                              CVY_CACHE_LINE * CVY_CACHE_LINE);
+    struct cvy_thread *th = cvy_alloc_lines(sizeof(*th));
 
     (void)pthread_once(&key_once, key_make);
     if (!th) {
         cvy_fatal("out of memory for a thread's record");
     }
-    *th = (struct cvy_thread){.errno_ptr = cvy_errno_ptr()};
+    th->errno_ptr = cvy_errno_ptr();
     th->self.is_foreign = true;
     th->task = &th->self;
     cvy_list_init(&th->self.scopes);

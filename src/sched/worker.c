@@ -7,12 +7,10 @@
  * poller, with the next timer of all as its time-out; the others on futexes. At most one looks for
  * work ("spins") before it sleeps, and nobody is woken while one does. */
 #define _GNU_SOURCE
+#include "base/alloc.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 #define SPIN_NS 30000
 #define GLOBAL_BATCH 256
@@ -524,15 +522,12 @@ static void *thread_main(void *arg)
 /* A new carrier thread for w. */
 static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *next)
 {
-    size_t size = (sizeof(struct cvy_thread) + CVY_CACHE_LINE - 1) / CVY_CACHE_LINE *
-                  CVY_CACHE_LINE;
-    struct cvy_thread *th = aligned_alloc(CVY_CACHE_LINE, size);
+    struct cvy_thread *th = cvy_alloc_lines(sizeof(*th));
     pthread_attr_t attr;
 
     if (!th) {
         return false;
     }
-    memset(th, 0, size);
     th->self.is_foreign = true;
     cvy_list_init(&th->self.scopes);
     th->task = &th->self;
