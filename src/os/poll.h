@@ -2,8 +2,9 @@
  * poll.h - the poller's contract; one implementation per system (poll_epoll.c).
  *
  * Persistent registrations are edge-triggered for both directions; one-shot ones are
- * level-triggered and disarmed by their first event. Each carries a pollable, whose on_events is
- * called by whoever runs cvy_poll_wait, with CVY_POLL_* bits. */
+ * level-triggered and disarmed by their first event. The two are independent: a descriptor may have
+ * one of each. Each carries a pollable, whose on_events is called by whoever runs cvy_poll_wait,
+ * with CVY_POLL_* bits. */
 #ifndef CVY_OS_POLL_H
 #define CVY_OS_POLL_H
 
@@ -22,16 +23,22 @@ struct cvy_pollable {
 
 struct cvy_poll {
     int epoll_fd, wake_fd;
+    int oneshot_fd; /* an epoll inside the other, for one-shot registrations */
+    /* Told by cvy_poll_close() that all registrations are gone and that no event will come any
+     * more; set by who registers. Release, acquire. */
+    void (*_Atomic on_close)(struct cvy_poll *p);
 };
 
 /* 0 or a negative code. */
 int cvy_poll_open(struct cvy_poll *p);
+/* Nobody is in cvy_poll_wait(), or will be. */
 void cvy_poll_close(struct cvy_poll *p);
+/* -EEXIST: it is registered. -EPERM: it cannot be polled. */
 int cvy_poll_add(struct cvy_poll *p, int fd, struct cvy_pollable *who);
-/* Arms, or arms again, a one-shot registration. */
+/* Arms, or arms again, a one-shot registration; what is ready already comes as an event. */
 int cvy_poll_arm(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who);
-/* Must come before the descriptor is closed. Events already fetched may still be delivered: the
- * pollable must stay readable until the current round of waits is over. */
+/* Ends a persistent registration; must come before the descriptor is closed. Events already fetched
+ * may still be delivered: the pollable must stay readable until the current round of waits is over. */
 void cvy_poll_remove(struct cvy_poll *p, int fd);
 /* Waits up to timeout_ns (< 0: no limit, 0: looks), delivers events; how many. */
 int cvy_poll_wait(struct cvy_poll *p, int64_t timeout_ns, struct cvy_wakelist *list);

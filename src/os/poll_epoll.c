@@ -13,22 +13,33 @@
 #define NS_PER_SEC 1000000000
 #define NS_PER_MS 1000000
 
+/* What a descriptor's data points at when it is not a pollable: the poller itself stands for the
+ * one-shot set, NULL for the wake-up. */
+
 int cvy_poll_open(struct cvy_poll *p)
 {
     int code;
 
+    p->on_close = NULL;
     p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (p->epoll_fd < 0) {
         return -errno;
     }
-    p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (p->wake_fd < 0) {
+    p->oneshot_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (p->oneshot_fd < 0) {
         code = -errno;
         goto fail_epoll;
     }
+    p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (p->wake_fd < 0) {
+        code = -errno;
+        goto fail_oneshot;
+    }
     /* Edge-triggered: each write is an edge, so the counter never has to be read back. */
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
-    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->wake_fd, &ev) < 0) {
+    struct epoll_event wake = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    struct epoll_event oneshot = {.events = EPOLLIN, .data.ptr = p};
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->wake_fd, &wake) < 0 ||
+        epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, p->oneshot_fd, &oneshot) < 0) {
         code = -errno;
         goto fail_wake;
     }
@@ -36,6 +47,8 @@ int cvy_poll_open(struct cvy_poll *p)
 
 fail_wake:
     (void)close(p->wake_fd);
+fail_oneshot:
+    (void)close(p->oneshot_fd);
 fail_epoll:
     (void)close(p->epoll_fd);
     return code;
@@ -43,7 +56,14 @@ fail_epoll:
 
 void cvy_poll_close(struct cvy_poll *p)
 {
+    /* Acquire: pairs with the release of who set it. */
+    void (*on_close)(struct cvy_poll *) = cvy_load_acquire(&p->on_close);
+
+    if (on_close) {
+        on_close(p);
+    }
     (void)close(p->wake_fd);
+    (void)close(p->oneshot_fd);
     (void)close(p->epoll_fd);
 }
 
@@ -63,14 +83,14 @@ int cvy_poll_arm(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollabl
     if (events & CVY_POLL_OUT) {
         ev.events |= EPOLLOUT;
     }
-    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_MOD, fd, &ev) == 0) {
+    if (epoll_ctl(p->oneshot_fd, EPOLL_CTL_MOD, fd, &ev) == 0) {
         return 0;
     }
     /* Not there, or there under a number that was closed and opened again. */
     if (errno != ENOENT) {
         return -errno;
     }
-    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+    return epoll_ctl(p->oneshot_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
 void cvy_poll_remove(struct cvy_poll *p, int fd)
@@ -95,33 +115,53 @@ static int wait_kernel(struct cvy_poll *p, struct epoll_event *events, int64_t t
     return epoll_wait(p->epoll_fd, events, EVENTS_MAX, ms > 60000 ? 60000 : (int)ms);
 }
 
+static void deliver(const struct epoll_event *event, struct cvy_wakelist *list)
+{
+    struct cvy_pollable *who = event->data.ptr;
+    uint32_t bits = 0;
+
+    if (event->events & EPOLLIN) {
+        bits |= CVY_POLL_IN;
+    }
+    if (event->events & EPOLLOUT) {
+        bits |= CVY_POLL_OUT;
+    }
+    if (event->events & EPOLLRDHUP) {
+        bits |= CVY_POLL_IN | CVY_POLL_HUP;
+    }
+    if (event->events & (EPOLLHUP | EPOLLERR)) {
+        bits |= CVY_POLL_IN | CVY_POLL_OUT | CVY_POLL_HUP;
+    }
+    who->on_events(who, bits, list);
+}
+
+/* What is left for want of room keeps the inner set ready for the next wait. */
+__attribute__((noinline)) static int deliver_oneshots(struct cvy_poll *p, struct cvy_wakelist *list)
+{
+    struct epoll_event events[EVENTS_MAX];
+    int n = epoll_wait(p->oneshot_fd, events, EVENTS_MAX, 0);
+
+    for (int i = 0; i < n; i++) {
+        deliver(&events[i], list);
+    }
+    return n < 0 ? 0 : n;
+}
+
 int cvy_poll_wait(struct cvy_poll *p, int64_t timeout_ns, struct cvy_wakelist *list)
 {
     struct epoll_event events[EVENTS_MAX];
     int n = wait_kernel(p, events, timeout_ns < 0 ? -1 : timeout_ns);
+    int delivered = 0;
 
     for (int i = 0; i < n; i++) {
-        struct cvy_pollable *who = events[i].data.ptr;
-        uint32_t e = events[i].events;
-        if (!who) {
-            continue;
+        if (events[i].data.ptr == p) {
+            delivered += deliver_oneshots(p, list);
+        } else if (events[i].data.ptr) {
+            deliver(&events[i], list);
+            delivered++;
         }
-        uint32_t bits = 0;
-        if (e & EPOLLIN) {
-            bits |= CVY_POLL_IN;
-        }
-        if (e & EPOLLOUT) {
-            bits |= CVY_POLL_OUT;
-        }
-        if (e & EPOLLRDHUP) {
-            bits |= CVY_POLL_IN | CVY_POLL_HUP;
-        }
-        if (e & (EPOLLHUP | EPOLLERR)) {
-            bits |= CVY_POLL_IN | CVY_POLL_OUT | CVY_POLL_HUP;
-        }
-        who->on_events(who, bits, list);
     }
-    return n < 0 ? 0 : n;
+    return delivered;
 }
 
 void cvy_poll_wake(struct cvy_poll *p)

@@ -132,12 +132,7 @@ void cvy_check_deadlock(struct cvy_runtime *rt)
                     rt->global.count == 0 && cvy_load_acquire(&rt->blocking_jobs) == 0 &&
                     cvy_load_relaxed(&rt->fd_waiters) == 0;
     cvy_unlock(&rt->lock);
-    if (!is_quiet || cvy_tasks_each(rt, NULL, NULL) == 0 || cvy_thread_count() != own) {
-        return;
-    }
-    /* Threads take time to start and to end: the count must hold together with the quiet. */
-    if (cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&
-        cvy_load_relaxed(&rt->detached) > 0) {
+    if (is_quiet && cvy_tasks_each(rt, NULL, NULL) > 0 && cvy_thread_count() == own) {
         cvy_fatal("all tasks are asleep - deadlock!");
     }
 }

@@ -2,13 +2,15 @@
  * watchdog.c - finds workers whose task holds its thread, and gives them to other threads.
  *
  * See worker.h for the handshake. It also rouses an idle worker when descriptors are waited for and
- * nobody is in the poller, and sleeps without a limit while all workers are idle. */
+ * nobody is in the poller, and looks for a deadlock when all workers have been idle for 100 ms. */
 #include "sched/wait.h"
 
 #include "trace/emit.h"
 
 #define PERIOD_NS (5 * COVEY_MS)
 #define STUCK_PERIODS 2
+#define IDLE_ROUNDS 20
+#define ASLEEP_NS (10 * COVEY_SEC)
 
 void cvy_watchdog_rouse(struct cvy_runtime *rt)
 {
@@ -97,19 +99,42 @@ static bool is_all_idle(struct cvy_runtime *rt)
     return cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count;
 }
 
+static bool has_timers(struct cvy_runtime *rt)
+{
+    for (int i = 0; i < rt->worker_count; i++) {
+        if (cvy_load_relaxed(&rt->workers[i].timers.next) != CVY_NEVER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How long to sleep. Once all workers have been idle for a while: see whether they could ever wake,
+ * and then sleep until one does. */
+static int64_t next_period(struct cvy_runtime *rt, unsigned *idle_rounds)
+{
+    if (!is_all_idle(rt)) {
+        *idle_rounds = 0;
+        return PERIOD_NS;
+    }
+    if (++*idle_rounds < IDLE_ROUNDS) {
+        return PERIOD_NS;
+    }
+    if (!has_timers(rt)) {
+        cvy_check_deadlock(rt);
+    }
+    /* Announce, then look again; who leaves the idle list looks at the announcement. */
+    cvy_store_seq_cst(&rt->watchdog_asleep, true);
+    return cvy_load_seq_cst(&rt->idle_count) == (uint32_t)rt->worker_count ? ASLEEP_NS : PERIOD_NS;
+}
+
 void *cvy_watchdog_main(void *arg)
 {
     struct cvy_runtime *rt = arg;
+    unsigned idle_rounds = 0;
 
     while (!cvy_load_acquire(&rt->stopping)) {
-        int64_t period = PERIOD_NS;
-        if (is_all_idle(rt)) {
-            /* Announce, then look again; who wakes a worker looks at the announcement. Missing one
-             * by a hair only means that it is found at the limit below. */
-            cvy_store_seq_cst(&rt->watchdog_asleep, true);
-            period = is_all_idle(rt) ? COVEY_SEC : PERIOD_NS;
-        }
-        cvy_futex_wait(&rt->watchdog_wake, 0, period);
+        cvy_futex_wait(&rt->watchdog_wake, 0, next_period(rt, &idle_rounds));
         cvy_store_relaxed(&rt->watchdog_asleep, false);
         cvy_store_relaxed(&rt->watchdog_wake, 0);
         look(rt);

@@ -38,9 +38,6 @@ void cvy_global_push(struct cvy_runtime *rt, struct cvy_wakelist *list)
     if (has_idle) {
         cvy_kick(rt);
     }
-    if (cvy_load_relaxed(&rt->watchdog_asleep)) {
-        cvy_watchdog_rouse(rt);
-    }
 }
 
 /* Moves a share of the global queue to w's ring; the first of it is returned. */
@@ -93,7 +90,7 @@ static struct cvy_worker *idle_pop_locked(struct cvy_runtime *rt)
     }
     cvy_list_remove(&w->idle_node);
     w->is_idle = false;
-    atomic_fetch_sub_explicit(&rt->idle_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&rt->idle_count, 1, memory_order_seq_cst);
     return w;
 }
 
@@ -130,9 +127,6 @@ void cvy_kick(struct cvy_runtime *rt)
     } else {
         thread_wake(th);
     }
-    if (cvy_load_relaxed(&rt->watchdog_asleep)) {
-        cvy_watchdog_rouse(rt);
-    }
 }
 
 void cvy_poller_hurry(struct cvy_runtime *rt, int64_t at_ns)
@@ -141,8 +135,6 @@ void cvy_poller_hurry(struct cvy_runtime *rt, int64_t at_ns)
     int64_t deadline = cvy_load_seq_cst(&rt->poll_deadline);
     if (deadline != 0 && at_ns < deadline) {
         cvy_poll_wake(&rt->poll);
-    } else if (deadline == 0 && cvy_load_relaxed(&rt->watchdog_asleep)) {
-        cvy_watchdog_rouse(rt);
     }
 }
 
@@ -298,13 +290,12 @@ static struct cvy_task *spin(struct cvy_thread *th, struct cvy_worker *w)
     return look(th, w);
 }
 
-/* The last to go idle looks whether anything could ever wake one of them. */
-static void check_deadlock(struct cvy_runtime *rt)
+/* A worker has left the idle list. Seq_cst: pairs with the watchdog, which announces its sleep and
+ * then looks whether all are idle. */
+static void rouse_watchdog(struct cvy_runtime *rt)
 {
-    if (cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&
-        next_timer(rt) == CVY_NEVER && cvy_load_relaxed(&rt->fd_waiters) == 0 &&
-        cvy_load_relaxed(&rt->blocking_jobs) == 0) {
-        cvy_check_deadlock(rt);
+    if (cvy_unlikely(cvy_load_seq_cst(&rt->watchdog_asleep))) {
+        cvy_watchdog_rouse(rt);
     }
 }
 
@@ -352,7 +343,6 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
 
     /* Announced; now once more. */
     if (!any_queued(rt)) {
-        check_deadlock(rt);
         if (is_poller) {
             idle_in_poller(w, &list);
         } else {
@@ -367,7 +357,7 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     if (!was_woken) {
         cvy_list_remove(&w->idle_node);
         w->is_idle = false;
-        atomic_fetch_sub_explicit(&rt->idle_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&rt->idle_count, 1, memory_order_seq_cst);
     } else {
         /* Who woke us made us the spinner. */
         cvy_store_relaxed(&rt->spinning, 0);
@@ -377,6 +367,7 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     }
     cvy_unlock(&rt->lock);
     cvy_store_relaxed(&th->wake, 0);
+    rouse_watchdog(rt);
     cvy_ready_all(th, &list);
 }
 
