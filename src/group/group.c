@@ -340,6 +340,8 @@ int covey_group_wait(covey_group *g)
         cvy_list_remove(&g->scope.node);
     }
     cvy_leave(th);
+    /* Also for who kept a reference. */
+    covey_ctx_cancel(g->ctx);
     covey_ctx_unref(g->ctx);
     free(g->first_text);
     free(g);

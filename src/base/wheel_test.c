@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * wheel_test.c - the timing wheel against a plain array that does the same. */
+#include "base/rand.h"
+#include "base/wheel.h"
+
+#include "harness.h"
+
+#include <stdlib.h>
+
+#define TIMERS 2000
+
+static size_t advance(struct cvy_wheel *w, uint64_t now)
+{
+    struct cvy_node due;
+    size_t n = 0;
+
+    cvy_list_init(&due);
+    cvy_wheel_advance(w, now, &due);
+    for (struct cvy_node *i; (i = cvy_list_pop_head(&due)) != NULL; n++) {
+        struct cvy_wheel_timer *t = CVY_CONTAINER_OF(i, struct cvy_wheel_timer, node);
+        CHECK(t->tick <= now);
+        CHECK(!cvy_wheel_is_armed(t));
+    }
+    return n;
+}
+
+TEST(fires_at_its_tick_and_not_before)
+{
+    static const uint64_t distances[] = {1, 63, 64, 65, 4095, 4096, 262144, 1u << 30};
+
+    for (size_t i = 0; i < sizeof(distances) / sizeof(distances[0]); i++) {
+        struct cvy_wheel w;
+        struct cvy_wheel_timer t = {0};
+        cvy_wheel_init(&w, 1000);
+        cvy_wheel_add(&w, &t, 1000 + distances[i]);
+        CHECK_EQ(advance(&w, 1000 + distances[i] - 1), 0);
+        CHECK(cvy_wheel_next(&w) <= 1000 + distances[i]);
+        CHECK_EQ(advance(&w, 1000 + distances[i]), 1);
+        CHECK(cvy_wheel_next(&w) == CVY_WHEEL_NEVER);
+    }
+}
+
+TEST(a_tick_that_has_passed_fires_at_the_next)
+{
+    struct cvy_wheel w;
+    struct cvy_wheel_timer t = {0};
+
+    cvy_wheel_init(&w, 50);
+    cvy_wheel_add(&w, &t, 3);
+    CHECK_EQ(advance(&w, 50), 0);
+    CHECK_EQ(advance(&w, 51), 1);
+}
+
+TEST(a_removed_timer_never_fires)
+{
+    struct cvy_wheel w;
+    struct cvy_wheel_timer a = {0};
+    struct cvy_wheel_timer b = {0};
+
+    cvy_wheel_init(&w, 0);
+    cvy_wheel_add(&w, &a, 100);
+    cvy_wheel_add(&w, &b, 100);
+    cvy_wheel_remove(&w, &a);
+    CHECK_EQ(w.count, 1);
+    CHECK_EQ(advance(&w, 1000), 1);
+}
+
+TEST(a_far_time_is_held_back_not_lost)
+{
+    struct cvy_wheel w;
+    struct cvy_wheel_timer t = {0};
+
+    cvy_wheel_init(&w, 7);
+    cvy_wheel_add(&w, &t, UINT64_MAX >> 1);
+    CHECK(cvy_wheel_next(&w) != CVY_WHEEL_NEVER);
+    cvy_wheel_remove(&w, &t);
+}
+
+TEST(random_adds_removes_and_jumps_match_a_model)
+{
+    static struct cvy_wheel_timer timers[TIMERS];
+    static uint64_t due[TIMERS]; /* 0: not armed */
+    uint64_t rand = cvy_rand_seed(42);
+    uint64_t now = 1;
+    struct cvy_wheel w;
+
+    cvy_wheel_init(&w, now);
+    for (int round = 0; round < 200000; round++) {
+        size_t i = cvy_rand_below(&rand, TIMERS);
+        if (!due[i]) {
+            due[i] = now + 1 + (cvy_rand_next(&rand) >> (40 + cvy_rand_below(&rand, 23)));
+            cvy_wheel_add(&w, &timers[i], due[i]);
+        } else if (cvy_rand_below(&rand, 3) == 0) {
+            cvy_wheel_remove(&w, &timers[i]);
+            due[i] = 0;
+        }
+        if (cvy_rand_below(&rand, 10) == 0) {
+            size_t expected = 0;
+            now += cvy_rand_next(&rand) >> (44 + cvy_rand_below(&rand, 20));
+            for (size_t k = 0; k < TIMERS; k++) {
+                if (due[k] && due[k] <= now) {
+                    due[k] = 0;
+                    expected++;
+                }
+            }
+            CHECK_EQ(advance(&w, now), expected);
+        }
+        CHECK(cvy_wheel_next(&w) > w.now);
+    }
+}
