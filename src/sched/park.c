@@ -217,6 +217,7 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
 {
     struct cvy_runtime *rt = th->runtime;
 
+    cvy_fork_check();
     /* The watchdog holds this lock from raising retake to its decision. */
     cvy_lock(&rt->lock);
     bool is_lost = !th->worker;

@@ -101,6 +101,8 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     if (!rt->options.no_fault_handler) {
         cvy_fault_install();
     }
+    cvy_dump_signal_install(rt);
+    cvy_fork_watch();
     for (int i = 0; i < rt->worker_count; i++) {
         if (!cvy_worker_give(rt, &rt->workers[i], NULL)) {
             code = -EAGAIN;
@@ -169,6 +171,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     if (!rt->options.no_fault_handler) {
         cvy_fault_remove();
     }
+    cvy_dump_signal_remove(rt);
     (void)cvy_tasks_each(rt, clear_discarded, NULL);
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_timers_drop(&rt->workers[i].timers);

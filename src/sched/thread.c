@@ -47,6 +47,7 @@ struct cvy_thread *cvy_thread_foreign(void)
 {
     struct cvy_thread *th = cvy_alloc_lines(sizeof(*th));
 
+    cvy_fork_check();
     (void)pthread_once(&key_once, key_make);
     if (!th) {
         cvy_fatal("out of memory for a thread's record");

@@ -77,6 +77,10 @@ static void look(struct cvy_runtime *rt)
 {
     int64_t now = cvy_clock_now();
 
+    if (cvy_load_relaxed(&rt->dump_wanted)) {
+        cvy_store_relaxed(&rt->dump_wanted, false);
+        cvy_dump_tasks(rt, stderr);
+    }
     for (int i = 0; i < rt->worker_count && rt->has_takeover; i++) {
         struct cvy_worker *w = &rt->workers[i];
         uint32_t turns = cvy_load_relaxed(&w->turns);

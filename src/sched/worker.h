@@ -139,6 +139,8 @@ struct cvy_runtime {
     pthread_t watchdog;
     _Atomic uint32_t watchdog_wake;
     _Atomic bool watchdog_asleep;
+    _Atomic bool dump_wanted;
+    int dump_signal; /* installed; 0: none */
 };
 
 /* The runtime that is up, or NULL: the one mutable global. */
@@ -248,6 +250,14 @@ bool cvy_detached_wait(struct cvy_runtime *rt, int64_t timeout_ns);
 int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_runtime **out);
 /* Workers, pool and watchdog end; tasks that are left are discarded. */
 void cvy_runtime_stop(struct cvy_runtime *rt);
+
+/* dump_signal.c */
+void cvy_dump_signal_install(struct cvy_runtime *rt);
+void cvy_dump_signal_remove(struct cvy_runtime *rt);
+
+/* fork.c: cvy_fork_check() is fatal in the child of a fork that a runtime did not survive. */
+void cvy_fork_watch(void);
+void cvy_fork_check(void);
 
 /* slab.c */
 struct cvy_slab {
