@@ -131,25 +131,39 @@ fail_runtime:
     return code;
 }
 
-static void threads_stop(struct cvy_runtime *rt)
+/* The next carrier to join, out of the list; a thread may still be starting another. */
+static struct cvy_thread *thread_pop(struct cvy_runtime *rt)
 {
-    cvy_store_seq_cst(&rt->stopping, true);
     cvy_lock(&rt->lock);
-    struct cvy_thread *threads = rt->threads;
-    for (struct cvy_thread *th = threads; th; th = th->all_next) {
-        cvy_store_release(&th->wake, 1);
-        cvy_futex_wake(&th->wake, 1);
+    struct cvy_thread *th = rt->threads;
+    if (th) {
+        rt->threads = th->all_next;
     }
     cvy_unlock(&rt->lock);
-    cvy_poll_wake(&rt->poll);
+    return th;
+}
+
+static void threads_stop(struct cvy_runtime *rt)
+{
+    struct cvy_thread *joined = NULL;
+
+    cvy_store_seq_cst(&rt->stopping, true);
     if (rt->watchdog) {
         cvy_watchdog_rouse(rt);
         (void)pthread_join(rt->watchdog, NULL);
     }
-    while (threads) {
-        struct cvy_thread *th = threads;
-        threads = th->all_next;
+    for (struct cvy_thread *th; (th = thread_pop(rt)) != NULL;) {
+        cvy_store_release(&th->wake, 1);
+        cvy_futex_wake(&th->wake, 1);
+        cvy_poll_wake(&rt->poll);
         (void)pthread_join(th->handle, NULL);
+        /* Others may still look at the record. */
+        th->all_next = joined;
+        joined = th;
+    }
+    while (joined) {
+        struct cvy_thread *th = joined;
+        joined = th->all_next;
         free(th);
     }
 }

@@ -454,7 +454,7 @@ void cvy_worker_loop(struct cvy_thread *th)
     struct cvy_runtime *rt = th->runtime;
 
     for (;;) {
-        if (cvy_load_relaxed(&rt->stopping) || (!th->worker && !wait_for_worker(th))) {
+        if (!th->worker && !wait_for_worker(th)) {
             return;
         }
         struct cvy_task *t = th->base_next;
@@ -464,6 +464,9 @@ void cvy_worker_loop(struct cvy_thread *th)
             continue;
         }
         if (!t && !(t = find_work(th, th->worker))) {
+            return;
+        }
+        if (cvy_load_relaxed(&rt->stopping)) {
             return;
         }
         if (t->pinned_to && t->pinned_to != th) {
