@@ -128,11 +128,14 @@ static int tour(covey_ctx *ctx, void *arg)
     static const int tops[] = {781, 156 + 125, 31 + 50, 6 + 15, 5, 0};
     static const int causes[] = {-EIO, -ENOSPC, -ENODEV, -ESTALE, -EPROTO, -ESHUTDOWN};
     int64_t late = covey_now() + 3600 * COVEY_SEC, early = late - 1800 * COVEY_SEC;
-    covey_chan *ended = covey_chan_new(sizeof(struct node *), NODES);
     covey_group *g = covey_group_new(ctx);
-    int err = ended && g ? 0 : -ENOMEM, gone = 0;
-    (void)arg;
 
+    (void)arg;
+    if (!g) {
+        return -ENOMEM;
+    }
+    covey_chan *ended = covey_chan_new(sizeof(struct node *), NODES);
+    int err = ended ? 0 : -ENOMEM, gone = 0;
     printf("%d contexts, %d deep and %d wide:\n", NODES, DEPTH, WIDTH);
     make_tree(ctx, ended, late, early);
     check_inheritance(late, early);

@@ -10,30 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-struct ticking {
-    atomic_bool stop;
-    int ticks;
-    int64_t longest_gap;
-};
-
-static int tick(covey_ctx *ctx, void *arg)
-{
-    struct ticking *t = arg;
-    int64_t last = covey_now();
-
-    while (!atomic_load(&t->stop)) {
-        int err = covey_sleep(ctx, 10 * COVEY_MS);
-        if (err < 0) {
-            return err;
-        }
-        int64_t now = covey_now();
-        t->longest_gap = now - last > t->longest_gap ? now - last : t->longest_gap;
-        t->ticks++;
-        last = now;
-    }
-    return 0;
-}
-
 static int call_sleep(covey_ctx *ctx, void *arg)
 {
     (void)ctx;
@@ -55,30 +31,35 @@ static int compute(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-/* One hog for each worker, and the ticking task. */
+/* Starts one hog for each worker, and ticks until the last has ended. */
 static int tick_among(covey_ctx *ctx, covey_fn *hog, const char *what)
 {
-    struct ticking t = {0};
-    covey_group *ticker = covey_group_new(ctx), *hogs = covey_group_new(ctx);
-    int err = ticker && hogs ? covey_group_go(ticker, tick, &t) : -ENOMEM;
+    covey_group *hogs = covey_group_new(ctx);
+    int ticks = 0, which = 0;
+    int64_t start = covey_now(), last = start, longest = 0;
 
-    if (err == 0) {
-        err = covey_sleep(ctx, 50 * COVEY_MS);
+    if (!hogs) {
+        return -ENOMEM;
     }
-    int64_t start = covey_now();
-    for (int i = 0; i < covey_workers() && err == 0; i++) {
-        err = covey_group_go(hogs, hog, NULL);
+    for (int i = 0; i < covey_workers() && which == 0; i++) {
+        which = covey_group_go(hogs, hog, NULL);
+    }
+    while (which >= 0) {
+        which = covey_select(ctx, COVEY_JOINED(hogs), COVEY_AFTER(10 * COVEY_MS));
+        if (which == 0) {
+            break;
+        }
+        int64_t now = covey_now();
+        longest = now - last > longest ? now - last : longest;
+        last = now;
+        ticks++;
     }
     int failed = covey_group_wait(hogs);
-    int64_t ms = example_ms(start);
-    atomic_store(&t.stop, true);
-    int stopped = covey_group_wait(ticker);
 
     printf("%d tasks that %s for a second:\n", covey_workers(), what);
-    expect(t.longest_gap < COVEY_SEC, "%d ticks of 10 ms in %lld ms; the longest gap was %.1f ms",
-           t.ticks, (long long)ms, (double)t.longest_gap / COVEY_MS);
-    err = err < 0 ? err : failed;
-    return err < 0 ? err : stopped;
+    expect(longest < COVEY_SEC, "%d ticks of 10 ms in %lld ms; the longest gap was %.1f ms", ticks,
+           (long long)example_ms(start), (double)longest / COVEY_MS);
+    return which < 0 ? which : failed;
 }
 
 static int tour(covey_ctx *ctx, void *arg)

@@ -46,8 +46,11 @@ static int run_stage(covey_ctx *ctx, void *arg)
 {
     struct stage *s = arg;
     covey_group *workers = covey_group_new(ctx);
-    int err = workers ? 0 : -ENOMEM;
+    int err = 0;
 
+    if (!workers) {
+        return -ENOMEM;
+    }
     for (int i = 0; i < s->workers && err == 0; i++) {
         struct worker w = {s, i};
         err = covey_group_go_copy(workers, work, &w, sizeof(w));
@@ -79,10 +82,14 @@ static int count(covey_ctx *ctx, void *arg)
 static int sum_of_squares(covey_ctx *ctx, struct stage *s, int64_t last, int64_t *sum)
 {
     covey_group *g = covey_group_new(ctx);
+
+    if (!g) {
+        return -ENOMEM;
+    }
     s->in = covey_chan_new(sizeof(int64_t), 16);
     s->out = covey_chan_new(sizeof(int64_t), 16);
     struct numbers numbers = {s->in, last};
-    int err = g && s->in && s->out ? covey_group_go(g, count, &numbers) : -ENOMEM;
+    int err = s->in && s->out ? covey_group_go(g, count, &numbers) : -ENOMEM;
 
     if (err == 0) {
         err = covey_group_go(g, run_stage, s);

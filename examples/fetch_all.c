@@ -32,8 +32,11 @@ static int fetch(covey_ctx *ctx, void *arg)
 static int fetch_all(covey_ctx *ctx, struct download *downloads, size_t n)
 {
     covey_group *g = covey_group_new(ctx);
-    int err = g ? 0 : -ENOMEM;
+    int err = 0;
 
+    if (!g) {
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < n && err == 0; i++) {
         err = covey_group_go(g, fetch, &downloads[i]);
     }
@@ -67,22 +70,19 @@ struct visit {
 };
 
 /* Reads up to the empty line that ends a request; 0 at the end of the stream. */
-static int read_request(covey_ctx *ctx, covey_conn *conn, char *buf, size_t size)
+static ssize_t read_request(covey_ctx *ctx, covey_conn *conn, char *buf, size_t size)
 {
     size_t len = 0;
 
-    while (len + 1 < size) {
+    do {
         ssize_t n = covey_read(ctx, conn, buf + len, size - 1 - len);
         if (n <= 0) {
-            return (int)n;
+            return n;
         }
         len += (size_t)n;
         buf[len] = '\0';
-        if (strstr(buf, "\r\n\r\n")) {
-            return 1;
-        }
-    }
-    return -EMSGSIZE;
+    } while (!strstr(buf, "\r\n\r\n"));
+    return (ssize_t)len;
 }
 
 static int serve_visit(covey_ctx *ctx, void *arg)
@@ -115,8 +115,11 @@ static int serve(covey_ctx *ctx, void *arg)
 {
     struct origin *origin = arg;
     covey_group *visits = covey_group_new(ctx);
-    int err = visits ? 0 : -ENOMEM;
+    int err = 0;
 
+    if (!visits) {
+        return -ENOMEM;
+    }
     while (err == 0) {
         struct visit v = {.origin = origin};
         err = covey_accept(ctx, origin->listener, &v.conn);
@@ -201,17 +204,19 @@ static void every_connection_closed(covey_ctx *ctx, struct origin *origin)
 static int tour(covey_ctx *ctx, void *arg)
 {
     struct origin *origin = arg;
-    int err = covey_listen(&origin->listener, "tcp://127.0.0.1:0", NULL);
-    if (err < 0) {
-        return err;
-    }
-    snprintf(origin->url, sizeof(origin->url), "http%s",
-             covey_listener_addr(origin->listener) + strlen("tcp"));
-
     covey_group *server = covey_group_new(ctx);
+
+    if (!server) {
+        return -ENOMEM;
+    }
     /* No proxy: the environment's would be asked for 127.0.0.1 too. */
     covey_http_client *client = covey_http_client_new(&(covey_http_client_options){.proxy = ""});
-    err = server && client ? covey_group_go(server, serve, origin) : -ENOMEM;
+    int err = client ? covey_listen(&origin->listener, "tcp://127.0.0.1:0", NULL) : -ENOMEM;
+    if (err == 0) {
+        snprintf(origin->url, sizeof(origin->url), "http%s",
+                 covey_listener_addr(origin->listener) + strlen("tcp"));
+        err = covey_group_go(server, serve, origin);
+    }
     if (err == 0) {
         all_is_well(ctx, client, origin);
         one_host_is_down(ctx, client, origin);

@@ -52,9 +52,12 @@ static int start_and_join(covey_ctx *ctx, int64_t n)
 {
     atomic_long ran = 0;
     covey_group *g = covey_group_new(ctx);
-    int err = g ? 0 : -ENOMEM;
+    int err = 0;
     int64_t start = covey_now();
 
+    if (!g) {
+        return -ENOMEM;
+    }
     for (int64_t i = 0; i < n && err == 0; i++) {
         err = covey_group_go(g, add_one, &ran);
     }
@@ -85,9 +88,13 @@ static int stay(covey_ctx *ctx, void *arg)
 static int all_alive(covey_ctx *ctx, int64_t n)
 {
     const covey_task_options compact = {.compact = true};
-    struct crowd crowd = {.release = covey_chan_new(0, 0)};
     covey_group *g = covey_group_new(ctx);
-    int err = g && crowd.release ? 0 : -ENOMEM;
+
+    if (!g) {
+        return -ENOMEM;
+    }
+    struct crowd crowd = {.release = covey_chan_new(0, 0)};
+    int err = crowd.release ? 0 : -ENOMEM;
     int64_t before = resident(), start = covey_now();
 
     printf("%lld tasks that all wait for one channel:\n", (long long)n);
@@ -142,7 +149,11 @@ static int deep_stack(covey_ctx *ctx, int64_t mib)
     const covey_task_options deep = {.name = "diver", .stack_size = (size_t)1 << 30};
     struct diver d = {.frames = mib * 256};
     covey_group *g = covey_group_new(ctx);
-    int err = g ? covey_group_go_with(g, &deep, dive_deep, &d) : -ENOMEM;
+
+    if (!g) {
+        return -ENOMEM;
+    }
+    int err = covey_group_go_with(g, &deep, dive_deep, &d);
     int failed = covey_group_wait(g);
 
     printf("a task with a stack of 1 GiB that goes %lld MiB deep:\n", (long long)mib);
@@ -169,7 +180,7 @@ static int tour(covey_ctx *ctx, void *arg)
 int main(int argc, char **argv)
 {
     struct sizes s =
-        EXAMPLE_SANITIZED ? (struct sizes){5000, 2000, 8} : (struct sizes){100000, 1000000, 64};
+        EXAMPLE_SANITIZED ? (struct sizes){20000, 5000, 8} : (struct sizes){100000, 1000000, 64};
     const struct example_option options[] = {
         {"--start", &s.start, "tasks to start and join"},
         {"--alive", &s.alive, "tasks alive at once"},

@@ -97,8 +97,12 @@ static int run_rush(covey_ctx *ctx, struct rush *r)
 {
     covey_ctx *timed = covey_ctx_with_timeout(ctx, 500 * COVEY_MS);
     covey_group *g = covey_group_new(timed);
-    int err = g ? covey_group_go(g, send_rules, r) : -ENOMEM;
 
+    if (!g) {
+        covey_ctx_unref(timed);
+        return -ENOMEM;
+    }
+    int err = covey_group_go(g, send_rules, r);
     for (int i = 0; i < 4 && err == 0; i++) {
         err = covey_group_go(g, send_transactions, r);
     }
@@ -109,22 +113,19 @@ static int run_rush(covey_ctx *ctx, struct rush *r)
 
 static int rush_hour(covey_ctx *ctx)
 {
-    struct desk d = {covey_chan_new(sizeof(int), 64),
-                     covey_chan_new(sizeof(int), 0),
-                     covey_ticker_new(10 * COVEY_MS),
-                     500,
-                     0,
-                     0,
-                     0,
-                     0,
-                     0};
-    struct rush r = {.desk = &d};
     covey_group *g = covey_group_new(ctx);
-    int err =
-        d.transactions && d.rules && d.heartbeat && g ? covey_group_go(g, run_desk, &d) : -ENOMEM;
 
-    printf("half a second of transactions as fast as they come, a rule and a heartbeat every 10 "
-           "ms:\n");
+    if (!g) {
+        return -ENOMEM;
+    }
+    struct desk d = {.transactions = covey_chan_new(sizeof(int), 64),
+                     .rules = covey_chan_new(sizeof(int), 0),
+                     .heartbeat = covey_ticker_new(10 * COVEY_MS),
+                     .limit = 500};
+    struct rush r = {.desk = &d};
+    int err = d.transactions && d.rules && d.heartbeat ? covey_group_go(g, run_desk, &d) : -ENOMEM;
+
+    printf("half a second of transactions, with a rule and a heartbeat every 10 ms:\n");
     if (err == 0) {
         err = run_rush(ctx, &r);
         (void)covey_chan_close(d.transactions);

@@ -83,21 +83,20 @@ static int count_to_five(covey_ctx *ctx, void *arg)
 
 static int add_up(covey_ctx *ctx, void *arg)
 {
-    covey_chan *numbers = covey_chan_new(sizeof(int), 2);
     covey_group *g = covey_group_new(ctx);
-    int sum = 0, n, err = -ENOMEM;
+    int sum = 0, n;
 
     (void)arg;
-    if (numbers && g) {
-        err = covey_group_go(g, count_to_five, numbers);
-        while (err == 0 && (err = covey_chan_recv(ctx, numbers, &n)) == 0) {
-            sum += n;
-        }
-        printf("sum: %d\n", sum); /* err is COVEY_ECLOSED: all were received */
+    if (!g) {
+        return -ENOMEM;
     }
-    if (g) {
-        (void)covey_group_wait(g);
+    covey_chan *numbers = covey_chan_new(sizeof(int), 2);
+    int err = numbers ? covey_group_go(g, count_to_five, numbers) : -ENOMEM;
+    while (err == 0 && (err = covey_chan_recv(ctx, numbers, &n)) == 0) {
+        sum += n;
     }
+    printf("sum: %d\n", sum); /* err is COVEY_ECLOSED: all were received */
+    (void)covey_group_wait(g);
     covey_chan_unref(numbers);
     return err == COVEY_ECLOSED && sum == 15 ? 0 : err;
 }
@@ -179,7 +178,7 @@ static int serve(covey_ctx *ctx, void *arg)
 {
     covey_listener *listener = arg;
     covey_group *clients = covey_group_new(ctx);
-    int err = clients ? 0 : -ENOMEM;
+    int err = 0;
 
     if (!clients) {
         return -ENOMEM;
