@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * poll_epoll.c - the poller on epoll(7). */
+ * poll_epoll.c - the poller on epoll(7).
+ *
+ * Of one descriptor an epoll holds one registration, and a connection that is registered for good
+ * may also be waited for by its number: hence a second epoll for one-shot registrations, inside the
+ * first. An event's data points to the pollable; NULL is the wake-up, the poller itself the inner
+ * set. */
 #define _GNU_SOURCE
 #include "os/poll.h"
 
@@ -12,9 +17,6 @@
 #define EVENTS_MAX 128
 #define NS_PER_SEC 1000000000
 #define NS_PER_MS 1000000
-
-/* What a descriptor's data points at when it is not a pollable: the poller itself stands for the
- * one-shot set, NULL for the wake-up. */
 
 int cvy_poll_open(struct cvy_poll *p)
 {

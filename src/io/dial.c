@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT
+ * dial.c - covey_dial (covey/net.h): resolves a name and races its addresses, as RFC 8305 says.
+ *
+ * One task runs all attempts: it waits in the queues of all of them and for the time to start the
+ * next, under its one claim. */
+#include "io/addr.h"
+#include "io/conn.h"
+#include "io/io.h"
+#include "io/resolve.h"
+
+#include <covey/error.h>
+#include <covey/net.h>
+#include <covey/time.h>
+
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#undef errno
+
+#define ADDRS_MAX 16
+#define STAGGER_NS (250 * COVEY_MS)
+#define PORT_TEXT_SIZE 6
+
+/* A Unix listener whose backlog is full gives no event when it has room again. */
+#define UNIX_RETRY_NS (1 * COVEY_MS)
+#define UNIX_RETRY_NS_MAX (50 * COVEY_MS)
+
+#define INDEX_TIMER ADDRS_MAX
+
+struct attempt {
+    struct covey_conn *conn; /* NULL: not started, failed, or given away as the winner */
+    struct cvy_waiter waiter;
+};
+
+struct race {
+    struct sockaddr_storage addrs[ADDRS_MAX];
+    struct attempt attempts[ADDRS_MAX];
+    int count, next; /* addresses; the first not tried */
+    int open;        /* attempts not decided */
+    int64_t next_at; /* when to start the next even if none fails */
+    int first_error;
+    struct covey_conn *winner;
+};
+
+/* ---- attempts ------------------------------------------------------------------------------------ */
+
+/* A socket that is connecting, or connected: *ready then has its first ready bits. */
+static int socket_connect(const struct cvy_sockaddr *to, uint32_t *ready)
+{
+    int fd = cvy_net_socket(to->storage.ss_family);
+
+    if (fd < 0) {
+        return fd;
+    }
+    int code = to->storage.ss_family == AF_UNIX
+                   ? 0
+                   : cvy_net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (code == 0) {
+        code = cvy_net_connect(fd, to);
+    }
+    *ready = code == 0 ? CVY_POLL_IN | CVY_POLL_OUT : 0;
+    if (code < 0 && code != -EINPROGRESS) {
+        cvy_net_close(fd);
+        return code;
+    }
+    return fd;
+}
+
+/* Starts connecting: 0 or -EINPROGRESS, and *c, which is then registered; or why not. */
+static int conn_start(struct covey_conn **c, const struct cvy_sockaddr *to)
+{
+    uint32_t ready;
+
+    int fd = socket_connect(to, &ready);
+    if (fd < 0) {
+        return fd;
+    }
+    struct covey_conn *made = cvy_conn_new(fd, ready, to);
+    if (!made) {
+        cvy_net_close(fd);
+        return -ENOMEM;
+    }
+    *c = made;
+    return ready ? 0 : -EINPROGRESS;
+}
+
+/* A connect to a free port of this host may be given that very port, and meet itself. */
+static bool is_self_connected(const struct covey_conn *c)
+{
+    struct cvy_sockaddr local;
+    struct cvy_sockaddr peer;
+
+    return cvy_net_name(c->fd.fd, &local) == 0 && cvy_net_peer(c->fd.fd, &peer) == 0 &&
+           local.len == peer.len && memcmp(&local.storage, &peer.storage, local.len) == 0;
+}
+
+static void note_error(struct race *r, int code)
+{
+    if (r->first_error == 0) {
+        r->first_error = code;
+    }
+    r->next_at = 0;
+}
+
+/* The attempt has come to code: 0, or why it failed. */
+static void decide(struct race *r, struct cvy_thread *th, struct attempt *a, int code)
+{
+    struct covey_conn *c = a->conn;
+
+    a->conn = NULL;
+    r->open--;
+    if (code == 0 && is_self_connected(c)) {
+        code = -ECONNREFUSED;
+    }
+    if (code == 0 && !r->winner) {
+        r->winner = c;
+        return;
+    }
+    cvy_fd_close(th, &c->fd);
+    if (code < 0) {
+        note_error(r, code);
+    }
+}
+
+static void start_next(struct race *r, struct cvy_thread *th)
+{
+    struct attempt *a = &r->attempts[r->next];
+    struct cvy_sockaddr to = {.storage = r->addrs[r->next], .len = cvy_addr_len(&r->addrs[r->next])};
+
+    r->next++;
+    r->next_at = cvy_clock_now() + STAGGER_NS;
+    int code = conn_start(&a->conn, &to);
+    if (code < 0 && code != -EINPROGRESS) {
+        note_error(r, code);
+        return;
+    }
+    r->open++;
+    if (code == -EINPROGRESS) {
+        code = cvy_fd_register(&a->conn->fd);
+        if (code == 0) {
+            return;
+        }
+    }
+    decide(r, th, a, code);
+}
+
+/* Looks at the attempts whose bit is set. A bit may be a late event's of another descriptor. */
+static void look_at_all(struct race *r, struct cvy_thread *th)
+{
+    for (int i = 0; i < r->next; i++) {
+        struct attempt *a = &r->attempts[i];
+        if (!a->conn) {
+            continue;
+        }
+        uint64_t seen = cvy_load_relaxed(&a->conn->fd.ready);
+        if (!(seen & CVY_POLL_OUT)) {
+            continue;
+        }
+        int code = cvy_net_connect_result(a->conn->fd.fd);
+        if (code == -EINPROGRESS) {
+            cvy_fd_clear(&a->conn->fd, seen, CVY_POLL_OUT | CVY_POLL_HUP);
+        } else {
+            decide(r, th, a, code);
+        }
+    }
+}
+
+/* ---- waiting for any of them --------------------------------------------------------------------- */
+
+/* Enters the queues of all open attempts. False: one has its bit set, and is to be looked at. */
+static bool enter_queues(struct race *r, struct cvy_task *t)
+{
+    for (int i = 0; i < r->next; i++) {
+        struct attempt *a = &r->attempts[i];
+        if (!a->conn) {
+            continue;
+        }
+        struct cvy_fd *f = &a->conn->fd;
+        a->waiter = (struct cvy_waiter){.task = t, .index = i};
+        cvy_lock(&f->lock);
+        bool is_ready = cvy_load_relaxed(&f->ready) & CVY_POLL_OUT;
+        if (!is_ready) {
+            cvy_list_push_tail(&f->waiters[CVY_WAY_OUT], &a->waiter.node);
+        }
+        cvy_unlock(&f->lock);
+        if (is_ready) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void leave_queues(struct race *r)
+{
+    for (int i = 0; i < r->next; i++) {
+        struct attempt *a = &r->attempts[i];
+        if (a->conn) {
+            cvy_lock(&a->conn->fd.lock);
+            cvy_waitq_remove(&a->waiter);
+            cvy_unlock(&a->conn->fd.lock);
+            a->waiter.node = (struct cvy_node){0};
+        }
+    }
+}
+
+/* Until an attempt may be decided, or the next is due. 0 or the context's error. */
+static int wait_for_any(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
+{
+    struct cvy_task *t = (*thp)->task;
+    struct cvy_timer timer = {.task = t, .index = INDEX_TIMER};
+
+    /* Open before the first queue: nobody but the context can know of it yet. */
+    int code = cvy_wait_open(t, ctx);
+    if (code < 0) {
+        return code;
+    }
+    if (!enter_queues(r, t) && cvy_claim(t, 0)) {
+        /* Woken by ourselves: there is nothing to park for. */
+        cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
+        leave_queues(r);
+        return 0;
+    }
+    if (r->next < r->count) {
+        cvy_timer_add(*thp, &timer, r->next_at);
+    }
+    int32_t index = cvy_wait_park(thp, ctx, CVY_WAIT_WRITE, r);
+    (void)cvy_timer_cancel(&timer);
+    leave_queues(r);
+    return index == CVY_INDEX_CTX ? cvy_ctx_check(t, ctx) : 0;
+}
+
+static int race_step(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    if (r->next < r->count && (r->open == 0 || cvy_clock_now() >= r->next_at)) {
+        start_next(r, *thp);
+        return 0;
+    }
+    cvy_io_wait_begin(rt);
+    int code = wait_for_any(r, thp, ctx);
+    cvy_io_wait_end(rt);
+    look_at_all(r, *thp);
+    return code;
+}
+
+/* Closes those that lost. */
+static void race_end(struct race *r, struct cvy_thread *th)
+{
+    for (int i = 0; i < r->next; i++) {
+        if (r->attempts[i].conn) {
+            cvy_fd_close(th, &r->attempts[i].conn->fd);
+        }
+    }
+}
+
+/* The addresses are there: connects to one of them. */
+static int race_run(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
+{
+    int code = 0;
+
+    while (!r->winner && code == 0 && (r->open > 0 || r->next < r->count)) {
+        code = race_step(r, thp, ctx);
+    }
+    race_end(r, *thp);
+    if (r->winner) {
+        return 0;
+    }
+    return code < 0 ? code : cvy_fail((*thp)->task, r->first_error);
+}
+
+static int resolve(struct race *r, struct cvy_thread **thp, covey_ctx *ctx,
+                   const struct cvy_addr *a)
+{
+    struct cvy_sockaddr numeric;
+    char port[PORT_TEXT_SIZE];
+
+    if (cvy_addr_numeric(a->name, a->name_len, a->port, &numeric)) {
+        r->addrs[0] = numeric.storage;
+        return 1;
+    }
+    char *host = strndup(a->name, a->name_len);
+    if (!host) {
+        return cvy_fail((*thp)->task, -ENOMEM);
+    }
+    (void)snprintf(port, sizeof(port), "%u", (unsigned)a->port);
+    int count = cvy_resolve(thp, ctx, host, port, r->addrs, ADDRS_MAX);
+    free(host);
+    return count;
+}
+
+static int dial_tcp(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
+                    const struct cvy_addr *a)
+{
+    struct race *r = calloc(1, sizeof(*r));
+
+    if (!r) {
+        return cvy_fail((*thp)->task, -ENOMEM);
+    }
+    int code = resolve(r, thp, ctx, a);
+    if (code >= 0) {
+        r->count = code;
+        r->first_error = code == 0 ? COVEY_EDNS : 0;
+        code = race_run(r, thp, ctx);
+    }
+    if (code == 0) {
+        *c = r->winner;
+    }
+    free(r);
+    return code;
+}
+
+/* Connects at once, or not at all. */
+static int dial_unix(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
+                     const struct cvy_addr *a)
+{
+    struct cvy_sockaddr to;
+    int64_t pause = UNIX_RETRY_NS;
+    int code;
+
+    cvy_addr_unix(a, &to);
+    while ((code = conn_start(c, &to)) == -EAGAIN) {
+        cvy_leave(*thp);
+        code = covey_sleep(ctx, pause);
+        *thp = cvy_enter();
+        if (code < 0) {
+            return code;
+        }
+        pause = pause * 2 < UNIX_RETRY_NS_MAX ? pause * 2 : UNIX_RETRY_NS_MAX;
+    }
+    return code < 0 ? cvy_fail((*thp)->task, code) : 0;
+}
+
+int covey_dial(covey_ctx *ctx, covey_conn **c, const char *addr)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_addr a;
+
+    int code = cvy_ctx_check(th->task, ctx);
+    if (code == 0) {
+        code = cvy_addr_parse(&a, addr);
+        if (code < 0) {
+            code = covey_errorf(code, "not an address");
+        } else if (!cvy_runtime_get()) {
+            code = cvy_fail(th->task, COVEY_ECLOSED);
+        } else {
+            code = a.is_unix ? dial_unix(&th, ctx, c, &a) : dial_tcp(&th, ctx, c, &a);
+        }
+    }
+    if (code < 0) {
+        code = covey_wrapf(code, "dial %s", addr ? addr : "(null)");
+    }
+    cvy_leave(th);
+    return code;
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT
+ * net.c - see net.h. */
+#define _GNU_SOURCE
+#include "os/net.h"
+
+#include "os/poll.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The code of the call that just failed. Not inlined, nor taken for pure: with link-time
+ * optimisation a caller's loop would keep errno's address across a park. */
+__attribute__((noinline)) static int failure(void)
+{
+    int code = -errno;
+    __asm__ volatile("" : "+r"(code)::"memory");
+    return code;
+}
+
+/* 0 or a descriptor, or the failure. */
+static int result_of(int result)
+{
+    return result < 0 ? failure() : result;
+}
+
+int cvy_net_socket(int family)
+{
+    return result_of(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+void cvy_net_close(int fd)
+{
+    /* Linux has released the number even where this fails. */
+    (void)close(fd);
+}
+
+int cvy_net_set_option(int fd, int level, int name, int value)
+{
+    return result_of(setsockopt(fd, level, name, &value, sizeof(value)));
+}
+
+int cvy_net_set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0) {
+        return failure();
+    }
+    return flags & O_NONBLOCK ? 0 : result_of(fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+int cvy_net_check_stream(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0) {
+        return failure();
+    }
+    return type == SOCK_STREAM ? 0 : -EPROTOTYPE;
+}
+
+int cvy_net_bind(int fd, const struct cvy_sockaddr *at)
+{
+    return result_of(bind(fd, (const struct sockaddr *)&at->storage, at->len));
+}
+
+int cvy_net_listen(int fd, int backlog)
+{
+    return result_of(listen(fd, backlog));
+}
+
+int cvy_net_accept(int fd, struct cvy_sockaddr *peer)
+{
+    struct sockaddr *addr = peer ? (struct sockaddr *)&peer->storage : NULL;
+    int code;
+
+    do {
+        socklen_t len = sizeof(peer->storage);
+        code = result_of(accept4(fd, addr, addr ? &len : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC));
+        if (code >= 0 && peer) {
+            peer->len = len;
+        }
+    } while (code == -EINTR);
+    return code;
+}
+
+int cvy_net_connect(int fd, const struct cvy_sockaddr *to)
+{
+    int code = result_of(connect(fd, (const struct sockaddr *)&to->storage, to->len));
+    /* An interrupted connect goes on by itself. */
+    return code == -EINTR ? -EINPROGRESS : code;
+}
+
+int cvy_net_connect_result(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    struct cvy_sockaddr peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
+        return failure();
+    }
+    if (error) {
+        return -error;
+    }
+    int code = cvy_net_peer(fd, &peer);
+    return code == -ENOTCONN ? -EINPROGRESS : code;
+}
+
+int cvy_net_name(int fd, struct cvy_sockaddr *out)
+{
+    out->len = sizeof(out->storage);
+    return result_of(getsockname(fd, (struct sockaddr *)&out->storage, &out->len));
+}
+
+int cvy_net_peer(int fd, struct cvy_sockaddr *out)
+{
+    out->len = sizeof(out->storage);
+    return result_of(getpeername(fd, (struct sockaddr *)&out->storage, &out->len));
+}
+
+ssize_t cvy_net_recv(int fd, void *buf, size_t len)
+{
+    for (;;) {
+        ssize_t n = recv(fd, buf, len, 0);
+        if (n >= 0) {
+            return n;
+        }
+        n = failure();
+        if (n != -EINTR) {
+            return n;
+        }
+    }
+}
+
+ssize_t cvy_net_send(int fd, const void *buf, size_t len)
+{
+    for (;;) {
+        ssize_t n = send(fd, buf, len, MSG_NOSIGNAL);
+        if (n >= 0) {
+            return n;
+        }
+        n = failure();
+        if (n != -EINTR) {
+            return n;
+        }
+    }
+}
+
+ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n};
+
+    for (;;) {
+        ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (sent >= 0) {
+            return sent;
+        }
+        sent = failure();
+        if (sent != -EINTR) {
+            return sent;
+        }
+    }
+}
+
+int cvy_net_shutdown_write(int fd)
+{
+    return result_of(shutdown(fd, SHUT_WR));
+}
+
+static bool is_file(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
+int cvy_net_ready(int fd, uint32_t bits)
+{
+    struct pollfd p = {.fd = fd};
+    uint32_t ready = 0;
+    int n;
+
+    if (fd < 0) {
+        return -EBADF;
+    }
+    if (bits & CVY_POLL_IN) {
+        p.events |= POLLIN | POLLRDHUP;
+    }
+    if (bits & CVY_POLL_OUT) {
+        p.events |= POLLOUT;
+    }
+    do {
+        n = result_of(poll(&p, 1, 0));
+    } while (n == -EINTR);
+    if (n <= 0) {
+        return n;
+    }
+    if (p.revents & POLLNVAL) {
+        return -EBADF;
+    }
+    if (is_file(fd)) {
+        return -EPERM;
+    }
+    if (p.revents & (POLLIN | POLLRDHUP)) {
+        ready |= CVY_POLL_IN;
+    }
+    if (p.revents & POLLOUT) {
+        ready |= CVY_POLL_OUT;
+    }
+    if (p.revents & (POLLERR | POLLHUP)) {
+        ready |= CVY_POLL_IN | CVY_POLL_OUT;
+    }
+    return (int)(ready & bits);
+}
+
+int cvy_net_set_mode(int fd, unsigned mode)
+{
+    return result_of(fchmod(fd, mode));
+}
+
+int cvy_net_set_path_mode(const char *path, unsigned mode)
+{
+    return result_of(chmod(path, mode));
+}
+
+int cvy_net_path_id(const char *path, struct cvy_file_id *out)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0) {
+        return failure();
+    }
+    *out = (struct cvy_file_id){st.st_dev, st.st_ino, S_ISSOCK(st.st_mode)};
+    return 0;
+}
+
+int cvy_net_unlink(const char *path)
+{
+    return result_of(unlink(path));
+}
+
+int cvy_net_lookup(const char *host, const char *port, bool is_passive, struct addrinfo **out,
+                   int *code)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = is_passive ? AI_PASSIVE : 0};
+    int gai = getaddrinfo(host, port, &hints, out);
+
+    *code = 0;
+    if (gai == EAI_SYSTEM) {
+        *code = failure();
+    } else if (gai == EAI_MEMORY) {
+        *code = -ENOMEM;
+    }
+    return gai;
+}
+
+int cvy_event_open(void)
+{
+    return result_of(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+void cvy_event_signal(int fd)
+{
+    uint64_t one = 1;
+    int saved = errno;
+
+    (void)!write(fd, &one, sizeof(one));
+    errno = saved;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ * net.h - system calls on sockets and other descriptors.
+ *
+ * None blocks but cvy_net_lookup(). Failures are negative codes; an interrupted call is repeated.
+ * Sockets are streams, non-blocking and closed on exec. */
+#ifndef CVY_OS_NET_H
+#define CVY_OS_NET_H
+
+#include "base/atomic.h"
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct addrinfo;
+
+struct cvy_sockaddr {
+    socklen_t len; /* 0: unknown */
+    struct sockaddr_storage storage;
+};
+
+int cvy_net_socket(int family);
+void cvy_net_close(int fd);
+int cvy_net_set_option(int fd, int level, int name, int value);
+int cvy_net_set_nonblocking(int fd);
+/* 0; -ENOTSOCK, -EBADF; -EPROTOTYPE: a socket, but no stream. */
+int cvy_net_check_stream(int fd);
+
+int cvy_net_bind(int fd, const struct cvy_sockaddr *at);
+int cvy_net_listen(int fd, int backlog);
+/* A descriptor; peer may be NULL. */
+int cvy_net_accept(int fd, struct cvy_sockaddr *peer);
+/* 0, -EINPROGRESS, or why not. */
+int cvy_net_connect(int fd, const struct cvy_sockaddr *to);
+/* What became of it: 0, -EINPROGRESS (not decided yet), or why not. */
+int cvy_net_connect_result(int fd);
+int cvy_net_name(int fd, struct cvy_sockaddr *out);
+int cvy_net_peer(int fd, struct cvy_sockaddr *out);
+
+ssize_t cvy_net_recv(int fd, void *buf, size_t len);
+/* Never raises SIGPIPE. */
+ssize_t cvy_net_send(int fd, const void *buf, size_t len);
+ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n);
+int cvy_net_shutdown_write(int fd);
+
+/* Which of CVY_POLL_IN and CVY_POLL_OUT any descriptor is ready for now; an error or hang-up counts
+ * as ready for both. -EBADF; -EPERM: a file or directory, which is always ready. */
+int cvy_net_ready(int fd, uint32_t bits);
+
+/* Takes the path for a socket's file: its mode as far as the umask allows (before bind), or exactly
+ * (after it). */
+int cvy_net_set_mode(int fd, unsigned mode);
+int cvy_net_set_path_mode(const char *path, unsigned mode);
+/* Which file stands at path, whatever its kind. */
+struct cvy_file_id {
+    dev_t device;
+    ino_t inode;
+    bool is_socket;
+};
+int cvy_net_path_id(const char *path, struct cvy_file_id *out);
+int cvy_net_unlink(const char *path);
+
+/* getaddrinfo: 0, or one of its codes (gai_strerror); *code is then the system's, or 0 if it is the
+ * name that does not resolve. Blocks. is_passive: for bind. Free with freeaddrinfo(). */
+int cvy_net_lookup(const char *host, const char *port, bool is_passive, struct addrinfo **out,
+                   int *code);
+
+/* An eventfd: a descriptor, or a negative code. */
+int cvy_event_open(void);
+/* Makes it readable, as a new edge each time. Signal handlers too: keeps errno. */
+void cvy_event_signal(int fd);
+
+#endif
