@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT
+ * easy.c - see easy.h. The callbacks here run inside libcurl: they make no covey call (transfer.h).
+ */
+#define _GNU_SOURCE
+#include "http/easy.h"
+
+#include "http/client.h"
+#include "http/driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- callbacks ---- */
+
+static size_t take_header(char *line, size_t one, size_t len, void *arg)
+{
+    struct cvy_http_easy *e = arg;
+    struct cvy_http_transfer *t = e->transfer;
+
+    t->own_code = cvy_http_head_add(&t->head, line, one * len);
+    if (t->host && !t->has_address) { /* on a connection that was there already */
+        t->has_address = true;
+        cvy_http_driver_note(e->driver, t);
+    }
+    return t->own_code < 0 ? 0 : one * len;
+}
+
+/* Before the first piece of the body. True: hold it back until the task has seen the head. */
+static bool is_head_first(struct cvy_http_easy *e, struct cvy_http_transfer *t)
+{
+    if (t->head.is_closed) {
+        return false;
+    }
+    t->head.is_closed = true;
+    if (!t->req->on_headers) {
+        return false;
+    }
+    cvy_http_easy_measure(e);
+    t->at_head = t->figures;
+    t->is_head_due =
+        t->keep != CVY_HTTP_STREAM; /* a stream's pieces wait for their reader anyway */
+    return t->is_head_due;
+}
+
+static int keep_piece(struct cvy_http_easy *e, struct cvy_http_transfer *t, const char *data,
+                      size_t len)
+{
+    curl_off_t announced = -1;
+
+    if (t->fill.len == 0) {
+        (void)curl_easy_getinfo(e->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    }
+    if (announced > 0) {
+        if ((uint64_t)announced > t->body_max) {
+            return COVEY_ETOOLARGE;
+        }
+        int code = cvy_http_buffer_reserve(&t->fill, (size_t)announced);
+        if (code < 0) {
+            return code;
+        }
+    }
+    return cvy_http_buffer_append(&t->fill, data, len, t->body_max);
+}
+
+static size_t take_body(char *data, size_t one, size_t len, void *arg)
+{
+    struct cvy_http_easy *e = arg;
+    struct cvy_http_transfer *t = e->transfer;
+    size_t n = one * len;
+    bool is_full =
+        t->keep == CVY_HTTP_STREAM && t->fill.len > 0 && t->fill.len + n > CVY_HTTP_PIECE_MAX;
+
+    if (is_head_first(e, t) || is_full) {
+        t->is_paused = true;
+        cvy_http_driver_note(e->driver, t);
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (t->keep == CVY_HTTP_KEEP) {
+        t->own_code = keep_piece(e, t, data, n);
+    } else if (t->keep == CVY_HTTP_STREAM) {
+        t->own_code = cvy_http_buffer_append(&t->fill, data, n, SIZE_MAX / 2);
+        cvy_http_driver_note(e->driver, t);
+    }
+    if (t->own_code < 0) {
+        return n == 0 ? 1 : 0; /* anything but n */
+    }
+    t->received += n;
+    return n;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct cvy_http_easy *e = arg;
+    (void)purpose;
+
+    /* libcurl has an address: others may use what its cache holds now. */
+    if (e->transfer->host && !e->transfer->has_address) {
+        e->transfer->has_address = true;
+        cvy_http_driver_note(e->driver, e->transfer);
+    }
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    address->protocol);
+    if (fd < 0) {
+        e->socket_code = -errno;
+        return CURL_SOCKET_BAD;
+    }
+    cvy_http_sockets_made(&e->driver->sockets, fd);
+    return fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct cvy_http_driver *d = arg;
+
+    cvy_http_sockets_forget(&d->sockets, fd);
+    return close(fd);
+}
+
+/* ---- options ---- */
+
+/* The code of a setopt, kept in *worst: one look at the end is enough. */
+#define SET(option, value)                                                                         \
+    do {                                                                                           \
+        CURLcode result_ = curl_easy_setopt(e->curl, (option), (value));                           \
+        if (result_ != CURLE_OK) {                                                                 \
+            worst = result_;                                                                       \
+        }                                                                                          \
+    } while (0)
+
+static CURLcode set_trust(struct cvy_http_easy *e, const struct covey_http_client *c)
+{
+    CURLcode worst = CURLE_OK;
+
+    if (c->options.insecure) {
+        SET(CURLOPT_SSL_VERIFYPEER, 0L);
+        SET(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (c->options.ca_file) {
+        SET(CURLOPT_CAINFO, c->options.ca_file);
+    }
+    if (c->is_ca_path_unset) {
+        (void)curl_easy_setopt(e->curl, CURLOPT_CAPATH, NULL); /* not every TLS library has one */
+    }
+    return worst;
+}
+
+static CURLcode set_http(struct cvy_http_easy *e, const covey_http_client_options *o)
+{
+    CURLcode worst = CURLE_OK;
+
+    SET(CURLOPT_USERAGENT, o->user_agent);
+    SET(CURLOPT_FOLLOWLOCATION, o->max_redirects >= 0 ? 1L : 0L);
+    SET(CURLOPT_MAXREDIRS, (long)o->max_redirects);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout_ns / COVEY_MS));
+    SET(CURLOPT_HTTP_VERSION, o->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS);
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+#else
+    SET(CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+    SET(CURLOPT_REDIR_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    if (o->proxy) {
+        SET(CURLOPT_PROXY, o->proxy);
+    }
+    return worst;
+}
+
+/* What every request of the client has in common. */
+static CURLcode set_base(struct cvy_http_easy *e)
+{
+    const struct covey_http_client *c = e->driver->client;
+    CURLcode worst = CURLE_OK;
+
+    SET(CURLOPT_PRIVATE, e);
+    SET(CURLOPT_ERRORBUFFER, e->words);
+    SET(CURLOPT_WRITEFUNCTION, take_body);
+    SET(CURLOPT_WRITEDATA, e);
+    SET(CURLOPT_HEADERFUNCTION, take_header);
+    SET(CURLOPT_HEADERDATA, e);
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, e);
+    SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    SET(CURLOPT_CLOSESOCKETDATA, e->driver); /* stays with the connection */
+    SET(CURLOPT_SHARE, e->driver->share);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a cancelled look-up is left alone, not waited for */
+#endif
+    CURLcode trust = set_trust(e, c);
+    CURLcode http = set_http(e, &c->options);
+    return worst != CURLE_OK ? worst : trust != CURLE_OK ? trust : http;
+}
+
+struct cvy_http_easy *cvy_http_easy_new(struct cvy_http_driver *d)
+{
+    struct cvy_http_easy *e = calloc(1, sizeof(*e));
+    if (!e) {
+        return NULL;
+    }
+    e->driver = d;
+    e->curl = curl_easy_init();
+    if (!e->curl || set_base(e) != CURLE_OK) {
+        cvy_http_easy_free(e);
+        return NULL;
+    }
+    return e;
+}
+
+void cvy_http_easy_free(struct cvy_http_easy *e)
+{
+    curl_easy_cleanup(e->curl);
+    free(e);
+}
+
+static CURLcode set_method(struct cvy_http_easy *e, const covey_http_request *req)
+{
+    CURLcode worst = CURLE_OK;
+    const char *method = req->method;
+
+    if (req->body) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)req->body_len);
+        SET(CURLOPT_POSTFIELDS, req->body);
+    }
+    if (!method || strcmp(method, req->body ? "POST" : "GET") == 0) {
+        return worst;
+    }
+    if (strcmp(method, "HEAD") == 0) {
+        SET(CURLOPT_NOBODY, 1L);
+    } else {
+        SET(CURLOPT_CUSTOMREQUEST, method);
+    }
+    return worst;
+}
+
+static CURLcode set_extras(struct cvy_http_easy *e, const struct cvy_http_transfer *t)
+{
+    const covey_http_request *req = t->req;
+    CURLcode worst = set_method(e, req);
+
+    if (t->headers) {
+        SET(CURLOPT_HTTPHEADER, t->headers);
+    }
+    if (req->resume_from > 0) {
+        /* Not RESUME_FROM, which fails a transfer when the server sends everything. */
+        char range[32];
+        (void)snprintf(range, sizeof(range), "%llu-", (unsigned long long)req->resume_from);
+        SET(CURLOPT_RANGE, range);
+    }
+    return worst;
+}
+
+int cvy_http_easy_prepare(struct cvy_http_easy *e, struct cvy_http_transfer *t)
+{
+    const covey_http_request *req = t->req;
+    CURLcode worst = CURLE_OK;
+
+    if (e->has_extras) {
+        curl_easy_reset(e->curl);
+        worst = set_base(e);
+    }
+    e->transfer = t;
+    e->socket_code = 0;
+    e->words[0] = '\0';
+    e->has_extras = t->headers || req->method || req->body || req->resume_from > 0;
+    SET(CURLOPT_URL, req->url);
+    /* Over TLS wait for the first connection's handshake, which tells whether it can be shared. In
+     * plain HTTP there is nothing to wait for: that would be until the first response. */
+    SET(CURLOPT_PIPEWAIT, t->location.is_tls && !e->driver->client->options.http1 ? 1L : 0L);
+    if (e->has_extras) {
+        CURLcode extras = set_extras(e, t);
+        worst = worst == CURLE_OK ? extras : worst;
+    }
+    return worst == CURLE_OK ? 0 : worst == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+static int version_of(long version)
+{
+    switch (version) {
+    case CURL_HTTP_VERSION_1_0:
+        return 10;
+    case CURL_HTTP_VERSION_1_1:
+        return 11;
+    case CURL_HTTP_VERSION_2_0:
+        return 20;
+    case CURL_HTTP_VERSION_3:
+        return 30;
+    default:
+        return 0;
+    }
+}
+
+static void note_url(struct cvy_http_easy *e, struct cvy_http_transfer *t)
+{
+    char *url = NULL;
+
+    if (!t->is_url_known) {
+        t->is_url_known = true;
+        (void)curl_easy_getinfo(e->curl, CURLINFO_EFFECTIVE_URL, &url);
+        if (url && strcmp(url, t->req->url) != 0) {
+            t->url_reached = strdup(url);
+        }
+    }
+}
+
+void cvy_http_easy_measure(struct cvy_http_easy *e)
+{
+    struct cvy_http_transfer *t = e->transfer;
+    covey_http_response *r = &t->figures;
+    curl_off_t length = -1, first_us = 0, total_us = 0;
+    long version = 0, connections = 0;
+
+    (void)curl_easy_getinfo(e->curl, CURLINFO_HTTP_VERSION, &version);
+    (void)curl_easy_getinfo(e->curl, CURLINFO_NUM_CONNECTS, &connections);
+    (void)curl_easy_getinfo(e->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    (void)curl_easy_getinfo(e->curl, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+    (void)curl_easy_getinfo(e->curl, CURLINFO_TOTAL_TIME_T, &total_us);
+    note_url(e, t);
+    r->http_version = version_of(version);
+    r->connection_reused = r->http_version != 0 && connections == 0;
+    r->content_length = length;
+    r->ttfb_ns = first_us * COVEY_US;
+    r->total_ns = total_us * COVEY_US;
+    t->connections = (unsigned)connections;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * location.c - see location.h. */
+#include "http/location.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const char *last_at(const char *from, const char *end)
+{
+    const char *found = NULL;
+
+    for (const char *p = from; p < end; p++) {
+        if (*p == '@') {
+            found = p;
+        }
+    }
+    return found;
+}
+
+static bool is_numeric(const char *host, size_t len)
+{
+    if (len > 0 && host[0] == '[') {
+        return true;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if ((host[i] < '0' || host[i] > '9') && host[i] != '.') {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+struct cvy_http_location cvy_http_location_of(const char *url)
+{
+    struct cvy_http_location l = {.is_tls = strncasecmp(url, "https:", 6) == 0};
+    const char *scheme_end = strstr(url, "://");
+    const char *start = scheme_end ? scheme_end + 3 : url;
+    const char *end = start + strcspn(start, "/?#\\");
+
+    l.user_end = last_at(start, end);
+    l.user = start;
+    l.host = l.user_end ? l.user_end + 1 : start;
+    const char *stop = memchr(l.host, *l.host == '[' ? ']' : ':', (size_t)(end - l.host));
+    if (stop) {
+        end = *stop == ']' ? stop + 1 : stop;
+    }
+    l.host_len = (size_t)(end - l.host);
+    l.is_numeric = is_numeric(l.host, l.host_len);
+    return l;
+}
+
+uint64_t cvy_http_location_hash(const struct cvy_http_location *l)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+
+    for (size_t i = 0; i < l->host_len; i++) {
+        unsigned char c = (unsigned char)l->host[i];
+        c = c >= 'A' && c <= 'Z' ? (unsigned char)(c + ('a' - 'A')) : c;
+        h = (h ^ c) * UINT64_C(0x100000001b3);
+    }
+    return h ^ (h >> 32);
+}
+
+const char *cvy_http_location_public(const char *url, char *buf, size_t size)
+{
+    struct cvy_http_location l = cvy_http_location_of(url);
+    const char *colon = NULL;
+
+    if (l.user_end) {
+        colon = memchr(l.user, ':', (size_t)(l.user_end - l.user));
+    }
+    if (colon) {
+        (void)snprintf(buf, size, "%.*s:***%s", (int)(colon - url), url, l.user_end);
+    } else {
+        (void)snprintf(buf, size, "%s", url);
+    }
+    return buf;
+}
