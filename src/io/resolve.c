@@ -10,6 +10,7 @@
 #include <covey/error.h>
 #include <covey/net.h>
 
+#include <limits.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,18 +192,21 @@ static int resolve_name(struct cvy_thread **thp, covey_ctx *ctx, const char *hos
     return code;
 }
 
-/* A number up to 65535 as text. */
-static bool is_port_number(const char *port, uint16_t *out)
+/* A port that is a number, or none: 1, and *out. 0: a service's name. -EINVAL: too large. */
+static int port_number(const char *port, uint16_t *out)
 {
-    char *end = NULL;
+    size_t digits = port ? strspn(port, "0123456789") : 0;
 
+    *out = 0;
     if (!port) {
-        *out = 0;
-        return true;
+        return 1;
     }
-    unsigned long n = strtoul(port, &end, 10);
+    if (digits == 0 || port[digits] != '\0') {
+        return 0;
+    }
+    unsigned long n = digits < 10 ? strtoul(port, NULL, 10) : ULONG_MAX;
     *out = (uint16_t)n;
-    return port[0] >= '0' && port[0] <= '9' && *end == '\0' && n <= UINT16_MAX;
+    return n <= UINT16_MAX ? 1 : -EINVAL;
 }
 
 int cvy_resolve(struct cvy_thread **thp, covey_ctx *ctx, const char *host, const char *port,
@@ -215,10 +219,11 @@ int cvy_resolve(struct cvy_thread **thp, covey_ctx *ctx, const char *host, const
     if (code < 0) {
         return code;
     }
-    if (!host || !*host || n == 0) {
+    int kind = port_number(port, &number);
+    if (!host || !*host || n == 0 || kind < 0) {
         return cvy_fail((*thp)->task, -EINVAL);
     }
-    if (is_port_number(port, &number) && cvy_addr_numeric(host, strlen(host), number, &numeric)) {
+    if (kind > 0 && cvy_addr_numeric(host, strlen(host), number, &numeric)) {
         addrs[0] = numeric.storage;
         return 1;
     }
