@@ -815,8 +815,9 @@ static int after_fn(covey_ctx *ctx, void *arg)
 {
     struct after *a = arg;
 
-    CHECK(ctx == a->expected);
-    CHECK(covey_ctx_err(ctx) < 0);
+    CHECK(ctx != a->expected);
+    CHECK_EQ(covey_ctx_err(ctx), 0);
+    CHECK(covey_ctx_err(a->expected) < 0);
     CHECK(covey_task_id() != 0 && covey_task_id() != a->starter);
     atomic_fetch_add(&a->count, 1);
     return covey_chan_send(NULL, a->ran, NULL);

@@ -735,7 +735,7 @@ static int wait_for_signal_dump(covey_ctx *ctx, void *arg)
 
         CHECK(n >= 0);
         text[n] = '\0';
-        if (strstr(text, "started at runtime_test.c:")) {
+        if (strstr(text, "runtime_test.c:")) {
             return 0;
         }
         CHECK_EQ(covey_sleep(NULL, 100 * COVEY_US), 0);
