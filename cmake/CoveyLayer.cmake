@@ -9,7 +9,10 @@ target_include_directories(covey_flags INTERFACE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 foreach(flag
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef
-        -fvisibility=hidden -fstack-clash-protection -fno-omit-frame-pointer)
+        -fvisibility=hidden -fstack-clash-protection -fno-omit-frame-pointer
+        # Calls through the GOT are bound at load: the first lazily bound call would need 3 KB of a
+        # stack that may be 2 KiB.
+        -fno-plt)
     string(MAKE_C_IDENTIFIER "COVEY_HAS_${flag}" known)
     # clang knows -fstack-clash-protection on some processors only, and warns on the others.
     set(CMAKE_REQUIRED_FLAGS -Werror)
@@ -116,6 +119,8 @@ function(covey_library name)
         target_include_directories(${target} INTERFACE
             $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+        # Users' programs too: a compact task's stack has no room for lazy binding.
+        target_link_options(${target} INTERFACE LINKER:-z,now)
         target_link_libraries(${target} PUBLIC ${uses} PRIVATE ${arg_PRIVATE_LIBRARIES}
             Threads::Threads)
     endforeach()

@@ -74,7 +74,7 @@ COVEY_API bool covey_ctx_deadline(covey_ctx *ctx, int64_t *at_ns);
 /* The value under key of the nearest context that has one, else NULL. */
 COVEY_API void *covey_ctx_value(covey_ctx *ctx, const void *key);
 
-/* context.AfterFunc: once ctx is done, fn(ctx, arg) runs in a task of its own in the root group.
+/* context.AfterFunc: once ctx is done, fn(root context, arg) runs in a task of its own in the root group.
  * Returns an owned handle for covey_stop_call(), or NULL: out of memory, or no runtime is up. */
 typedef struct covey_stop covey_stop;
 COVEY_API covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg);

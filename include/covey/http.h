@@ -7,8 +7,8 @@
  * first transfer; they end with the client, or with covey_run().
  *
  * http:// and https:// only. HTTP/2 over TLS where the server offers it. TLS is verified by
- * default. Proxies (http_proxy, no_proxy ...) and redirects as curl does them; a body is handed over
- * as it came (no decompression). Trailers are dropped.
+ * default. Proxies (http_proxy, no_proxy ...) and redirects as curl does them; a body is handed
+ * over as it came (no decompression). Trailers are dropped.
  *
  * With a libcurl older than 7.87 a program that uses TLS should ignore SIGPIPE. */
 #ifndef COVEY_HTTP_H
@@ -78,11 +78,11 @@ struct covey_http_response {
     char *body; /* NUL-terminated for convenience; NULL when streamed */
     size_t len; /* bytes of the body received, also when streamed */
     const char *effective_url;
-    int http_version;        /* 10, 11, 20; 0: no response */
-    int64_t content_length;  /* -1: unknown */
+    int http_version;          /* 10, 11, 20; 0: no response */
+    int64_t content_length;    /* -1: unknown */
     int64_t ttfb_ns, total_ns; /* until the first byte of the response; in all */
     bool connection_reused;
-    void *owned;             /* covey's */
+    void *owned; /* covey's */
 };
 
 /* 0 whatever the HTTP status: a 404 is an answer. A failure is a negative code with words that name
@@ -97,8 +97,7 @@ COVEY_API int covey_http_get(covey_ctx *ctx, covey_http_client *c, const char *u
 COVEY_API int covey_http_do(covey_ctx *ctx, covey_http_client *c, const covey_http_request *req,
                             covey_http_response *resp);
 /* The value of a response header, case-insensitive; NULL if there is none. */
-COVEY_API const char *covey_http_response_header(const covey_http_response *resp,
-                                                 const char *name);
+COVEY_API const char *covey_http_response_header(const covey_http_response *resp, const char *name);
 /* Frees what resp holds, not resp itself, and makes it {0} again. */
 COVEY_API void covey_http_response_free(covey_http_response *resp);
 

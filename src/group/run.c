@@ -112,6 +112,7 @@ int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *ma
         return cvy_fail(self, code);
     }
     code = run_main(rt, site, main_fn, arg, &m);
+    cvy_store_relaxed(&rt->ending, true);
     covey_ctx_cancel(root);
     if (!all_gone(rt, rt->options.exit_grace_ns)) {
         report_leaks(rt);

@@ -11,4 +11,7 @@ void cvy_switch(void **save_sp, void *load_sp);
  * pointer calls entry(), which must not return. */
 void *cvy_switch_prepare(void *top, void (*entry)(void));
 
+/* Floating-point control as at a task's start, for one that takes over a running stack. */
+void cvy_switch_reset_float(void);
+
 #endif

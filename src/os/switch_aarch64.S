@@ -76,10 +76,20 @@ cvy_switch_prepare:
     stp xzr, xzr, [x0, #112]
     stp xzr, xzr, [x0, #128]
     stp xzr, xzr, [x0, #144]
-    mrs x9, fpcr
-    str x9, [x0, #160]
+    str xzr, [x0, #160]         /* fpcr as the ABI says at a start */
     ret
     .cfi_endproc
     .size cvy_switch_prepare, . - cvy_switch_prepare
+
+/* void cvy_switch_reset_float(void): the same value for a stack that goes to the next task. */
+    .globl cvy_switch_reset_float
+    .hidden cvy_switch_reset_float
+    .type cvy_switch_reset_float, %function
+cvy_switch_reset_float:
+    .cfi_startproc
+    msr fpcr, xzr
+    ret
+    .cfi_endproc
+    .size cvy_switch_reset_float, . - cvy_switch_reset_float
 #endif
     .section .note.GNU-stack, "", %progbits

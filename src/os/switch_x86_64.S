@@ -75,11 +75,25 @@ cvy_switch_prepare:
     movq $0, -56(%rdi)
     movq $0, -64(%rdi)
     movq $0, -72(%rdi)          /* r15 */
-    stmxcsr -80(%rdi)
-    fnstcw -76(%rdi)
+    movl $0x1f80, -80(%rdi)     /* mxcsr and x87 control word as the ABI says at a start */
+    movl $0x037f, -76(%rdi)
     leaq -80(%rdi), %rax
     ret
     .cfi_endproc
     .size cvy_switch_prepare, . - cvy_switch_prepare
+
+/* void cvy_switch_reset_float(void): the same values for a stack that goes to the next task. */
+    .globl cvy_switch_reset_float
+    .hidden cvy_switch_reset_float
+    .type cvy_switch_reset_float, @function
+cvy_switch_reset_float:
+    .cfi_startproc
+    movl $0x1f80, -8(%rsp)
+    movl $0x037f, -4(%rsp)
+    ldmxcsr -8(%rsp)
+    fldcw -4(%rsp)
+    ret
+    .cfi_endproc
+    .size cvy_switch_reset_float, . - cvy_switch_reset_float
 #endif
     .section .note.GNU-stack, "", @progbits

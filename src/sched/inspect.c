@@ -120,7 +120,8 @@ void cvy_fatal_dump(void)
 
 void cvy_check_deadlock(struct cvy_runtime *rt)
 {
-    if (rt->options.no_deadlock_check || CVY_TSAN || cvy_load_relaxed(&rt->stopping)) {
+    if (rt->options.no_deadlock_check || CVY_TSAN || cvy_load_relaxed(&rt->ending) ||
+        cvy_load_relaxed(&rt->stopping)) {
         return;
     }
     /* Covey's own: carriers, pool, watchdog, and the thread inside covey_run(). Any other could

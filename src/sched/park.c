@@ -371,6 +371,7 @@ static void task_main(void)
             cvy_store_relaxed(&t->on_cpu, 0);
             cvy_task_free(th->worker, t);
             make_current(th, next);
+            cvy_switch_reset_float();
             continue;
         }
         if (next && !is_at_hand(th, next)) {

@@ -128,6 +128,7 @@ struct cvy_runtime {
     _Atomic int64_t polled_at;
     _Atomic uint32_t fd_waiters;     /* tasks that only the poller can wake */
     _Atomic uint32_t blocking_jobs;  /* running or queued */
+    _Atomic bool ending; /* the first task has ended: what hangs now is a leak, not a deadlock */
     _Atomic bool stopping;
     _Atomic bool closed;             /* no more tasks may start */
     _Atomic uint64_t takeovers, failed, foreign_started;
