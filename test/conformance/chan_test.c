@@ -516,15 +516,13 @@ TASK_TEST(close_fails_waiting_senders_and_delivers_none_of_theirs)
     covey_chan *ch = covey_chan_new(sizeof(int), 2);
     covey_group *g = covey_group_new(ctx);
     struct op ops[N];
-    char name[16];
     int v = 0;
 
     send_int(ch, 1);
     send_int(ch, 2);
     for (int i = 0; i < N; i++) {
         ops[i] = (struct op){.ch = ch, .value = 100 + i};
-        (void)snprintf(name, sizeof(name), "sender-%d", i);
-        go_waiting(g, name, send_op, &ops[i]);
+        go_waiting_nth(g, "sender", i, send_op, &ops[i]);
     }
     CHECK_EQ(covey_chan_close(ch), 0);
     JOIN(g);
@@ -655,12 +653,10 @@ TASK_TEST(receivers_are_served_first_come_first_served)
     covey_chan *ch = covey_chan_new(sizeof(int), 0);
     covey_group *g = covey_group_new(ctx);
     struct op ops[N];
-    char name[16];
 
     for (int i = 0; i < N; i++) {
         ops[i] = (struct op){.ch = ch};
-        (void)snprintf(name, sizeof(name), "receiver-%d", i);
-        go_waiting(g, name, recv_op, &ops[i]);
+        go_waiting_nth(g, "receiver", i, recv_op, &ops[i]);
     }
     for (int i = 0; i < N; i++) {
         send_int(ch, 50 + i);
@@ -680,15 +676,13 @@ TASK_TEST(senders_are_served_first_come_first_served)
         covey_chan *ch = covey_chan_new(sizeof(int), (size_t)capacity);
         covey_group *g = covey_group_new(ctx);
         struct op ops[N];
-        char name[16];
 
         for (int i = 0; i < capacity; i++) {
             send_int(ch, i);
         }
         for (int i = 0; i < N; i++) {
             ops[i] = (struct op){.ch = ch, .value = capacity + i};
-            (void)snprintf(name, sizeof(name), "sender-%d", i);
-            go_waiting(g, name, send_op, &ops[i]);
+            go_waiting_nth(g, "sender", i, send_op, &ops[i]);
         }
         for (int i = 0; i < capacity + N; i++) {
             CHECK_EQ(recv_int(ch), i);
@@ -721,12 +715,10 @@ TASK_TEST(a_cancelled_waiter_leaves_the_others_in_order)
     covey_group *g = covey_group_new(ctx);
     covey_ctx *middle = covey_ctx_with_cancel(ctx);
     struct op ops[N];
-    char name[16];
 
     for (int i = 0; i < N; i++) {
         ops[i] = (struct op){.ch = ch, .ctx = i == 2 ? middle : NULL};
-        (void)snprintf(name, sizeof(name), "receiver-%d", i);
-        go_waiting(g, name, recv_op, &ops[i]);
+        go_waiting_nth(g, "receiver", i, recv_op, &ops[i]);
     }
     covey_ctx_cancel(middle);
     while (!atomic_load(&ops[2].ended)) {
@@ -753,13 +745,11 @@ TASK_TEST(cancelled_sender_leaves_no_value_behind)
     covey_group *g = covey_group_new(ctx);
     covey_ctx *middle = covey_ctx_with_cancel(ctx);
     struct op ops[N];
-    char name[16];
     int v;
 
     for (int i = 0; i < N; i++) {
         ops[i] = (struct op){.ch = ch, .value = i, .ctx = i == 1 ? middle : NULL};
-        (void)snprintf(name, sizeof(name), "sender-%d", i);
-        go_waiting(g, name, send_op, &ops[i]);
+        go_waiting_nth(g, "sender", i, send_op, &ops[i]);
     }
     covey_ctx_cancel(middle);
     CHECK_EQ(recv_int(ch), 0);

@@ -3,10 +3,10 @@
  * travel. */
 #include "support.h"
 
-static const int own_codes[] = {COVEY_ECANCELED, COVEY_EDEADLINE, COVEY_ECLOSED,   COVEY_EAGAIN,
-                                COVEY_EOPEN,     COVEY_ELOST,     COVEY_EDNS,      COVEY_ETOOLARGE,
-                                COVEY_EPROTO,    COVEY_ETLS,      -ECONNREFUSED,   -EINVAL,
-                                -ENOMEM,         -ETIMEDOUT,      -EADDRINUSE,     -ENOENT};
+static const int own_codes[] = {COVEY_ECANCELED, COVEY_EDEADLINE, COVEY_ECLOSED, COVEY_EAGAIN,
+                                COVEY_EOPEN,     COVEY_ELOST,     COVEY_EDNS,    COVEY_ETOOLARGE,
+                                COVEY_EPROTO,    COVEY_ETLS,      -ECONNREFUSED, -EINVAL,
+                                -ENOMEM,         -ETIMEDOUT,      -EADDRINUSE,   -ENOENT};
 
 enum { OWN_CODES = sizeof(own_codes) / sizeof(*own_codes) };
 

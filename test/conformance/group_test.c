@@ -717,14 +717,12 @@ TASK_TEST(waiting_starts_are_served_first_come_first_served)
     covey_group *g = covey_group_new_with(ctx, &opts), *starters = covey_group_new(ctx);
     covey_chan *go_on[N];
     struct starter s[N];
-    char name[16];
 
     covey_group_set_limit(g, 0);
     for (int i = 0; i < N; i++) {
         go_on[i] = covey_chan_new(0, 0);
         s[i] = (struct starter){.group = g, .fn = recv_once, .arg = go_on[i]};
-        (void)snprintf(name, sizeof(name), "starter-%d", i);
-        go_waiting(starters, name, start_one, &s[i]);
+        go_waiting_nth(starters, "starter", i, start_one, &s[i]);
     }
     covey_group_set_limit(g, 1);
     for (int i = 0; i < N; i++) { /* only the next in line has a task that receives */

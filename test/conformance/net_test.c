@@ -136,8 +136,7 @@ TASK_TEST(localhost_is_resolved)
     char addr[64];
     covey_conn *c;
 
-    (void)snprintf(addr, sizeof(addr), "tcp://localhost%s",
-                   strrchr(covey_listener_addr(l), ':'));
+    (void)snprintf(addr, sizeof(addr), "tcp://localhost%s", strrchr(covey_listener_addr(l), ':'));
     GO(g, accept_task, &a);
     CHECK_EQ(covey_dial(ctx, &c, addr), 0);
     JOIN(g);
@@ -252,9 +251,15 @@ TASK_TEST(a_port_may_be_shared_if_both_say_so)
 
 TASK_TEST(what_is_no_address_is_einval)
 {
-    static const char *const bad[] = {"",       "nonsense",          "tcp://",
-                                      "tcp://127.0.0.1", "http://127.0.0.1:80", "tcp://127.0.0.1:99999",
-                                      "unix://", "tcp://[::1:80", "tcp://127.0.0.1:http:80"};
+    static const char *const bad[] = {"",
+                                      "nonsense",
+                                      "tcp://",
+                                      "tcp://127.0.0.1",
+                                      "http://127.0.0.1:80",
+                                      "tcp://127.0.0.1:99999",
+                                      "unix://",
+                                      "tcp://[::1:80",
+                                      "tcp://127.0.0.1:http:80"};
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         covey_listener *l = NULL;
@@ -364,12 +369,10 @@ TASK_TEST(closing_a_listener_wakes_every_accept)
     covey_listener *l = listen_tcp();
     struct accepting a[N];
     covey_group *g = covey_group_new(ctx);
-    char name[16];
 
     for (int i = 0; i < N; i++) {
         a[i] = (struct accepting){.listener = l};
-        (void)snprintf(name, sizeof(name), "accepting-%d", i);
-        go_waiting(g, name, accept_task, &a[i]);
+        go_waiting_nth(g, "accepting", i, accept_task, &a[i]);
     }
     covey_listener_close(l);
     JOIN(g);

@@ -401,6 +401,7 @@ TEST(a_parked_straggler_is_reported_by_name_and_place_and_dropped)
         CHECK(strstr(text, "straggler"));
         CHECK(strstr(text, "runtime_test.c:"));
         await_threads(threads);
+        covey_chan_unref(nobody_sends);
     }
 }
 
@@ -586,8 +587,8 @@ TEST(memory_does_not_grow_from_run_to_run)
 
 TEST(signal_handling_is_as_before)
 {
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGPIPE, SIGCHLD, SIGUSR1,
-                                  SIGURG,  SIGQUIT, SIGINT, SIGTERM, SIGALRM};
+    static const int signals[] = {SIGSEGV, SIGBUS,  SIGPIPE, SIGCHLD, SIGUSR1,
+                                  SIGURG,  SIGQUIT, SIGINT,  SIGTERM, SIGALRM};
     struct sigaction before[10], after;
     sigset_t mask_before, mask_after;
     atomic_int count = 0;
@@ -656,10 +657,7 @@ TASK_TEST(the_dump_has_a_line_for_each_task)
     FILE *out;
 
     for (int i = 0; i < 5; i++) {
-        char name[16];
-
-        (void)snprintf(name, sizeof(name), "dumped-%d", i);
-        go_waiting(g, name, recv_from, ch);
+        go_waiting_nth(g, "dumped", i, recv_from, ch);
     }
     out = open_memstream(&text, &len);
     CHECK(out);
@@ -669,8 +667,7 @@ TASK_TEST(the_dump_has_a_line_for_each_task)
         (void)snprintf(expected, sizeof(expected), "dumped-%d", i);
         CHECK(strstr(text, expected));
     }
-    (void)snprintf(expected, sizeof(expected), "task %llu ",
-                   (unsigned long long)covey_task_id());
+    (void)snprintf(expected, sizeof(expected), "task %llu ", (unsigned long long)covey_task_id());
     CHECK(strstr(text, expected));
     CHECK(strstr(text, "main_the_dump_has_a_line_for_each_task"));
     CHECK(strstr(text, "support.h:")); /* where they were started */

@@ -348,12 +348,10 @@ TASK_TEST(waiting_selects_are_served_first_come_first_served)
     struct choice c[N];
     covey_chan *ch = covey_chan_new(sizeof(int), 0);
     covey_group *g = covey_group_new(ctx);
-    char name[16];
 
     for (int i = 0; i < N; i++) {
         c[i] = (struct choice){.in = ch};
-        (void)snprintf(name, sizeof(name), "selecting-%d", i);
-        go_waiting(g, name, select_both_ok, &c[i]);
+        go_waiting_nth(g, "selecting", i, select_both_ok, &c[i]);
     }
     for (int i = 0; i < N; i++) {
         send_int(ch, i);
@@ -899,9 +897,9 @@ TASK_TEST(of_several_afters_the_shortest_runs)
     CHECK_EQ(covey_select(ctx, COVEY_AFTER(HOUR_S * COVEY_SEC), COVEY_AFTER(COVEY_MS),
                           COVEY_AFTER(2 * HOUR_S * COVEY_SEC)),
              1);
-    CHECK_EQ(covey_select(ctx, COVEY_AFTER(INT64_MAX), COVEY_AFTER(HOUR_S * COVEY_SEC),
-                          COVEY_AFTER(0)),
-             2);
+    CHECK_EQ(
+        covey_select(ctx, COVEY_AFTER(INT64_MAX), COVEY_AFTER(HOUR_S * COVEY_SEC), COVEY_AFTER(0)),
+        2);
 }
 
 static int select_after(covey_ctx *ctx, void *arg)

@@ -100,6 +100,15 @@ static inline void go_waiting(covey_group *g, const char *name, covey_fn *fn, vo
     await_waiting(name);
 }
 
+/* The same for one of several: "name-3". */
+static inline void go_waiting_nth(covey_group *g, const char *name, int i, covey_fn *fn, void *arg)
+{
+    char full[32];
+
+    (void)snprintf(full, sizeof(full), "%s-%d", name, i);
+    go_waiting(g, full, fn, arg);
+}
+
 static inline int count_entries(const char *path)
 {
     DIR *dir = opendir(path);

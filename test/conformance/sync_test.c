@@ -218,7 +218,8 @@ static int hog_lock(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-/* Go's TestMutexFairness: a handed-over lock comes through though another takes it at once again. */
+/* Go's TestMutexFairness: a handed-over lock comes through though another takes it at once again.
+ */
 TASK_TEST(a_waiter_is_not_starved_by_a_hog)
 {
     struct hog h = {.stop = 0};
@@ -727,12 +728,10 @@ TASK_TEST(signal_wakes_waiters_first_come_first_served)
     covey_cond cond = {0};
     covey_group *g = covey_group_new(ctx);
     struct call c[N];
-    char name[16];
 
     for (int i = 0; i < N; i++) {
         c[i] = (struct call){.mutex = &m, .cond = &cond, .result = 1};
-        (void)snprintf(name, sizeof(name), "waiter-%d", i);
-        go_waiting(g, name, cond_task, &c[i]);
+        go_waiting_nth(g, "waiter", i, cond_task, &c[i]);
     }
     CHECK(covey_mutex_try_lock(&m)); /* waiting let it go */
     covey_mutex_unlock(&m);
@@ -757,12 +756,10 @@ TASK_TEST(broadcast_wakes_all_who_wait)
     covey_cond cond = {0};
     covey_group *g = covey_group_new(ctx);
     struct call c[N];
-    char name[16];
 
     for (int i = 0; i < N; i++) {
         c[i] = (struct call){.mutex = &m, .cond = &cond, .result = 1};
-        (void)snprintf(name, sizeof(name), "waiter-%d", i);
-        go_waiting(g, name, cond_task, &c[i]);
+        go_waiting_nth(g, "waiter", i, cond_task, &c[i]);
     }
     covey_cond_broadcast(&cond);
     JOIN(g);

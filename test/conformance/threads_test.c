@@ -450,8 +450,8 @@ static void *cancelled_waits_thread(void *arg)
     covey_ctx *done = done_ctx(COVEY_ECANCELED);
 
     for (int i = 0; i < 5; i++) {
-        covey_ctx *late = i == 0 ? covey_ctx_ref(done)
-                                 : covey_ctx_with_timeout(NULL, 200 * COVEY_US);
+        covey_ctx *late =
+            i == 0 ? covey_ctx_ref(done) : covey_ctx_with_timeout(NULL, 200 * COVEY_US);
         int expected = i == 0 ? COVEY_ECANCELED : COVEY_EDEADLINE;
         covey_mutex own = {0};
 

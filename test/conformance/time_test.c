@@ -48,8 +48,9 @@ TEST(the_clock_needs_no_runtime_and_never_goes_back)
 
 TASK_TEST(sleep_is_never_short)
 {
-    static const int64_t ns[] = {1, 100, COVEY_US, 17 * COVEY_US, 100 * COVEY_US, COVEY_MS,
-                                 3 * COVEY_MS, 20 * COVEY_MS, 70 * COVEY_MS};
+    static const int64_t ns[] = {
+        1,        100,          COVEY_US,      17 * COVEY_US, 100 * COVEY_US,
+        COVEY_MS, 3 * COVEY_MS, 20 * COVEY_MS, 70 * COVEY_MS};
 
     for (size_t i = 0; i < sizeof(ns) / sizeof(*ns); i++) {
         for (int j = 0; j < 3; j++) {
@@ -470,8 +471,7 @@ static int after_fn(covey_ctx *ctx, void *arg)
 
 static struct after after_new(covey_ctx *root)
 {
-    return (struct after){
-        .ran = covey_chan_new(0, 100), .root = root, .starter = covey_task_id()};
+    return (struct after){.ran = covey_chan_new(0, 100), .root = root, .starter = covey_task_id()};
 }
 
 TASK_TEST(an_after_func_runs_in_a_task_of_its_own_with_the_root_context)
