@@ -12,8 +12,12 @@
 static const struct {
     const char *name;
     int64_t ns;
-} units[] = {{"ns", 1},         {"us", COVEY_US},       {"ms", COVEY_MS},
-             {"s", COVEY_SEC}, {"m", 60 * COVEY_SEC}, {"h", 3600 * COVEY_SEC},
+} units[] = {{"ns", 1},
+             {"us", COVEY_US},
+             {"ms", COVEY_MS},
+             {"s", COVEY_SEC},
+             {"m", 60 * COVEY_SEC},
+             {"h", 3600 * COVEY_SEC},
              {"d", 24 * 3600 * COVEY_SEC}};
 
 /* The unit at text, and behind it. 0: none. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * host_limit.h - at most so many transfers at once to one host. Hosts that nobody uses are forgotten. */
+ * host_limit.h - at most so many transfers at once to one host. Hosts that nobody uses are
+ * forgotten. */
 #ifndef CVY_TOOLS_HOST_LIMIT_H
 #define CVY_TOOLS_HOST_LIMIT_H
 

@@ -70,8 +70,11 @@ void cvy_line_printf(struct cvy_line *l, const char *fmt, ...)
 /* The length of the UTF-8 sequence at s, 0: none. No surrogates, no overlong forms. */
 static size_t sequence_at(const unsigned char *s)
 {
-    size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    size_t len = s[0] < 0x80                   ? 1
+                 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+                 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                               : 0;
 
     for (size_t i = 1; i < len; i++) {
         if ((s[i] & 0xc0) != 0x80) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * line.h - a line of output while it is built, with JSON. Running out of memory is remembered and told once. */
+ * line.h - a line of output while it is built, with JSON. Running out of memory is remembered and
+ * told once. */
 #ifndef CVY_TOOLS_LINE_H
 #define CVY_TOOLS_LINE_H
 

@@ -156,8 +156,7 @@ static bool add_header(struct cvy_fetch_options *o, const char *text, FILE *err)
     if (!colon || colon == text || strpbrk(text, "\r\n")) {
         return complain(err, "--header: \"%s\" is not \"Name: value\"", text);
     }
-    covey_http_header *headers =
-        realloc(o->headers, (o->header_count + 1) * sizeof(*o->headers));
+    covey_http_header *headers = realloc(o->headers, (o->header_count + 1) * sizeof(*o->headers));
     if (!headers) {
         return complain(err, "out of memory");
     }
@@ -286,8 +285,10 @@ enum cvy_options_result cvy_fetch_options_parse(struct cvy_fetch_options *o, int
             return CVY_OPTIONS_HELP;
         }
         if (option == ':' || option == '?') {
-            (void)complain(err, option == ':' ? "%s needs a value" : "unknown option %s",
-                           argv[optind - 1]);
+            const char letter[] = {'-', (char)optopt, '\0'};
+            bool is_letter = optopt > 0 && optopt < PER_HOST;
+            (void)complain(err, option == ':' ? "%s needs a value" : "%s: no such option",
+                           is_letter ? letter : argv[optind - 1]);
             return CVY_OPTIONS_WRONG;
         }
         if (!set_option(o, option, optarg, err)) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * retry.h - what is worth another try, and when.
  *
- * The pause is drawn between 0 and a limit that doubles from try to try ("full jitter", so that many
- * that failed together do not come back together), and is at least what the server asked for. */
+ * The pause is drawn between 0 and a limit that doubles from try to try ("full jitter", so that
+ * many that failed together do not come back together), and is at least what the server asked for.
+ */
 #ifndef CVY_TOOLS_RETRY_H
 #define CVY_TOOLS_RETRY_H
 

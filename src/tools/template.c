@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * template.c - see template.h. Expands to raw text in which bytes from the URL are already clean, then
- * rewrites it part by part. */
+ * template.c - see template.h. Expands to raw text in which bytes from the URL are already clean,
+ * then rewrites it part by part. */
 #include "tools/template.h"
 
 #include "tools/url.h"
@@ -44,8 +44,8 @@ static bool is_known(const char *text, size_t len)
     return false;
 }
 
-/* The length of the field, doubled brace or byte at text; *is_literal: of its first byte only. 0: an
- * error. */
+/* The length of the field, doubled brace or byte at text; *is_literal: of its first byte only. 0:
+ * an error. */
 static size_t token_at(const char *text, bool *is_literal)
 {
     *is_literal = true;
@@ -123,8 +123,8 @@ static void put_text(struct expansion *x, const char *text)
     }
 }
 
-/* Bytes of a URL. A dot at the begin of a part cannot be told here from one of the template's, so it
- * is replaced here too. */
+/* Bytes of a URL. A dot at the begin of a part cannot be told here from one of the template's, so
+ * it is replaced here too. */
 static void put_foreign(struct expansion *x, struct cvy_text t, bool keep_slashes)
 {
     for (size_t i = 0; i < t.len; i++) {

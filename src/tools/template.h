@@ -6,9 +6,9 @@
  * whole URL. "{{" and "}}" are braces.
  *
  * A URL is somebody else's text. What a field gives never leaves the directory, hides a file, or
- * holds a control character: a slash counts only in {path}; a part of the name that is empty is left
- * out, one that begins with a dot begins with "_" instead; other bad bytes become "_". A part longer
- * than PART_MAX is cut and ends in a hash of the whole. */
+ * holds a control character: a slash counts only in {path}; a part of the name that is empty is
+ * left out, one that begins with a dot begins with "_" instead; other bad bytes become "_". A part
+ * longer than PART_MAX is cut and ends in a hash of the whole. */
 #ifndef CVY_TOOLS_TEMPLATE_H
 #define CVY_TOOLS_TEMPLATE_H
 

@@ -31,8 +31,8 @@ static void split_authority(struct cvy_text authority, struct cvy_url *u)
     const char *colon = from ? memchr(from, ':', (size_t)(end - from)) : NULL;
 
     u->host = (struct cvy_text){host.at, (size_t)((colon ? colon : end) - host.at)};
-    u->port = colon ? (struct cvy_text){colon + 1, (size_t)(end - colon - 1)}
-                    : (struct cvy_text){end, 0};
+    u->port =
+        colon ? (struct cvy_text){colon + 1, (size_t)(end - colon - 1)} : (struct cvy_text){end, 0};
 }
 
 struct cvy_url cvy_url_split(const char *url)

@@ -59,8 +59,9 @@ static int fill(covey_ctx *ctx, struct cvy_url_list *l)
     if (n < 0) {
         int code = -errno;
         /* Somebody else's descriptor may be non-blocking, and the bytes may be gone. */
-        return code == COVEY_EAGAIN || code == -EINTR ? 0 : covey_errorf(code, "reading the list: %s",
-                                                                        covey_strerror(code));
+        return code == COVEY_EAGAIN || code == -EINTR
+                   ? 0
+                   : covey_errorf(code, "reading the list: %s", covey_strerror(code));
     }
     l->to += (size_t)n;
     l->is_at_end = n == 0;

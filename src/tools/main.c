@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ * main.c - the command covey: hands over to its subcommands. */
+#include "tools/fetch.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name, *purpose;
+    int (*main)(int argc, char **argv); /* argv[0] is the name */
+} commands[] = {
+    {"fetch", "fetches many URLs at once", cvy_fetch_main},
+};
+
+static void usage(FILE *out)
+{
+    (void)fputs("usage: covey COMMAND [ARGUMENT]...\n\n", out);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].purpose);
+    }
+    (void)fputs("\ncovey COMMAND --help says more; covey --version the version.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+
+    /* A reader that goes away is an error of the write, told like any other. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        if (strcmp(word, commands[i].name) == 0) {
+            return commands[i].main(argc - 1, argv + 1);
+        }
+    }
+    if (strcmp(word, "--version") == 0) {
+        (void)puts("covey " COVEY_VERSION);
+        return 0;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0 || strcmp(word, "-h") == 0) {
+        usage(stdout);
+        return 0;
+    }
+    usage(stderr);
+    return 2;
+}
