@@ -3,6 +3,8 @@
  *
  * One task runs all attempts: it waits in the queues of all of them and for the time to start the
  * next, under its one claim. */
+#include "io/dial.h"
+
 #include "io/addr.h"
 #include "io/conn.h"
 #include "io/io.h"
@@ -19,7 +21,6 @@
 
 #undef errno
 
-#define ADDRS_MAX 16
 #define STAGGER_NS (250 * COVEY_MS)
 #define PORT_TEXT_SIZE 6
 
@@ -27,7 +28,7 @@
 #define UNIX_RETRY_NS (1 * COVEY_MS)
 #define UNIX_RETRY_NS_MAX (50 * COVEY_MS)
 
-#define INDEX_TIMER ADDRS_MAX
+#define INDEX_TIMER CVY_DIAL_ADDRS_MAX
 
 struct attempt {
     struct covey_conn *conn; /* NULL: not started, failed, or given away as the winner */
@@ -35,8 +36,8 @@ struct attempt {
 };
 
 struct race {
-    struct sockaddr_storage addrs[ADDRS_MAX];
-    struct attempt attempts[ADDRS_MAX];
+    struct sockaddr_storage addrs[CVY_DIAL_ADDRS_MAX];
+    struct attempt attempts[CVY_DIAL_ADDRS_MAX];
     int count, next; /* addresses; the first not tried */
     int open;        /* attempts not decided */
     int64_t next_at; /* when to start the next even if none fails */
@@ -256,7 +257,6 @@ static void race_end(struct race *r, struct cvy_thread *th)
     }
 }
 
-/* The addresses are there: connects to one of them. */
 static int race_run(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
 {
     int code = 0;
@@ -271,45 +271,59 @@ static int race_run(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
     return code < 0 ? code : cvy_fail((*thp)->task, r->first_error);
 }
 
-static int resolve(struct race *r, struct cvy_thread **thp, covey_ctx *ctx,
-                   const struct cvy_addr *a)
-{
-    struct cvy_sockaddr numeric;
-    char port[PORT_TEXT_SIZE];
-
-    if (cvy_addr_numeric(a->name, a->name_len, a->port, &numeric)) {
-        r->addrs[0] = numeric.storage;
-        return 1;
-    }
-    char *host = strndup(a->name, a->name_len);
-    if (!host) {
-        return cvy_fail((*thp)->task, -ENOMEM);
-    }
-    (void)snprintf(port, sizeof(port), "%u", (unsigned)a->port);
-    int count = cvy_resolve(thp, ctx, host, port, r->addrs, ADDRS_MAX);
-    free(host);
-    return count;
-}
-
-static int dial_tcp(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
-                    const struct cvy_addr *a)
+int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct sockaddr_storage *addrs,
+                 size_t n, covey_conn **c)
 {
     struct race *r = calloc(1, sizeof(*r));
 
     if (!r) {
         return cvy_fail((*thp)->task, -ENOMEM);
     }
-    int code = resolve(r, thp, ctx, a);
-    if (code >= 0) {
-        r->count = code;
-        r->first_error = code == 0 ? COVEY_EDNS : 0;
-        code = race_run(r, thp, ctx);
-    }
+    r->count = (int)(n < CVY_DIAL_ADDRS_MAX ? n : CVY_DIAL_ADDRS_MAX);
+    memcpy(r->addrs, addrs, (size_t)r->count * sizeof(addrs[0]));
+    r->first_error = r->count == 0 ? COVEY_EDNS : 0;
+    int code = race_run(r, thp, ctx);
     if (code == 0) {
         *c = r->winner;
     }
     free(r);
     return code;
+}
+
+/* ---- dialling ------------------------------------------------------------------------------------ */
+
+static int dial_name(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
+                     const struct cvy_addr *a)
+{
+    struct sockaddr_storage *addrs = calloc(CVY_DIAL_ADDRS_MAX, sizeof(*addrs));
+    char *host = strndup(a->name, a->name_len);
+    char port[PORT_TEXT_SIZE];
+    int code = -ENOMEM;
+
+    if (!addrs || !host) {
+        (void)cvy_fail((*thp)->task, code);
+        goto out;
+    }
+    (void)snprintf(port, sizeof(port), "%u", (unsigned)a->port);
+    code = cvy_resolve(thp, ctx, host, port, addrs, CVY_DIAL_ADDRS_MAX);
+    if (code >= 0) {
+        code = cvy_dial_any(thp, ctx, addrs, (size_t)code, c);
+    }
+out:
+    free(host);
+    free(addrs);
+    return code;
+}
+
+static int dial_tcp(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
+                    const struct cvy_addr *a)
+{
+    struct cvy_sockaddr numeric;
+
+    if (!cvy_addr_numeric(a->name, a->name_len, a->port, &numeric)) {
+        return dial_name(thp, ctx, c, a);
+    }
+    return cvy_dial_any(thp, ctx, &numeric.storage, 1, c);
 }
 
 /* Connects at once, or not at all. */
