@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * conn_test.c - reading, writing and closing connections. */
 #define _GNU_SOURCE
+#include "harness.h"
 #include "io/fixture.h"
 
 #include <limits.h>

@@ -4,6 +4,7 @@
 #include "io/dial.h"
 
 #include "io/addr.h"
+#include "harness.h"
 #include "io/fixture.h"
 
 #include <netinet/in.h>

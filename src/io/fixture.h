@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * fixture.h - what the tests of io/ share: tests that run as a task, pairs of connections, a wait
- * until another task waits. */
+ * until another task waits. Include harness.h first. */
 #ifndef CVY_IO_FIXTURE_H
 #define CVY_IO_FIXTURE_H
-
-#include "harness.h"
 
 #include <covey.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * listen_test.c - listeners: accepting, addresses, socket files. */
 #define _GNU_SOURCE
+#include "harness.h"
 #include "io/fixture.h"
 
 #include <netinet/in.h>

@@ -2,6 +2,7 @@
  * signal_test.c - contexts that end with a signal. */
 #define _GNU_SOURCE
 #include "base/sanitizer.h"
+#include "harness.h"
 #include "io/fixture.h"
 
 #include <signal.h>

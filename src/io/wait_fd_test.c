@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * wait_fd_test.c - waiting for any descriptor, alone and in a select. */
 #define _GNU_SOURCE
+#include "harness.h"
 #include "io/fixture.h"
 
 #include <fcntl.h>
