@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define LONGEST (INT64_C(366) * 24 * 3600 * COVEY_SEC)
 
@@ -36,8 +37,8 @@ static int64_t unit_at(const char *text, const char **end)
 
 bool cvy_duration_parse(const char *text, int64_t *ns)
 {
+    const char *start = text;
     double sum = 0;
-    bool has_unit = true;
 
     if (*text == '\0') {
         return false;
@@ -46,22 +47,20 @@ bool cvy_duration_parse(const char *text, int64_t *ns)
         char *number_end;
         const char *end;
 
-        if ((*text < '0' || *text > '9') && *text != '.') {
-            return false; /* strtod would take a sign, "inf", or hexadecimals */
-        }
-        if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+        /* strtod would take a sign, "inf", and hexadecimals too. */
+        if (strspn(text, "0123456789.") == 0 || strncasecmp(text, "0x", 2) == 0) {
             return false;
         }
         double number = strtod(text, &number_end);
-        if (number_end == text || !has_unit) {
+        bool is_bare = text == start && *number_end == '\0';
+        int64_t unit = unit_at(number_end, &end);
+        if (is_bare) {
+            unit = COVEY_SEC;
+        }
+        if (number_end == text || unit == 0) {
             return false;
         }
-        has_unit = *number_end != '\0';
-        int64_t unit = has_unit ? unit_at(number_end, &end) : COVEY_SEC;
-        if (unit == 0) {
-            return false;
-        }
-        text = has_unit ? end : number_end;
+        text = end;
         sum += number * (double)unit;
     }
     if (sum > (double)LONGEST) {

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/failure.h"
+
+#include "harness.h"
+
+#include <covey/error.h>
+
+static char words[256];
+
+static int code_of(CURLcode result, int os_error, const char *text)
+{
+    struct cvy_http_failure f = {result, os_error, text, "example.org/x", 11};
+
+    return cvy_http_failure_code(&f, words, sizeof(words));
+}
+
+TEST(the_networks_own_error_is_kept)
+{
+    CHECK_EQ(code_of(CURLE_COULDNT_CONNECT, ECONNREFUSED, "Failed to connect"), -ECONNREFUSED);
+    CHECK_STR(words, covey_strerror(-ECONNREFUSED));
+    CHECK_EQ(code_of(CURLE_COULDNT_CONNECT, EHOSTUNREACH, ""), -EHOSTUNREACH);
+    CHECK_EQ(code_of(CURLE_SEND_ERROR, EPIPE, ""), -ECONNRESET);
+    CHECK_EQ(code_of(CURLE_RECV_ERROR, 0, "Recv failure"), -ECONNRESET);
+    CHECK_STR(words, "Recv failure");
+}
+
+TEST(codes_tell_the_kinds_apart)
+{
+    CHECK_EQ(code_of(CURLE_COULDNT_RESOLVE_HOST, 0, "Could not resolve"), COVEY_EDNS);
+    CHECK_STR(words, "cannot resolve host example.org");
+    CHECK_EQ(code_of(CURLE_PEER_FAILED_VERIFICATION, 0, "self-signed certificate"), COVEY_ETLS);
+    CHECK_STR(words, "self-signed certificate");
+    CHECK_EQ(code_of(CURLE_OPERATION_TIMEDOUT, 0, "x"), -ETIMEDOUT);
+    CHECK_EQ(code_of(CURLE_PARTIAL_FILE, 0, "x"), -ECONNRESET);
+    CHECK_EQ(code_of(CURLE_GOT_NOTHING, 0, "x"), -ECONNRESET);
+    CHECK_EQ(code_of(CURLE_URL_MALFORMAT, 0, ""), -EINVAL);
+    CHECK_EQ(code_of(CURLE_UNSUPPORTED_PROTOCOL, 0, ""), -EINVAL);
+    CHECK_EQ(code_of(CURLE_TOO_MANY_REDIRECTS, 0, ""), COVEY_EPROTO);
+    CHECK_EQ(code_of(CURLE_OUT_OF_MEMORY, 0, ""), -ENOMEM);
+    CHECK_EQ(code_of(CURLE_CHUNK_FAILED, 0, ""), -EIO);
+    CHECK(words[0] != '\0');
+}

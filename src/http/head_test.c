@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "http/head.h"
+
+#include "harness.h"
+
+#include <covey/error.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+static int add(struct cvy_http_head *h, const char *line)
+{
+    return cvy_http_head_add(h, line, strlen(line));
+}
+
+static void fini(struct cvy_http_head *h, covey_http_response *resp)
+{
+    covey_http_response_free(resp);
+    cvy_http_buffer_reset(&h->text, 0);
+}
+
+TEST(collects_status_and_headers)
+{
+    struct cvy_http_head h = {0};
+    covey_http_response resp = {0};
+
+    CHECK_EQ(add(&h, "HTTP/1.1 206 Partial Content\r\n"), 0);
+    CHECK_EQ(add(&h, "Content-Type:  text/plain \r\n"), 0);
+    CHECK_EQ(add(&h, "X-Empty:\r\n"), 0);
+    CHECK_EQ(add(&h, "no colon\r\n"), 0);
+    CHECK_EQ(add(&h, ": no name\r\n"), 0);
+    CHECK_EQ(add(&h, "\r\n"), 0);
+    CHECK_EQ(cvy_http_head_export(&h, "http://h/", &resp), 0);
+    CHECK_EQ(resp.status, 206);
+    CHECK_EQ(resp.header_count, 2);
+    CHECK_STR(covey_http_response_header(&resp, "content-TYPE"), "text/plain");
+    CHECK_STR(covey_http_response_header(&resp, "X-Empty"), "");
+    CHECK(covey_http_response_header(&resp, "X") == NULL);
+    CHECK_STR(resp.effective_url, "http://h/");
+    fini(&h, &resp);
+}
+
+TEST(an_interim_response_is_forgotten)
+{
+    struct cvy_http_head h = {0};
+    covey_http_response resp = {0};
+
+    CHECK_EQ(add(&h, "HTTP/1.1 103 Early Hints\r\n"), 0);
+    CHECK_EQ(add(&h, "Link: </a>\r\n"), 0);
+    CHECK_EQ(add(&h, "\r\n"), 0);
+    CHECK_EQ(add(&h, "HTTP/2 404\r\n"), 0);
+    CHECK_EQ(add(&h, "A: b\r\n"), 0);
+    CHECK_EQ(cvy_http_head_export(&h, NULL, &resp), 0);
+    CHECK_EQ(resp.status, 404);
+    CHECK_EQ(resp.header_count, 1);
+    CHECK_STR(resp.effective_url, "");
+    fini(&h, &resp);
+}
+
+TEST(a_folded_line_goes_on_with_the_value)
+{
+    struct cvy_http_head h = {0};
+    covey_http_response resp = {0};
+
+    CHECK_EQ(add(&h, "  folded before any\r\n"), 0);
+    CHECK_EQ(add(&h, "A: one\r\n"), 0);
+    CHECK_EQ(add(&h, "\t two\r\n"), 0);
+    CHECK_EQ(cvy_http_head_export(&h, "", &resp), 0);
+    CHECK_STR(covey_http_response_header(&resp, "a"), "one two");
+    fini(&h, &resp);
+}
+
+TEST(trailers_are_dropped)
+{
+    struct cvy_http_head h = {0};
+
+    CHECK_EQ(add(&h, "A: one\r\n"), 0);
+    h.is_closed = true;
+    CHECK_EQ(add(&h, "B: two\r\n"), 0);
+    CHECK_EQ(h.count, 1);
+    cvy_http_head_reset(&h);
+    CHECK_EQ(h.count, 0);
+    CHECK(!h.is_closed);
+    cvy_http_buffer_reset(&h.text, 0);
+}
+
+TEST(a_head_without_end_is_refused)
+{
+    struct cvy_http_head h = {0};
+    static char line[65536];
+    int code = 0;
+
+    memset(line, 'a', sizeof(line) - 1);
+    line[1] = ':';
+    for (int i = 0; i < 8 && code == 0; i++) {
+        code = add(&h, line);
+    }
+    CHECK_EQ(code, COVEY_ETOOLARGE);
+    CHECK(h.text.len <= CVY_HTTP_HEAD_MAX);
+    cvy_http_buffer_reset(&h.text, 0);
+}
+
+TEST(odd_lines_do_no_harm)
+{
+    struct cvy_http_head h = {0};
+    covey_http_response resp = {0};
+    static const char with_nul[] = "A: b\0c\r\n";
+
+    CHECK_EQ(cvy_http_head_add(&h, with_nul, sizeof(with_nul) - 1), 0);
+    CHECK_EQ(h.count, 0);
+    CHECK_EQ(add(&h, "HTTP/"), 0);
+    CHECK_EQ(add(&h, "HTTP/1.1"), 0);
+    CHECK_EQ(add(&h, "HTTP/1.1 "), 0);
+    CHECK_EQ(add(&h, "HTTP/1.1 abc"), 0);
+    CHECK_EQ(h.status, 0);
+    CHECK_EQ(cvy_http_head_export(&h, "u", &resp), 0);
+    CHECK_EQ(resp.header_count, 0);
+    fini(&h, &resp);
+}
