@@ -8,6 +8,7 @@ import mmap
 import os
 import pathlib
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -179,6 +180,9 @@ def run_echo(programs, side, counts, workers, seconds):
         server = subprocess.Popen(servers[side.program](), env=environment(workers),
                                   stdout=subprocess.PIPE, stderr=log, text=True)
         try:
+            ready, _, _ = select.select([server.stdout], [], [], seconds)
+            if not ready:
+                raise Lost("hung", f"{side.label} echo server: no port after {seconds} s")
             words = server.stdout.readline().split()
             if len(words) != 2 or words[0] != "port":
                 raise Lost("failed", f"{side.label} echo server: {first_reason(log)}")
