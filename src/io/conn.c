@@ -2,8 +2,8 @@
  * conn.c - connections (covey/net.h).
  *
  * Each call holds the turn of its way from beginning to end, so that the bytes of one write stay
- * together. Nothing here allocates but failures, and frames are small: a task on a compact stack may
- * read and write. */
+ * together. Nothing here allocates but failures, and frames are small: a task on a compact stack
+ * may read and write. */
 #include "io/conn.h"
 
 #include "io/addr.h"
@@ -92,7 +92,7 @@ int covey_conn_fd(const covey_conn *c)
 
 const char *covey_conn_peer(const covey_conn *c)
 {
-    char *_Atomic *place = (char *_Atomic *)(uintptr_t)&c->peer_text;
+    char *_Atomic *place = (char *_Atomic *)&c->peer_text;
     char *text = cvy_load_acquire(place);
     struct cvy_sockaddr peer = {0};
     char made[CVY_ADDR_TEXT_SIZE];
@@ -168,8 +168,7 @@ static int begin(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way
     return cvy_unlikely(code < 0) ? code : cvy_fd_enter_turn(thp, &c->fd, way, ctx);
 }
 
-static int wait_for(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way,
-                    covey_ctx *ctx)
+static int wait_for(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way, covey_ctx *ctx)
 {
     c->streak[way] = 0;
     return cvy_fd_wait(thp, &c->fd, way, ctx);
@@ -348,7 +347,7 @@ static ssize_t write_pieces(covey_ctx *ctx, covey_conn *c, const struct iovec *i
 
 ssize_t covey_write(covey_ctx *ctx, covey_conn *c, const void *buf, size_t len)
 {
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
+    struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
 
     if (len > SSIZE_MAX) {
         return cvy_fail(cvy_task_self(), -EINVAL);
@@ -377,12 +376,14 @@ int covey_shutdown_write(covey_conn *c)
     struct cvy_thread *th = cvy_enter();
 
     int code = cvy_fd_enter(&c->fd);
-    if (code == 0) {
-        code = cvy_net_shutdown_write(c->fd.fd);
-        cvy_fd_leave(&c->fd);
-    }
     if (code < 0) {
-        (void)fail(th->task, c, "shutdown", code);
+        (void)cvy_fail(th->task, code);
+    } else {
+        code = cvy_net_shutdown_write(c->fd.fd);
+        if (code < 0) {
+            (void)fail(th->task, c, "shutdown", code);
+        }
+        cvy_fd_leave(&c->fd);
     }
     cvy_leave(th);
     return code;

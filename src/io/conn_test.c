@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- bytes --------------------------------------------------------------------------------------- */
+/* ---- bytes
+ * --------------------------------------------------------------------------------------- */
 
 static char pattern_at(size_t i)
 {
@@ -193,7 +194,8 @@ TASK_TEST(many_pieces_arrive_in_order)
     free(buf);
 }
 
-/* ---- turns --------------------------------------------------------------------------------------- */
+/* ---- turns
+ * --------------------------------------------------------------------------------------- */
 
 enum { WRITERS = 4, BLOCKS = 8, BLOCK = 300000, RECORD = 1000 };
 
@@ -272,7 +274,8 @@ TASK_TEST(readers_take_turns_call_by_call)
     covey_close(b);
 }
 
-/* ---- contexts ------------------------------------------------------------------------------------ */
+/* ---- contexts
+ * ------------------------------------------------------------------------------------ */
 
 struct call {
     covey_conn *conn;
@@ -358,7 +361,8 @@ TASK_TEST(a_waiting_write_ends_with_its_context)
     covey_close(b);
 }
 
-/* ---- closing ------------------------------------------------------------------------------------- */
+/* ---- closing
+ * ------------------------------------------------------------------------------------- */
 
 TASK_TEST(close_wakes_readers_writers_and_those_whose_turn_has_not_come)
 {
@@ -475,7 +479,8 @@ TASK_TEST(closing_races_with_reading_and_with_cancelling)
     CHECK_EQ(count_fds(), fds);
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------ */
+/* ---- the rest
+ * ------------------------------------------------------------------------------------ */
 
 TASK_TEST(both_ends_know_their_peer_and_send_at_once)
 {
@@ -637,7 +642,8 @@ TEST(a_connection_that_is_always_ready_lets_others_run)
     CHECK_EQ(covey_run_with(&opts, fairness_main, NULL), 0);
 }
 
-/* ---- more than one runtime ----------------------------------------------------------------------- */
+/* ---- more than one runtime
+ * ----------------------------------------------------------------------- */
 
 static int serve_one(covey_ctx *ctx, void *arg)
 {

@@ -45,7 +45,8 @@ struct race {
     struct covey_conn *winner;
 };
 
-/* ---- attempts ------------------------------------------------------------------------------------ */
+/* ---- attempts
+ * ------------------------------------------------------------------------------------ */
 
 /* A socket that is connecting, or connected: *ready then has its first ready bits. */
 static int socket_connect(const struct cvy_sockaddr *to, uint32_t *ready)
@@ -55,9 +56,8 @@ static int socket_connect(const struct cvy_sockaddr *to, uint32_t *ready)
     if (fd < 0) {
         return fd;
     }
-    int code = to->storage.ss_family == AF_UNIX
-                   ? 0
-                   : cvy_net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    int code =
+        to->storage.ss_family == AF_UNIX ? 0 : cvy_net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     if (code == 0) {
         code = cvy_net_connect(fd, to);
     }
@@ -128,7 +128,8 @@ static void decide(struct race *r, struct cvy_thread *th, struct attempt *a, int
 static void start_next(struct race *r, struct cvy_thread *th)
 {
     struct attempt *a = &r->attempts[r->next];
-    struct cvy_sockaddr to = {.storage = r->addrs[r->next], .len = cvy_addr_len(&r->addrs[r->next])};
+    struct cvy_sockaddr to = {.storage = r->addrs[r->next],
+                              .len = cvy_addr_len(&r->addrs[r->next])};
 
     r->next++;
     r->next_at = cvy_clock_now() + STAGGER_NS;
@@ -168,7 +169,8 @@ static void look_at_all(struct race *r, struct cvy_thread *th)
     }
 }
 
-/* ---- waiting for any of them --------------------------------------------------------------------- */
+/* ---- waiting for any of them
+ * --------------------------------------------------------------------- */
 
 /* Enters the queues of all open attempts. False: one has its bit set, and is to be looked at. */
 static bool enter_queues(struct race *r, struct cvy_task *t)
@@ -290,7 +292,8 @@ int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct sockaddr_
     return code;
 }
 
-/* ---- dialling ------------------------------------------------------------------------------------ */
+/* ---- dialling
+ * ------------------------------------------------------------------------------------ */
 
 static int dial_name(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
                      const struct cvy_addr *a)

@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- names --------------------------------------------------------------------------------------- */
+/* ---- names
+ * --------------------------------------------------------------------------------------- */
 
 TASK_TEST(nobody_listening_is_connection_refused)
 {
@@ -106,7 +107,8 @@ TASK_TEST(a_lookup_can_be_abandoned)
     JOIN(g);
 }
 
-/* ---- peers that do not answer -------------------------------------------------------------------- */
+/* ---- peers that do not answer
+ * -------------------------------------------------------------------- */
 
 /* A listener that lets nobody in: its queue is full, and the kernel drops what else comes. */
 struct black_hole {
@@ -116,9 +118,11 @@ struct black_hole {
 
 static void black_hole_open(struct black_hole *h, int family, int port)
 {
-    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port),
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+                               .sin6_port = htons((uint16_t)port),
                                .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr *addr = family == AF_INET ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
     socklen_t len = family == AF_INET ? sizeof(in) : sizeof(in6);
@@ -159,7 +163,8 @@ TASK_TEST(dialling_ends_with_its_context)
     black_hole_close(&hole);
 }
 
-/* ---- several addresses --------------------------------------------------------------------------- */
+/* ---- several addresses
+ * --------------------------------------------------------------------------- */
 
 static struct sockaddr_storage loopback(int family, int port)
 {

@@ -2,7 +2,8 @@
  * fd.c - see fd.h.
  *
  * No wake is lost: an event sets its bits and then takes the lock to look at the queue; a waiter
- * looks at the bits under the lock before it enters the queue. Closing does the same with CLOSED. */
+ * looks at the bits under the lock before it enters the queue. Closing does the same with CLOSED.
+ */
 #include "io/fd.h"
 
 #include "base/alloc.h"
@@ -44,7 +45,8 @@ static void on_events(struct cvy_pollable *self, uint32_t events, struct cvy_wak
     uint64_t ready = cvy_load_relaxed(&f->ready);
 
     /* Relaxed: whoever misses the bits is found in the queue, by the lock. */
-    while (!atomic_compare_exchange_weak_explicit(&f->ready, &ready, (ready | events) + CVY_FD_EVENT,
+    while (!atomic_compare_exchange_weak_explicit(&f->ready, &ready,
+                                                  (ready | events) + CVY_FD_EVENT,
                                                   memory_order_relaxed, memory_order_relaxed)) {
     }
     cvy_lock(&f->lock);
@@ -272,7 +274,8 @@ void cvy_fd_close(struct cvy_thread *th, struct cvy_fd *f)
     struct cvy_wakelist list = {0};
     uint32_t use = atomic_fetch_or_explicit(&f->use, CVY_FD_CLOSED, memory_order_relaxed);
 
-    COVEY_REQUIRE(!(use & CVY_FD_CLOSED), "close of a connection or listener that is closed already");
+    COVEY_REQUIRE(!(use & CVY_FD_CLOSED),
+                  "close of a connection or listener that is closed already");
     cvy_lock(&f->lock);
     for (unsigned way = 0; way < CVY_WAYS; way++) {
         wake_locked(&f->waiters[way], COVEY_ECLOSED, &list);

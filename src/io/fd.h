@@ -53,10 +53,10 @@ struct cvy_fd {
 #define CVY_FD_USER 32u
 
 /* Owners extend the record: struct { struct cvy_fd fd; ... }, at most this large. */
-#define CVY_FD_RECORD_SIZE 256
+#define CVY_FD_RECORD_SIZE 192
 
-/* A record for fd, which it takes, with these ready bits to begin with; what is beyond struct cvy_fd
- * is zero. NULL: out of memory, fd is still the caller's. */
+/* A record for fd, which it takes, with these ready bits to begin with; what is beyond struct
+ * cvy_fd is zero. NULL: out of memory, fd is still the caller's. */
 struct cvy_fd *cvy_fd_new(int fd, uint32_t ready, void (*on_free)(struct cvy_fd *f));
 /* Wakes all with COVEY_ECLOSED and gives the handle up. */
 void cvy_fd_close(struct cvy_thread *th, struct cvy_fd *f);
@@ -64,7 +64,8 @@ void cvy_fd_close(struct cvy_thread *th, struct cvy_fd *f);
 /* Into a call: 0 or COVEY_ECLOSED. */
 int cvy_fd_enter(struct cvy_fd *f);
 void cvy_fd_leave(struct cvy_fd *f);
-/* The same with the turn of one way, for which it may wait (and switch). The context's error too. */
+/* The same with the turn of one way, for which it may wait (and switch). The context's error too.
+ */
 int cvy_fd_enter_turn(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way way, covey_ctx *ctx);
 void cvy_fd_leave_turn(struct cvy_thread *th, struct cvy_fd *f, enum cvy_way way);
 

@@ -50,7 +50,8 @@ static void listener_free(struct cvy_fd *f)
     free(CVY_CONTAINER_OF(f, struct covey_listener, fd)->addr);
 }
 
-/* ---- opening: each gives a descriptor that is bound, or a negative code -------------------------- */
+/* ---- opening: each gives a descriptor that is bound, or a negative code
+ * -------------------------- */
 
 static int set_tcp_options(int fd, int family, const covey_listen_options *opts)
 {
@@ -199,8 +200,8 @@ static int listener_new(covey_listener **l, int fd, const struct cvy_addr *a, co
     struct covey_listener *made = CVY_CONTAINER_OF(f, struct covey_listener, fd);
     made->addr = text;
     made->is_tcp = !a->is_unix;
-    made->has_path = a->is_unix && a->name[0] == '/' &&
-                     cvy_net_path_id(path_of(text), &made->file) == 0;
+    made->has_path =
+        a->is_unix && a->name[0] == '/' && cvy_net_path_id(path_of(text), &made->file) == 0;
     *l = made;
     return 0;
 }
@@ -259,7 +260,8 @@ void covey_listener_close(covey_listener *l)
     }
 }
 
-/* ---- accepting ----------------------------------------------------------------------------------- */
+/* ---- accepting
+ * ----------------------------------------------------------------------------------- */
 
 /* Failures of one connection, or of the network it came from, that are not the listener's. */
 static bool is_connections_own(int code)
@@ -277,6 +279,12 @@ static bool is_connections_own(int code)
     default:
         return false;
     }
+}
+
+/* Out of descriptors; without a runtime nobody can sleep until there are some. */
+static bool is_full(int code)
+{
+    return (code == -EMFILE || code == -ENFILE) && cvy_runtime_get();
 }
 
 /* Whether to try again, after a while: 0 or the context's error. */
@@ -326,7 +334,7 @@ static int accept_fd(struct cvy_thread **thp, struct covey_listener *l, covey_ct
         if (fd == -EAGAIN) {
             cvy_store_relaxed(&l->streak, 0);
             code = cvy_fd_wait(thp, &l->fd, CVY_WAY_IN, ctx);
-        } else if ((fd == -EMFILE || fd == -ENFILE) && tries++ < FULL_TRIES_MAX) {
+        } else if (is_full(fd) && tries++ < FULL_TRIES_MAX) {
             code = wait_for_room(thp, l, ctx);
         } else {
             return fd < 0 ? fail(l, fd) : fd;

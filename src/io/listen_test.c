@@ -116,8 +116,7 @@ TASK_TEST(an_address_in_use_is_refused)
 
     CHECK_EQ(covey_listen(&l, "tcp://127.0.0.1:0", NULL), 0);
     CHECK_EQ(covey_listen(&m, covey_listener_addr(l), NULL), -EADDRINUSE);
-    (void)snprintf(text, sizeof(text), "listen %s: address already in use",
-                   covey_listener_addr(l));
+    (void)snprintf(text, sizeof(text), "listen %s: address already in use", covey_listener_addr(l));
     CHECK_STR(covey_errmsg(), text);
     covey_listener_close(l);
 
@@ -128,7 +127,8 @@ TASK_TEST(an_address_in_use_is_refused)
     covey_listener_close(m);
 }
 
-/* ---- Unix sockets -------------------------------------------------------------------------------- */
+/* ---- Unix sockets
+ * -------------------------------------------------------------------------------- */
 
 static void unix_addr(char out[64], const char *name)
 {
@@ -239,7 +239,8 @@ TASK_TEST(dialling_a_full_unix_listener_waits_for_room)
     covey_listener_close(l);
 }
 
-/* ---- running out --------------------------------------------------------------------------------- */
+/* ---- running out
+ * --------------------------------------------------------------------------------- */
 
 struct scarce {
     covey_listener *listener;

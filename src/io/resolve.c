@@ -34,7 +34,7 @@ struct lookup {
     int gai, code;
     size_t count;
 
-    /* The task's and the pool's. Acq_rel by who drops one. */
+    /* The task's, and the job's if there is one. Acq_rel by who drops one. */
     _Atomic uint32_t refs;
 
     struct sockaddr_storage found[];
@@ -53,8 +53,7 @@ static struct lookup *lookup_new(const char *host, const char *port, size_t n)
     size_t port_size = port ? strlen(port) + 1 : 0;
 
     n = n < ADDRS_MAX ? n : ADDRS_MAX;
-    struct lookup *l =
-        calloc(1, sizeof(*l) + n * sizeof(l->found[0]) + host_size + port_size);
+    struct lookup *l = calloc(1, sizeof(*l) + n * sizeof(l->found[0]) + host_size + port_size);
     if (!l) {
         return NULL;
     }
@@ -66,7 +65,7 @@ static struct lookup *lookup_new(const char *host, const char *port, size_t n)
         memcpy(l->port, port, port_size);
     }
     cvy_list_init(&l->waiters);
-    cvy_store_relaxed(&l->refs, 2);
+    cvy_store_relaxed(&l->refs, 1);
     return l;
 }
 
@@ -152,27 +151,28 @@ static int take_result(struct lookup *l, struct sockaddr_storage *addrs)
 }
 
 /* Hands the lookup to the pool; without a runtime the caller is a plain thread, which it may block.
- * Where no job was made the job's reference is dropped. */
+ */
 static int lookup_start(struct lookup *l)
 {
     struct cvy_runtime *rt = cvy_runtime_get();
-    int code = 0;
 
-    if (rt) {
-        l->job.run = lookup_run;
-        code = cvy_blocking_submit(rt, &l->job);
-    } else {
+    if (!rt) {
         look_up(l);
         l->is_done = true;
+        return 0;
     }
-    if (!rt || code < 0) {
-        lookup_unref(l);
+    l->job.run = lookup_run;
+    cvy_store_relaxed(&l->refs, 2);
+    int code = cvy_blocking_submit(rt, &l->job);
+    if (code < 0) {
+        /* There is no job. */
+        cvy_store_relaxed(&l->refs, 1);
     }
     return code;
 }
 
-static int resolve_name(struct cvy_thread **thp, covey_ctx *ctx, const char *host,
-                        const char *port, struct sockaddr_storage *addrs, size_t n)
+static int resolve_name(struct cvy_thread **thp, covey_ctx *ctx, const char *host, const char *port,
+                        struct sockaddr_storage *addrs, size_t n)
 {
     struct lookup *l = lookup_new(host, port, n);
 

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * signal.c - covey_ctx_with_signals (covey/ctx.h).
  *
- * The handler only notes the number and makes an eventfd readable; whoever polls then cancels the
- * contexts. Static, since a handler may run at any time and on any thread. A handler is installed
- * with the first context for its signal; the earlier one comes back when the last of them is done,
- * which cancelling them does: so a second arrival has the earlier effect. */
+ * The handler only notes the number and makes an eventfd readable; whoever polls then arms a timer,
+ * which cancels the contexts: who waits in the poller counts as idle, and if it cancelled them, the
+ * last one's end could look like a deadlock before the tasks are in a queue. Static, since a handler
+ * may run at any time and on any thread.
+ *
+ * A handler is installed with the first context for its signal. The earlier one comes back with the
+ * end of the last, and before a signal's contexts can be seen done: a second arrival then has the
+ * earlier effect. */
 #define _GNU_SOURCE
 #include "io/io.h"
 #include "io/signal.h"
@@ -29,10 +33,8 @@ struct entry {
     uint64_t mask;             /* immutable: bit (number - 1) */
     _Atomic uint32_t refs;     /* the hook's, and that of a delivery under way */
 
-    /* Guarded by the lock below. */
-    struct cvy_node node; /* next is NULL: left */
-    bool is_struck;       /* a delivery is cancelling it */
-    struct entry *next_struck;
+    struct cvy_node node;      /* guarded by the lock below; next is NULL: left */
+    struct entry *next_struck; /* owned by the delivery that took it out of the list */
 };
 
 static struct {
@@ -44,6 +46,8 @@ static struct {
     struct cvy_lock lock; /* rank CVY_RANK_FD; guards the rest */
     struct cvy_node entries;
     struct cvy_runtime *runtime; /* that event_fd is registered with */
+    struct cvy_timer delivery;
+    bool is_due; /* delivery is armed, or about to be called */
     unsigned users[SIGNAL_MAX + 1];
     struct sigaction previous[SIGNAL_MAX + 1];
 } signals = {.entries = {&signals.entries, &signals.entries}};
@@ -55,7 +59,8 @@ static uint64_t bit_of(int number)
 
 static void on_signal(int number)
 {
-    /* Seq_cst, as in event_close(): either it sees us inside, or we see that there is no eventfd. */
+    /* Seq_cst, as in event_close(): either it sees us inside, or we see that there is no eventfd.
+     */
     atomic_fetch_add_explicit(&signals.handlers, 1, memory_order_seq_cst);
     int fd = cvy_load_seq_cst(&signals.event_fd) - 1;
     if (fd >= 0) {
@@ -72,7 +77,8 @@ static void entry_unref(struct entry *e)
     }
 }
 
-/* ---- handlers ------------------------------------------------------------------------------------ */
+/* ---- handlers
+ * ------------------------------------------------------------------------------------ */
 
 /* False: the kernel refuses. */
 static bool install_locked(int number)
@@ -124,7 +130,8 @@ static bool install_all_locked(uint64_t mask)
     return true;
 }
 
-/* ---- the list of contexts ------------------------------------------------------------------------ */
+/* ---- the list of contexts
+ * ------------------------------------------------------------------------ */
 
 static void leave_locked(struct entry *e)
 {
@@ -149,20 +156,21 @@ static void on_done(struct cvy_cancel_hook *h, struct cvy_wakelist *list)
     entry_unref(e);
 }
 
-/* Takes the signals that have arrived, and chains whom they strike, held. */
+/* Takes the signals that have arrived, and takes out and chains whom they strike, held. */
 static struct entry *strike_locked(void)
 {
     struct entry *struck = NULL;
     /* Acquire: pairs with the release in on_signal(). */
     uint64_t arrived = atomic_exchange_explicit(&signals.pending, 0, memory_order_acquire);
 
-    for (struct cvy_node *n = signals.entries.next; n != &signals.entries; n = n->next) {
+    for (struct cvy_node *n = signals.entries.next, *next; n != &signals.entries; n = next) {
         struct entry *e = CVY_CONTAINER_OF(n, struct entry, node);
-        if ((e->mask & arrived) && !e->is_struck) {
-            e->is_struck = true;
-            /* In the list its context is not freed: leaving comes first. */
+        next = n->next;
+        if (e->mask & arrived) {
+            /* In the list its context is not freed: the end of that takes it out first. */
             cvy_cancel_hold(e->cancel);
             atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+            leave_locked(e);
             e->next_struck = struck;
             struck = e;
         }
@@ -170,7 +178,6 @@ static struct entry *strike_locked(void)
     return struck;
 }
 
-/* Cancels them; each then leaves the list through its hook. */
 static void cancel_all(struct entry *struck, struct cvy_wakelist *list)
 {
     while (struck) {
@@ -183,14 +190,28 @@ static void cancel_all(struct entry *struck, struct cvy_wakelist *list)
     }
 }
 
+static void deliver(struct cvy_timer *timer, struct cvy_wakelist *list)
+{
+    (void)timer;
+    cvy_lock(&signals.lock);
+    signals.is_due = false;
+    struct entry *struck = strike_locked();
+    cvy_unlock(&signals.lock);
+    cancel_all(struck, list);
+}
+
 static void on_events(struct cvy_pollable *self, uint32_t events, struct cvy_wakelist *list)
 {
     (void)self;
     (void)events;
+    (void)list;
     cvy_lock(&signals.lock);
-    struct entry *struck = strike_locked();
+    if (!signals.is_due) {
+        signals.is_due = true;
+        signals.delivery = (struct cvy_timer){.call = deliver};
+        cvy_timer_add(cvy_thread_self(), &signals.delivery, 0);
+    }
     cvy_unlock(&signals.lock);
-    cancel_all(struck, list);
 }
 
 static struct cvy_pollable pollable = {.on_events = on_events};
@@ -221,6 +242,8 @@ static void event_close_locked(void)
     int fd = atomic_exchange_explicit(&signals.event_fd, 0, memory_order_seq_cst) - 1;
 
     signals.runtime = NULL;
+    /* Its timers are gone, as are its threads. */
+    signals.is_due = false;
     /* A handler that read the number is about to write to it. */
     while (cvy_load_seq_cst(&signals.handlers) > 0) {
         cvy_cpu_relax();
@@ -265,7 +288,8 @@ static int enter(struct entry *e, struct cvy_wakelist *list)
     return code;
 }
 
-/* ---- the call ------------------------------------------------------------------------------------ */
+/* ---- the call
+ * ------------------------------------------------------------------------------------ */
 
 /* Those that the program may wait for: not the ones that stand for a fault of its own. */
 static bool is_allowed(int number)

@@ -8,7 +8,8 @@
  * registration is not trusted: the number may stand for another file by now.
  *
  * A waiter stays in the queue until it leaves by itself, also when it was woken from here; so being
- * in the queue is being counted among those who wait for the poller. Its amount: CVY_POLL_* bits. */
+ * in the queue is being counted among those who wait for the poller. Its amount: CVY_POLL_* bits.
+ */
 #include "io/wait_fd.h"
 
 #include "io/io.h"
@@ -108,7 +109,8 @@ static void on_events(struct cvy_pollable *self, uint32_t events, struct cvy_wak
     cvy_unlock(&w->lock);
 }
 
-/* ---- the table ----------------------------------------------------------------------------------- */
+/* ---- the table
+ * ----------------------------------------------------------------------------------- */
 
 static struct watch *watch_new(int fd)
 {
@@ -178,7 +180,8 @@ void cvy_watch_close(struct cvy_poll *p)
     }
 }
 
-/* ---- waiting ------------------------------------------------------------------------------------- */
+/* ---- waiting
+ * ------------------------------------------------------------------------------------- */
 
 /* The queue is about to be entered for bits: arms for them too. */
 static int enter_locked(struct watch *w, struct cvy_waiter *wr, uint32_t bits)
@@ -252,7 +255,8 @@ int covey_wait_fd(covey_ctx *ctx, int fd, unsigned events)
     return code;
 }
 
-/* ---- select -------------------------------------------------------------------------------------- */
+/* ---- select
+ * -------------------------------------------------------------------------------------- */
 
 static uint32_t bits_of(const covey_case *c)
 {

@@ -128,7 +128,9 @@ TASK_TEST(a_wait_ends_with_its_context)
     int fds[2];
 
     CHECK_EQ(pipe(fds), 0);
-    struct call call = {.ctx = covey_ctx_with_cancel(ctx), .fd = fds[0], .events = COVEY_FD_READ,
+    struct call call = {.ctx = covey_ctx_with_cancel(ctx),
+                        .fd = fds[0],
+                        .events = COVEY_FD_READ,
                         .expected = COVEY_ECANCELED};
     go_waiting(g, "waiter", wait_expecting, &call);
     covey_ctx_cancel(call.ctx);
@@ -176,8 +178,8 @@ TASK_TEST(a_connection_may_be_waited_for_by_its_number)
     tcp_pair(ctx, &a, &b);
     for (int i = 0; i < 20; i++) {
         covey_group *h = covey_group_new(ctx);
-        struct call call = {.fd = covey_conn_fd(b), .events = COVEY_FD_READ,
-                            .expected = COVEY_FD_READ};
+        struct call call = {
+            .fd = covey_conn_fd(b), .events = COVEY_FD_READ, .expected = COVEY_FD_READ};
         go_waiting(h, "waiter", wait_expecting, &call);
         CHECK_EQ(covey_write(ctx, a, "x", 1), 1);
         JOIN(h);
@@ -245,7 +247,8 @@ TASK_TEST(many_descriptors_are_waited_for_at_once)
     }
 }
 
-/* ---- select -------------------------------------------------------------------------------------- */
+/* ---- select
+ * -------------------------------------------------------------------------------------- */
 
 struct choice {
     covey_chan *chan;
@@ -299,9 +302,9 @@ TASK_TEST(both_ways_of_a_descriptor_in_one_select)
     CHECK_EQ(covey_select(ctx, COVEY_READABLE(fds[0]), COVEY_WRITABLE(fds[0])), 1);
     CHECK_EQ(covey_select(ctx, COVEY_READABLE(fds[0]), COVEY_DEFAULT), 1);
     fill(fds[0]);
-    CHECK_EQ(covey_select(ctx, COVEY_READABLE(fds[0]), COVEY_WRITABLE(fds[0]),
-                          COVEY_AFTER(COVEY_MS)),
-             2);
+    CHECK_EQ(
+        covey_select(ctx, COVEY_READABLE(fds[0]), COVEY_WRITABLE(fds[0]), COVEY_AFTER(COVEY_MS)),
+        2);
     CHECK_EQ(write(fds[1], "x", 1), 1);
     CHECK_EQ(covey_select(ctx, COVEY_READABLE(fds[0]), COVEY_WRITABLE(fds[0])), 0);
     (void)close(fds[0]);
@@ -332,7 +335,8 @@ static int race_select(covey_ctx *ctx, void *arg)
     uint64_t count;
     int index, value;
 
-    while ((index = covey_select(ctx, COVEY_RECV(r->chan, &value), COVEY_READABLE(r->event))) >= 0) {
+    while ((index = covey_select(ctx, COVEY_RECV(r->chan, &value), COVEY_READABLE(r->event))) >=
+           0) {
         if (index == 0) {
             atomic_fetch_add(&r->received, 1);
         } else if (read(r->event, &count, sizeof(count)) == sizeof(count)) {

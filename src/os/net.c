@@ -156,7 +156,7 @@ ssize_t cvy_net_send(int fd, const void *buf, size_t len)
 
 ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n};
+    struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n};
 
     for (;;) {
         ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);

@@ -38,7 +38,8 @@ int cvy_poll_add(struct cvy_poll *p, int fd, struct cvy_pollable *who);
 /* Arms, or arms again, a one-shot registration; what is ready already comes as an event. */
 int cvy_poll_arm(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who);
 /* Ends a persistent registration; must come before the descriptor is closed. Events already fetched
- * may still be delivered: the pollable must stay readable until the current round of waits is over. */
+ * may still be delivered: the pollable must stay readable until the current round of waits is over.
+ */
 void cvy_poll_remove(struct cvy_poll *p, int fd);
 /* Waits up to timeout_ns (< 0: no limit, 0: looks), delivers events; how many. */
 int cvy_poll_wait(struct cvy_poll *p, int64_t timeout_ns, struct cvy_wakelist *list);

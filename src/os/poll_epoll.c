@@ -161,6 +161,9 @@ int cvy_poll_wait(struct cvy_poll *p, int64_t timeout_ns, struct cvy_wakelist *l
         } else if (events[i].data.ptr) {
             deliver(&events[i], list);
             delivered++;
+        } else if (timeout_ns == 0) {
+            /* A wake that was meant for the one who sleeps, not for a passing look. */
+            cvy_poll_wake(p);
         }
     }
     return delivered;
