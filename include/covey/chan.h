@@ -40,7 +40,8 @@ COVEY_API size_t covey_chan_len(const covey_chan *ch);
 COVEY_API size_t covey_chan_cap(const covey_chan *ch);
 
 COVEY_API covey_chan *covey_chan_ref(covey_chan *ch);
-/* Drops a reference; the last one frees it. Nobody may wait on it then. Elements still buffered are
+/* Drops a reference; the last one frees it. Nobody may wait on it then; a sender whose element was
+ * received, and a closer whose close was seen, no longer touches it. Elements still buffered are
  * forgotten: they are the user's. NULL is allowed. */
 COVEY_API void covey_chan_unref(covey_chan *ch);
 

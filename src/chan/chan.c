@@ -59,6 +59,18 @@ covey_chan *covey_chan_ref(covey_chan *ch)
     return ch;
 }
 
+/* Whether somebody waits who will run again: tasks discarded at the end of a runtime will not. */
+static bool has_waiter_locked(struct cvy_node *q)
+{
+    for (struct cvy_node *n = q->next; n != q; n = n->next) {
+        struct cvy_waiter *w = CVY_CONTAINER_OF(n, struct cvy_waiter, node);
+        if (cvy_load_relaxed(&w->task->claim) != CVY_CLAIM_CLOSED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void covey_chan_unref(covey_chan *ch)
 {
     if (!ch) {
@@ -72,9 +84,9 @@ void covey_chan_unref(covey_chan *ch)
     }
     /* Whoever woke the last user may still be on its way out of the lock. */
     cvy_lock(&ch->lock);
-    bool is_idle = cvy_list_is_empty(&ch->senders) && cvy_list_is_empty(&ch->receivers);
+    bool is_waited_on = has_waiter_locked(&ch->senders) || has_waiter_locked(&ch->receivers);
     cvy_unlock(&ch->lock);
-    COVEY_REQUIRE(is_idle, "last unref of a channel that tasks wait on");
+    COVEY_REQUIRE(!is_waited_on, "last unref of a channel that tasks wait on");
     free(ch);
 }
 
@@ -108,6 +120,17 @@ static inline void buffer_pop(covey_chan *ch, void *elem)
     }
     ch->head = ch->head + 1 == ch->capacity ? 0 : ch->head + 1;
     cvy_store_relaxed(&ch->len, cvy_load_relaxed(&ch->len) - 1);
+}
+
+/* Pops from a full buffer and pushes to it: the oldest's slot is the newest's. */
+static inline void buffer_replace(covey_chan *ch, void *elem, const void *newest)
+{
+    CVY_ASSERT(cvy_load_relaxed(&ch->len) == ch->capacity);
+    if (elem) {
+        copy_elem(ch, elem, slot_at(ch, ch->head));
+    }
+    copy_elem(ch, slot_at(ch, ch->head), newest);
+    ch->head = ch->head + 1 == ch->capacity ? 0 : ch->head + 1;
 }
 
 /* Tries to send, lock held. OK or CLOSED, or COVEY_EAGAIN; *woken is a task to make ready. */
@@ -147,10 +170,11 @@ static inline int recv_locked(covey_chan *ch, void *elem, struct cvy_task **woke
     struct cvy_waiter *w = NULL;
 
     if (cvy_load_relaxed(&ch->len) > 0) {
-        buffer_pop(ch, elem);
-        /* There is room now: the first sender's element moves up. */
         if (!cvy_list_is_empty(&ch->senders) && (w = cvy_waitq_claim(&ch->senders))) {
-            buffer_push(ch, w->elem);
+            /* The buffer is full and stays so: len does not change for those who peek. */
+            buffer_replace(ch, elem, w->elem);
+        } else {
+            buffer_pop(ch, elem);
         }
     } else if (!cvy_list_is_empty(&ch->senders) && (w = cvy_waitq_claim(&ch->senders))) {
         if (elem) {

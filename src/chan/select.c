@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define CASES_MAX 1024
-#define CASES_ON_STACK 8
+#define CASES_ON_STACK 4
 
 /* These two are no objects: select itself knows them. */
 const struct covey_waitable covey_waitable_after;
@@ -263,7 +263,7 @@ __attribute__((noinline)) static int run_small(struct select *s, struct cvy_thre
                                                covey_ctx *ctx)
 {
     struct entry entries[CASES_ON_STACK];
-    uint16_t shuffled[CASES_ON_STACK] = {0, 1, 2, 3, 4, 5, 6, 7};
+    uint16_t shuffled[CASES_ON_STACK] = {0, 1, 2, 3};
 
     s->entries = entries;
     s->shuffled = shuffled;

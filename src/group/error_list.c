@@ -11,15 +11,10 @@
 
 #undef errno
 
-struct entry {
-    int code;
-    char *text; /* owned; NULL: covey_strerror's */
-};
-
 struct covey_error_list {
     /* Guarded by lock. */
     struct cvy_lock lock; /* rank CVY_RANK_POOL: taken inside the group's */
-    struct entry *entries;
+    struct cvy_message *entries;
     size_t len, room;
     size_t lost; /* entries there was no memory for */
 };
@@ -41,22 +36,32 @@ void covey_error_list_free(covey_error_list *l)
     free(l);
 }
 
-void cvy_error_list_add(covey_error_list *l, int code, char *text)
+/* Lock held. */
+static bool make_room(covey_error_list *l)
+{
+    if (l->len < l->room) {
+        return true;
+    }
+    size_t room = l->room ? l->room * 2 : 8;
+    struct cvy_message *more = realloc(l->entries, room * sizeof(*more));
+    if (!more) {
+        return false;
+    }
+    l->entries = more;
+    l->room = room;
+    return true;
+}
+
+void cvy_error_list_add(covey_error_list *l, const struct cvy_message *m)
 {
     cvy_lock(&l->lock);
-    if (l->len == l->room) {
-        size_t room = l->room ? l->room * 2 : 8;
-        struct entry *more = realloc(l->entries, room * sizeof(*more));
-        if (!more) {
-            l->lost++;
-            cvy_unlock(&l->lock);
-            free(text);
-            return;
-        }
-        l->entries = more;
-        l->room = room;
+    if (make_room(l)) {
+        struct cvy_message *entry = &l->entries[l->len++];
+        *entry = *m;
+        entry->text = m->text ? strdup(m->text) : NULL;
+    } else {
+        l->lost++;
     }
-    l->entries[l->len++] = (struct entry){.code = code, .text = text};
     cvy_unlock(&l->lock);
 }
 
@@ -75,8 +80,8 @@ int covey_error_list_code(const covey_error_list *l, size_t i)
 
 const char *covey_error_list_message(const covey_error_list *l, size_t i)
 {
-    if (i < l->len && l->entries[i].text) {
-        return l->entries[i].text;
+    if (i < l->len) {
+        return cvy_message_words(&l->entries[i]);
     }
     int code = covey_error_list_code(l, i);
     return code ? covey_strerror(code) : "";

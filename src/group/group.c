@@ -41,8 +41,7 @@ struct covey_group {
     /* Guarded by lock. */
     struct cvy_lock lock; /* rank CVY_RANK_GROUP */
     struct cvy_node joiners, starters;
-    int first_code; /* of the first failure */
-    char *first_text;
+    struct cvy_message first; /* of the first failure; code 0: none */
     bool has_succeeded;
 };
 
@@ -55,8 +54,7 @@ covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
         return NULL;
     }
     g->ctx = covey_ctx_with_cancel(parent);
-    if (covey_ctx_cause(g->ctx) == -ENOMEM) {
-        covey_ctx_unref(g->ctx);
+    if (cvy_ctx_is_exhausted(g->ctx)) {
         free(g);
         return NULL;
     }
@@ -143,24 +141,20 @@ static void leave(struct cvy_thread *th, covey_group *g)
 /* A task of g failed. Whether that ends the group. */
 static bool note_failure(covey_group *g, struct cvy_task *t, int code)
 {
-    char *text = cvy_message_take(&t->message, code);
-    char *copy = NULL;
+    /* Unformatted: this is the task's stack, which may be small. */
+    struct cvy_message message = cvy_message_take(&t->message, code);
 
-    if (g->errors && text) {
-        copy = strdup(text);
-    }
     cvy_lock(&g->lock);
-    bool is_first = g->first_code == 0;
-    if (is_first) {
-        g->first_code = code;
-        g->first_text = text;
-        text = NULL;
-    }
+    bool is_first = g->first.code == 0;
     if (g->errors) {
-        cvy_error_list_add(g->errors, code, copy);
+        cvy_error_list_add(g->errors, &message);
+    }
+    if (is_first) {
+        g->first = message;
+        message.text = NULL;
     }
     cvy_unlock(&g->lock);
-    free(text);
+    free(message.text);
     return is_first && g->policy == COVEY_FIRST_ERROR;
 }
 
@@ -216,7 +210,12 @@ static int join_limited(struct cvy_thread **thp, covey_group *g, bool may_wait)
         cvy_unlock(&g->lock);
         return 0;
     }
+    /* The end of the group's context is no failure of this call: the caller's message stays. */
+    struct cvy_task *t = (*thp)->task;
+    struct cvy_message message = t->message;
+    t->message = (struct cvy_message){0};
     int code = cvy_wait_in(thp, g->ctx, &g->lock, &g->starters, &wr, CVY_WAIT_GROUP_LIMIT, g);
+    t->message = message;
     if (code < 0) {
         /* The group is done: the limit no longer holds, and no task is dropped. */
         atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
@@ -312,13 +311,14 @@ static bool is_joined_locked(covey_group *g)
 
 static int result_of(covey_group *g, struct cvy_task *t)
 {
-    if (g->first_code == 0 || (g->policy == COVEY_FIRST_SUCCESS && g->has_succeeded)) {
+    int code = g->first.code;
+
+    if (code == 0 || (g->policy == COVEY_FIRST_SUCCESS && g->has_succeeded)) {
         return 0;
     }
-    (void)cvy_fail(t, g->first_code);
-    t->message.text = g->first_text;
-    g->first_text = NULL;
-    return g->first_code;
+    cvy_message_put(t, g->first);
+    g->first.text = NULL;
+    return code;
 }
 
 int covey_group_wait(covey_group *g)
@@ -343,7 +343,7 @@ int covey_group_wait(covey_group *g)
     /* Also for who kept a reference. */
     covey_ctx_cancel(g->ctx);
     covey_ctx_unref(g->ctx);
-    free(g->first_text);
+    free(g->first.text);
     free(g);
     return code;
 }

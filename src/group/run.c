@@ -14,7 +14,7 @@
 
 struct main_task {
     int code;
-    char *text;
+    struct cvy_message message;
     _Atomic uint32_t has_ended; /* futex; release by the task, acquire by covey_run */
 };
 
@@ -23,7 +23,7 @@ static void main_end(struct cvy_task *t, void *owner, int code)
     struct main_task *m = owner;
 
     m->code = code;
-    m->text = code < 0 ? cvy_message_take(&t->message, code) : NULL;
+    m->message = cvy_message_take(&t->message, code);
     cvy_store_release(&m->has_ended, 1);
     cvy_futex_wake(&m->has_ended, 1);
 }
@@ -49,16 +49,26 @@ static bool report_one(struct cvy_task *t, void *arg)
     return true;
 }
 
+/* Whether no task is alive; exact, since no start happened during the scan. */
+static bool is_empty(struct cvy_runtime *rt)
+{
+    covey_stats before;
+    covey_stats after;
+
+    covey_stats_get(&before);
+    size_t n = cvy_tasks_each(rt, NULL, NULL);
+    covey_stats_get(&after);
+    return n == 0 && before.tasks_started == after.tasks_started;
+}
+
 /* Waits for every task to be gone: detached ones, then those of groups that plain threads opened,
  * then records on their way back to the slab. */
-static bool all_gone(struct cvy_runtime *rt, int64_t grace_ns)
+static bool all_gone(struct cvy_runtime *rt, int64_t until)
 {
-    int64_t until = cvy_clock_now() + grace_ns;
-
-    if (!cvy_detached_wait(rt, grace_ns)) {
+    if (!cvy_detached_wait(rt, until - cvy_clock_now())) {
         return false;
     }
-    while (cvy_tasks_each(rt, NULL, NULL) > 0) {
+    while (!is_empty(rt)) {
         if (cvy_clock_now() >= until) {
             return false;
         }
@@ -114,14 +124,18 @@ int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *ma
     code = run_main(rt, site, main_fn, arg, &m);
     cvy_store_relaxed(&rt->ending, true);
     covey_ctx_cancel(root);
-    if (!all_gone(rt, rt->options.exit_grace_ns)) {
+    int64_t until = cvy_clock_now() + rt->options.exit_grace_ns;
+    bool is_over = all_gone(rt, until);
+    /* A plain thread may have started one just now. */
+    cvy_runtime_close(rt);
+    if (!is_over || !all_gone(rt, until)) {
         report_leaks(rt);
     }
     cvy_runtime_stop(rt);
     covey_ctx_unref(root);
     if (code < 0) {
-        (void)cvy_fail(self, code);
-        self->message.text = m.text;
+        /* The first task's words, if it is its code and not that of a failed start. */
+        cvy_message_put(self, cvy_message_take(&m.message, code));
     }
     return code;
 }

@@ -99,8 +99,15 @@ static bool region_add(struct cvy_stack_pool *p, unsigned class_index)
     if (!r) {
         return false;
     }
-    char *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    char *base;
+    /* Under a limit on address space a smaller region may still fit. */
+    for (;; size /= 2) {
+        base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        if (base != MAP_FAILED || size / 2 < slot) {
+            break;
+        }
+    }
     if (base == MAP_FAILED) {
         free(r);
         return false;

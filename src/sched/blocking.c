@@ -189,7 +189,7 @@ struct call {
     covey_ctx *ctx;
     void *arg;
     int code;
-    char *text;
+    struct cvy_message message;
 };
 
 static void call_run(struct cvy_job *job)
@@ -200,7 +200,7 @@ static void call_run(struct cvy_job *job)
     CVY_EMIT(blocking_start, t, c->fn);
     c->code = c->fn(c->ctx, c->arg);
     struct cvy_thread *th = cvy_enter();
-    c->text = c->code < 0 ? cvy_message_take(&th->task->message, c->code) : NULL;
+    c->message = cvy_message_take(&th->task->message, c->code);
     CVY_EMIT(blocking_end, t, c->code);
     /* Nothing else can claim it: it waits without a context. */
     (void)cvy_claim(t, 0);
@@ -232,8 +232,7 @@ int covey_blocking(covey_ctx *ctx, covey_fn *fn, void *arg)
     }
     (void)cvy_wait_park(&th, NULL, CVY_WAIT_BLOCKING, (const void *)(uintptr_t)fn);
     if (call.code < 0) {
-        (void)cvy_fail(t, call.code);
-        t->message.text = call.text;
+        cvy_message_put(t, call.message);
     }
     cvy_leave(th);
     return call.code;

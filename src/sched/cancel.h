@@ -69,6 +69,13 @@ static inline bool cvy_cancel_is_done(struct cvy_cancel *c)
     return cvy_load_acquire(&c->done) != 0;
 }
 
+/* Whether ctx is what lack of memory gives. */
+static inline bool cvy_ctx_is_exhausted(covey_ctx *ctx)
+{
+    struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
+    return c && !c->free_fn;
+}
+
 /* One hold and one user reference; holds the parent. The caller has set parent, above and free_fn. */
 void cvy_cancel_init(struct cvy_cancel *c);
 /* Makes it one that can be done: enters the list of above, or is done at once if that is. The caller has set

@@ -37,7 +37,8 @@ static int start(struct cvy_thread *th, struct cvy_start *s)
 {
     struct cvy_runtime *rt = cvy_runtime_get();
 
-    if (!rt) {
+    /* After the first task's end only tasks may start more: those that are left, for clean-up. */
+    if (!rt || (cvy_load_relaxed(&rt->ending) && !th->worker)) {
         return COVEY_ECLOSED;
     }
     s->ctx = rt->root_ctx;

@@ -14,12 +14,15 @@ static struct sigaction previous;
 static void on_signal(int number)
 {
     struct cvy_runtime *rt = cvy_runtime_get();
+    int *error = cvy_errno_ptr();
+    int saved = *error;
 
     (void)number;
     if (rt) {
         cvy_store_relaxed(&rt->dump_wanted, true);
         cvy_watchdog_rouse(rt);
     }
+    *error = saved;
 }
 
 /* The option, else COVEY_DUMP_SIGNAL: a number or a name without SIG. 0: none. */

@@ -32,6 +32,10 @@ static void on_fault(int number, siginfo_t *info, void *context)
     } else {
         /* The instruction faults again, now with the default's effect. */
         (void)sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+        if (info->si_code <= 0) {
+            /* Sent by kill(): nothing would repeat it. */
+            (void)raise(number);
+        }
     }
 }
 

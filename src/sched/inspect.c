@@ -36,11 +36,9 @@ size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, voi
 {
     size_t n = 0;
 
-    cvy_lock(&rt->lock);
-    struct cvy_slab *slabs = rt->slabs;
-    cvy_unlock(&rt->lock);
-    /* Slabs are only ever added in front, and freed with the runtime. */
-    for (struct cvy_slab *s = slabs; s; s = s->next) {
+    /* Slabs are only ever added in front, and freed with the runtime. No lock: this also runs in
+     * fatal errors. */
+    for (struct cvy_slab *s = cvy_load_acquire(&rt->slabs); s; s = s->next) {
         for (int i = 0; i < CVY_SLAB_TASKS; i++) {
             if (cvy_load_relaxed(&s->tasks[i].state) == CVY_TASK_FREE) {
                 continue;
@@ -95,6 +93,7 @@ void cvy_dump_tasks(struct cvy_runtime *rt, FILE *out)
 
 void covey_dump(FILE *out)
 {
+    struct cvy_thread *th = cvy_enter();
     struct cvy_runtime *rt = cvy_runtime_get();
 
     if (rt) {
@@ -102,6 +101,7 @@ void covey_dump(FILE *out)
     } else {
         (void)fputs("covey: no runtime is up\n", out);
     }
+    cvy_leave(th);
 }
 
 void cvy_fatal_dump(void)
@@ -118,40 +118,48 @@ void cvy_fatal_dump(void)
     }
 }
 
+static bool has_timers(struct cvy_runtime *rt)
+{
+    for (int i = 0; i < rt->worker_count; i++) {
+        if (cvy_load_relaxed(&rt->workers[i].timers.next) != CVY_NEVER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void cvy_check_deadlock(struct cvy_runtime *rt)
 {
     if (rt->options.no_deadlock_check || CVY_TSAN || cvy_load_relaxed(&rt->ending) ||
         cvy_load_relaxed(&rt->stopping)) {
         return;
     }
-    /* Covey's own: carriers, pool, watchdog, and the thread inside covey_run(). Any other could
-     * still call in. */
+    /* Threads are counted before the rest is looked at: one that is gone by now can have done
+     * nothing later. Covey's own are carriers, pool, watchdog, and the one inside covey_run(). */
+    int threads = cvy_thread_count();
     int own = cvy_blocking_threads(rt) + 2;
     cvy_lock(&rt->lock);
     own += rt->thread_count;
     bool is_quiet = cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&
                     rt->global.count == 0 && cvy_load_acquire(&rt->blocking_jobs) == 0 &&
-                    cvy_load_relaxed(&rt->fd_waiters) == 0;
+                    cvy_load_relaxed(&rt->fd_waiters) == 0 && !has_timers(rt);
     cvy_unlock(&rt->lock);
-    if (is_quiet && cvy_tasks_each(rt, NULL, NULL) > 0 && cvy_thread_count() == own) {
+    if (is_quiet && threads == own && cvy_tasks_each(rt, NULL, NULL) > 0) {
         cvy_fatal("all tasks are asleep - deadlock!");
     }
 }
 
 int covey_workers(void)
 {
+    struct cvy_thread *th = cvy_enter();
     struct cvy_runtime *rt = cvy_runtime_get();
-    return rt ? rt->worker_count : 0;
+    int n = rt ? rt->worker_count : 0;
+    cvy_leave(th);
+    return n;
 }
 
-void covey_stats_get(covey_stats *out)
+static void stats_of(struct cvy_runtime *rt, covey_stats *out)
 {
-    struct cvy_runtime *rt = cvy_runtime_get();
-
-    memset(out, 0, sizeof(*out));
-    if (!rt) {
-        return;
-    }
     out->tasks_started = cvy_load_relaxed(&rt->foreign_started);
     for (int i = 0; i < rt->worker_count; i++) {
         struct cvy_worker *w = &rt->workers[i];
@@ -167,4 +175,16 @@ void covey_stats_get(covey_stats *out)
     out->threads = rt->thread_count;
     cvy_unlock(&rt->lock);
     out->blocking_threads = cvy_blocking_threads(rt);
+}
+
+void covey_stats_get(covey_stats *out)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    memset(out, 0, sizeof(*out));
+    if (rt) {
+        stats_of(rt, out);
+    }
+    cvy_leave(th);
 }

@@ -59,14 +59,6 @@ const char *covey_strerror(int code)
     return text ? text : "unknown error";
 }
 
-void cvy_message_set(struct cvy_message *m, int code, const char *text)
-{
-    char *copy = text ? strdup(text) : NULL;
-
-    free(m->text);
-    *m = (struct cvy_message){.code = code, .text = copy};
-}
-
 int cvy_fail(struct cvy_task *t, int code)
 {
     struct cvy_message *m = &t->message;
@@ -133,66 +125,113 @@ static void make_text(struct cvy_message *m)
     }
 }
 
-static const char *words_of(struct cvy_message *m, int code)
+const char *cvy_message_words(struct cvy_message *m)
 {
-    if (m->code != code) {
-        return covey_strerror(code);
-    }
     make_text(m);
-    return m->text ? m->text : covey_strerror(code);
+    return m->text ? m->text : covey_strerror(m->code);
 }
 
-char *cvy_message_take(struct cvy_message *m, int code)
+static const char *words_of(struct cvy_message *m, int code)
 {
-    if (m->code != code) {
-        return NULL;
+    return m->code == code ? cvy_message_words(m) : covey_strerror(code);
+}
+
+struct cvy_message cvy_message_take(struct cvy_message *m, int code)
+{
+    struct cvy_message taken = {.code = code};
+
+    if (m->code == code) {
+        taken = *m;
+        m->text = NULL;
+        m->site = NULL;
     }
-    make_text(m);
-    char *text = m->text;
-    m->text = NULL;
-    m->site = NULL;
-    return text;
+    return taken;
+}
+
+void cvy_message_put(struct cvy_task *t, struct cvy_message m)
+{
+    free(t->message.text);
+    t->message = m;
+}
+
+/* What the functions below format; on the base, since printf needs more than a compact stack. */
+struct format {
+    struct cvy_message *message;
+    int code;
+    const char *fmt; /* NULL: only the message's own words */
+    va_list *args;
+    bool is_prefix;
+    const char *words;
+};
+
+static void format_on_base(void *arg)
+{
+    struct format *f = arg;
+
+    if (!f->fmt) {
+        f->words = cvy_message_words(f->message);
+        return;
+    }
+    /* Formatted before the old text goes: an argument may be covey_errmsg(). */
+    char *text = format_text(f->fmt, *f->args);
+    if (f->is_prefix && text) {
+        char *prefix = text;
+        text = format_of("%s: %s", prefix, words_of(f->message, f->code));
+        free(prefix);
+    }
+    free(f->message->text);
+    *f->message = (struct cvy_message){.code = f->code, .text = text};
+}
+
+static int set_message(int code, bool is_prefix, const char *fmt, va_list args)
+{
+    struct format f = {
+        .message = &cvy_task_self()->message, .code = code, .fmt = fmt, .is_prefix = is_prefix};
+    va_list copy;
+
+    va_copy(copy, args);
+    f.args = &copy;
+    cvy_on_base(format_on_base, &f);
+    va_end(copy);
+    return code;
 }
 
 int covey_verrorf(int code, const char *fmt, va_list args)
 {
-    struct cvy_task *t = cvy_task_self();
-    /* Formatted before the old text goes: an argument may be covey_errmsg(). */
-    char *text = format_text(fmt, args);
-
-    (void)cvy_fail(t, code);
-    t->message.text = text;
-    return code;
+    return set_message(code, false, fmt, args);
 }
 
 int covey_errorf(int code, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    (void)covey_verrorf(code, fmt, args);
+    (void)set_message(code, false, fmt, args);
     va_end(args);
     return code;
 }
 
 int covey_wrapf(int code, const char *fmt, ...)
 {
-    struct cvy_task *t = cvy_task_self();
     va_list args;
-
     va_start(args, fmt);
-    char *prefix = format_text(fmt, args);
+    (void)set_message(code, true, fmt, args);
     va_end(args);
-    char *text = prefix ? format_of("%s: %s", prefix, words_of(&t->message, code)) : NULL;
-    free(prefix);
-    (void)cvy_fail(t, code);
-    t->message.text = text;
     return code;
 }
 
 const char *covey_errmsg(void)
 {
     struct cvy_message *m = &cvy_task_self()->message;
-    return m->code ? words_of(m, m->code) : "";
+
+    if (m->code == 0) {
+        return "";
+    }
+    if (m->text || !m->site) {
+        return cvy_message_words(m);
+    }
+    struct format f = {.message = m};
+    cvy_on_base(format_on_base, &f);
+    return f.words;
 }
 
 int covey_errcode(void)

@@ -11,6 +11,7 @@
 #include "trace/emit.h"
 
 #define SLOT_RUNS_MAX 16
+#define OVERFLOW_BATCH 16 /* pointers on a stack that may be 2 KiB */
 
 static void add_relaxed(_Atomic uint64_t *counter)
 {
@@ -153,12 +154,14 @@ struct cvy_thread *cvy_park(struct cvy_thread *th)
     struct cvy_task *t = th->task;
 
     if (t->is_foreign) {
+        /* Not in the runtime meanwhile, whose end does not wait for it. */
+        cvy_leave(th);
         /* Acquire: pairs with the release in cvy_ready(). */
         while (cvy_load_acquire(&t->wake) == 0) {
             cvy_futex_wait(&t->wake, 0, -1);
         }
         cvy_store_relaxed(&t->wake, 0);
-        return th;
+        return cvy_enter();
     }
     add_relaxed(&th->worker->parks);
     CVY_EMIT(task_park, t, t->reason);
@@ -174,12 +177,12 @@ struct cvy_thread *cvy_park(struct cvy_thread *th)
 /* The ring is full: half of it and t go to the global queue. */
 __attribute__((noinline)) static void enqueue_overflow(struct cvy_thread *th, struct cvy_task *t)
 {
-    struct cvy_task *batch[CVY_RUNQ_SIZE / 16];
+    struct cvy_task *batch[OVERFLOW_BATCH];
     struct cvy_wakelist list = {0};
     uint32_t n;
 
     for (uint32_t moved = 0; moved < CVY_RUNQ_SIZE / 2; moved += n) {
-        n = cvy_runq_steal(&th->worker->runq, batch, CVY_RUNQ_SIZE / 16);
+        n = cvy_runq_steal(&th->worker->runq, batch, OVERFLOW_BATCH);
         if (n == 0) {
             break;
         }
@@ -308,7 +311,34 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
     make_current(th, t);
     *th->errno_ptr = t->saved_errno;
     switch_stacks(th, &th->base_sp, t, false);
+    while (th->base_call) {
+        void (*call)(void *) = th->base_call;
+        th->base_call = NULL;
+        call(th->base_arg);
+        /* Not t: tasks have switched among themselves since. */
+        switch_stacks(th, &th->base_sp, th->task, false);
+    }
     after_switch(th);
+}
+
+void cvy_on_base(void (*fn)(void *), void *arg)
+{
+    struct cvy_thread *th = cvy_thread_self();
+    bool has_small_stack = th && th->task->stack &&
+                           cvy_stack_class_size(th->task->stack_class) <= CVY_STACK_COMPACT_MAX;
+
+    if (!has_small_stack) {
+        fn(arg);
+        return;
+    }
+    bool was_inside = cvy_load_relaxed(&th->in_runtime);
+    th = cvy_enter();
+    th->base_call = fn;
+    th->base_arg = arg;
+    switch_stacks(th, &th->task->sp, NULL, false);
+    if (!was_inside) {
+        cvy_leave(th);
+    }
 }
 
 static void check_scopes(const struct cvy_task *t)
@@ -345,10 +375,14 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     check_scopes(t);
     check_canary(t);
     cvy_cancel_unregister(t);
+    /* Before its owner hears of it, so that who has joined a task finds it counted. */
+    add_relaxed(&th->worker->ended);
     t->on_end(t, t->owner, code);
     th = cvy_thread_self();
+    /* A handler of the user's may have waited under a context once more. */
+    cvy_cancel_unregister(t);
+    check_canary(t);
     cvy_task_clear(t);
-    add_relaxed(&th->worker->ended);
     return th;
 }
 

@@ -5,6 +5,8 @@
 
 #include <covey/error.h>
 
+#include <stdlib.h>
+
 #undef errno
 
 #define WORKERS_MAX 1024
@@ -168,25 +170,62 @@ static void threads_stop(struct cvy_runtime *rt)
     }
 }
 
-/* Tasks that were discarded still own names and copies. */
+void cvy_runtime_close(struct cvy_runtime *rt)
+{
+    cvy_store_seq_cst(&rt->closed, true);
+    cvy_foreign_quiesce();
+}
+
+/* Tasks that were discarded still own names and copies; nobody can claim them any more. */
 static bool clear_discarded(struct cvy_task *t, void *arg)
 {
     (void)arg;
+    cvy_store_seq_cst(&t->claim, CVY_CLAIM_CLOSED);
     cvy_cancel_unregister(t);
     cvy_task_clear(t);
     return true;
 }
 
+/* What discarded tasks leave: their waiters still stand in queues that may outlive the runtime, so
+ * records and stacks stay. Reachable, for leak checkers. */
+struct remains {
+    struct remains *next;
+    struct cvy_slab *slabs;
+    struct cvy_stack_pool stacks;
+};
+
+static struct remains *all_remains;
+
+static void memory_release(struct cvy_runtime *rt, bool has_discarded)
+{
+    struct remains *r = has_discarded ? malloc(sizeof(*r)) : NULL;
+    struct cvy_slab *slabs = cvy_load_relaxed(&rt->slabs);
+
+    if (has_discarded) {
+        if (r) {
+            *r = (struct remains){.next = all_remains, .slabs = slabs, .stacks = rt->stacks};
+            all_remains = r;
+        }
+        return;
+    }
+    cvy_stack_pool_fini(&rt->stacks);
+    while (slabs) {
+        struct cvy_slab *s = slabs;
+        slabs = s->next;
+        free(s);
+    }
+}
+
 void cvy_runtime_stop(struct cvy_runtime *rt)
 {
-    cvy_store_seq_cst(&rt->closed, true);
+    cvy_runtime_close(rt);
     threads_stop(rt);
     cvy_blocking_stop(rt);
     if (!rt->options.no_fault_handler) {
         cvy_fault_remove();
     }
     cvy_dump_signal_remove(rt);
-    (void)cvy_tasks_each(rt, clear_discarded, NULL);
+    bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_timers_drop(&rt->workers[i].timers);
         for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
@@ -197,13 +236,9 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
         }
     }
     cvy_store_release(&cvy_fatal_hook, NULL);
-    cvy_store_release(&cvy_runtime_now, NULL);
-    cvy_stack_pool_fini(&rt->stacks);
-    while (rt->slabs) {
-        struct cvy_slab *s = rt->slabs;
-        rt->slabs = s->next;
-        free(s);
-    }
+    cvy_store_seq_cst(&cvy_runtime_now, NULL);
+    cvy_foreign_quiesce();
+    memory_release(rt, has_discarded);
     cvy_poll_close(&rt->poll);
     free(rt->workers);
     free(rt);

@@ -14,12 +14,13 @@ static struct cvy_task *shared_take_locked(struct cvy_runtime *rt)
         if (!slab) {
             return NULL;
         }
-        slab->next = rt->slabs;
-        rt->slabs = slab;
+        slab->next = cvy_load_relaxed(&rt->slabs);
         for (int i = CVY_SLAB_TASKS - 1; i >= 0; i--) {
             slab->tasks[i].next = rt->free_tasks;
             rt->free_tasks = &slab->tasks[i];
         }
+        /* Release: pairs with the acquire in cvy_tasks_each(). */
+        cvy_store_release(&rt->slabs, slab);
     }
     struct cvy_task *t = rt->free_tasks;
     rt->free_tasks = t->next;

@@ -56,7 +56,11 @@ static uint64_t next_id(struct cvy_runtime *rt, struct cvy_worker *w)
 /* Copies what the caller lent. False: out of memory. */
 static bool copy_borrowed(struct cvy_task *t, const struct cvy_start *s)
 {
-    t->name = NULL;
+    t->name[0] = '\0';
+    if (s->opts && s->opts->name) {
+        /* A dump may look meanwhile: the last byte is always 0. */
+        (void)strncpy(t->name, s->opts->name, NAME_LEN_MAX);
+    }
     t->copy = NULL;
     t->arg = s->arg;
     if (s->has_copy) {
@@ -70,13 +74,6 @@ static bool copy_borrowed(struct cvy_task *t, const struct cvy_start *s)
         }
         if (s->copy_len > 0) {
             memcpy(t->arg, s->copy, s->copy_len);
-        }
-    }
-    if (s->opts && s->opts->name) {
-        t->name = strndup(s->opts->name, NAME_LEN_MAX);
-        if (!t->name) {
-            free(t->copy);
-            return false;
         }
     }
     return true;
@@ -132,10 +129,8 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
 
 void cvy_task_clear(struct cvy_task *t)
 {
-    free(t->name);
     free(t->copy);
     free(t->message.text);
-    t->name = NULL;
     t->copy = NULL;
     t->message.text = NULL;
 }

@@ -94,7 +94,7 @@ struct cvy_task {
     cvy_end_fn *on_end;
     void *owner;
     const covey_site *site;
-    char *name; /* owned; NULL: site->name */
+    char name[32]; /* empty: site->name */
     void *copy; /* owned argument copy too large for small */
     uint64_t id;
     uint8_t stack_class;
@@ -144,7 +144,7 @@ static inline void cvy_wakelist_add(struct cvy_wakelist *l, struct cvy_task *t)
 
 static inline const char *cvy_task_label(const struct cvy_task *t)
 {
-    if (t->name) {
+    if (t->name[0]) {
         return t->name;
     }
     return t->site && t->site->name ? t->site->name : "task";
@@ -175,9 +175,11 @@ void cvy_task_clear(struct cvy_task *t);
 /* Messages; the task is the caller's own. cvy_fail() returns code. */
 int cvy_fail(struct cvy_task *t, int code);
 int cvy_fail_deadline(struct cvy_task *t, int code, const covey_site *site, int64_t timeout_ns);
-/* Moves the message that belongs to code from one task to another; from may be cleared. */
-void cvy_message_set(struct cvy_message *m, int code, const char *text);
-/* The words for code in m, owned by the caller; NULL when they are covey_strerror's. */
-char *cvy_message_take(struct cvy_message *m, int code);
+/* Moves m out as the message of code: without words if it is another code's. Formats nothing. */
+struct cvy_message cvy_message_take(struct cvy_message *m, int code);
+/* Puts a taken message in place of t's. */
+void cvy_message_put(struct cvy_task *t, struct cvy_message m);
+/* Its words, formatted at the first call. */
+const char *cvy_message_words(struct cvy_message *m);
 
 #endif

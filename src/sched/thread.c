@@ -25,10 +25,45 @@ __attribute__((noinline)) void cvy_thread_set_self(struct cvy_thread *th)
     __asm__ volatile("" ::: "memory");
 }
 
+/* All plain threads that have called covey, so that the end of a runtime can wait until none of
+ * them is inside it. Guarded by foreign_lock. */
+static struct cvy_thread *foreign_threads;
+static struct cvy_lock foreign_lock; /* rank CVY_RANK_POOL */
+
+void cvy_foreign_quiesce(void)
+{
+    /* Pairs with the light fence in cvy_enter(): who is not seen inside from here on sees what the
+     * caller has stored before. */
+    cvy_membarrier();
+    struct cvy_thread *self = cvy_thread_self();
+    cvy_lock(&foreign_lock);
+    for (struct cvy_thread *th = foreign_threads; th; th = th->all_next) {
+        /* Acquire: pairs with the release in cvy_leave(). Nobody stays inside for long: a thread
+         * that waits leaves for that time. */
+        while (th != self && cvy_load_acquire(&th->in_runtime)) {
+            cvy_futex_wait(&th->in_runtime, 1, 20 * COVEY_US);
+        }
+    }
+    cvy_unlock(&foreign_lock);
+}
+
+static void foreign_forget(struct cvy_thread *th)
+{
+    cvy_lock(&foreign_lock);
+    struct cvy_thread **at = &foreign_threads;
+    while (*at != th) {
+        at = &(*at)->all_next;
+    }
+    *at = th->all_next;
+    cvy_unlock(&foreign_lock);
+}
+
 /* A plain thread ends: give back what it holds in covey. */
 static void foreign_end(void *arg)
 {
     struct cvy_thread *th = arg;
+
+    foreign_forget(th);
 
     cvy_cancel_unregister(&th->self);
     cvy_task_clear(&th->self);
@@ -56,6 +91,10 @@ struct cvy_thread *cvy_thread_foreign(void)
     th->self.is_foreign = true;
     th->task = &th->self;
     cvy_list_init(&th->self.scopes);
+    cvy_lock(&foreign_lock);
+    th->all_next = foreign_threads;
+    foreign_threads = th;
+    cvy_unlock(&foreign_lock);
     (void)pthread_setspecific(key, th);
     cvy_thread_set_self(th);
     return th;

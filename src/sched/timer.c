@@ -35,7 +35,7 @@ void cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
     uint64_t tick = tick_at_or_after(at_ns < 0 ? 0 : at_ns);
 
     cvy_lock(&ts->lock);
-    t->home = ts;
+    cvy_store_relaxed(&t->home, ts);
     cvy_wheel_add(&ts->wheel, &t->entry, tick);
     int64_t at = (int64_t)(t->entry.tick << CVY_TICK_SHIFT);
     bool is_first = at < cvy_load_relaxed(&ts->next);
@@ -51,7 +51,7 @@ void cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
 
 bool cvy_timer_cancel(struct cvy_timer *t)
 {
-    struct cvy_timers *ts = t->home;
+    struct cvy_timers *ts = cvy_load_relaxed(&t->home);
     bool was_armed;
 
     if (!ts) {
@@ -88,7 +88,7 @@ void cvy_timers_drop(struct cvy_timers *ts)
     }
     for (struct cvy_node *n; (n = cvy_list_pop_head(&all)) != NULL;) {
         struct cvy_timer *t = timer_of(n);
-        t->home = NULL;
+        cvy_store_relaxed(&t->home, NULL);
         if (t->drop) {
             t->drop(t);
         }

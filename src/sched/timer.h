@@ -31,7 +31,7 @@ typedef void cvy_timer_fn(struct cvy_timer *t, struct cvy_wakelist *list);
 
 struct cvy_timer {
     struct cvy_wheel_timer entry;
-    struct cvy_timers *home;  /* immutable while armed */
+    struct cvy_timers *_Atomic home; /* relaxed: who may cancel knows of the add by other means */
     struct cvy_task *task;    /* wait timer: whom to claim ... */
     int32_t index;            /* ... with this outcome */
     cvy_timer_fn *call;       /* call timer */

@@ -31,6 +31,24 @@ static bool is_needed(struct cvy_runtime *rt, struct cvy_worker *w, int64_t now)
            (cvy_load_relaxed(&rt->global_len) > 0 || cvy_load_relaxed(&rt->fd_waiters) > 0);
 }
 
+/* Whether something waits for a worker although one is idle: the kick for it was held back. */
+static bool is_neglected(struct cvy_runtime *rt, int64_t now)
+{
+    if (cvy_load_relaxed(&rt->global_len) > 0) {
+        return true;
+    }
+    if (cvy_load_relaxed(&rt->poll_deadline) != 0) {
+        return false;
+    }
+    /* Nobody is in the poller. */
+    for (int i = 0; i < rt->worker_count; i++) {
+        if (cvy_load_relaxed(&rt->workers[i].timers.next) <= now) {
+            return true;
+        }
+    }
+    return cvy_load_relaxed(&rt->fd_waiters) > 0;
+}
+
 /* Takes w from a thread that is in user code. */
 static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
 {
@@ -57,19 +75,9 @@ static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
     cvy_unlock(&rt->lock);
     atomic_fetch_add_explicit(&rt->takeovers, 1, memory_order_relaxed);
     CVY_EMIT(worker_takeover, w, th);
-    if (!cvy_worker_give(rt, w, NULL)) {
-        /* No thread after all: the worker goes back, if its thread has not noticed. */
-        cvy_lock(&rt->lock);
-        if (!th->worker && cvy_load_relaxed(&th->retake)) {
-            th->worker = w;
-            w->thread = th;
-            cvy_store_relaxed(&th->retake, 0);
-            w = NULL;
-        }
-        cvy_unlock(&rt->lock);
-        if (w) {
-            cvy_fatal("cannot start a thread for a worker whose task blocks");
-        }
+    /* Without memory for a thread: until there is, or until one is spare (th, when it notices). */
+    while (!cvy_worker_give(rt, w, NULL) && !cvy_load_relaxed(&rt->stopping)) {
+        cvy_futex_wait(&rt->watchdog_wake, 0, COVEY_MS);
     }
 }
 
@@ -92,8 +100,8 @@ static void look(struct cvy_runtime *rt)
             take_over(rt, w);
         }
     }
-    if (cvy_load_relaxed(&rt->fd_waiters) > 0 && cvy_load_relaxed(&rt->idle_count) > 0 &&
-        cvy_load_relaxed(&rt->poll_deadline) == 0 && cvy_load_relaxed(&rt->spinning) == 0) {
+    if (cvy_load_relaxed(&rt->idle_count) > 0 && cvy_load_relaxed(&rt->spinning) == 0 &&
+        is_neglected(rt, now)) {
         cvy_kick(rt);
     }
 }
@@ -101,16 +109,6 @@ static void look(struct cvy_runtime *rt)
 static bool is_all_idle(struct cvy_runtime *rt)
 {
     return cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count;
-}
-
-static bool has_timers(struct cvy_runtime *rt)
-{
-    for (int i = 0; i < rt->worker_count; i++) {
-        if (cvy_load_relaxed(&rt->workers[i].timers.next) != CVY_NEVER) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* How long to sleep. Once all workers have been idle for a while: see whether they could ever wake,
@@ -124,9 +122,7 @@ static int64_t next_period(struct cvy_runtime *rt, unsigned *idle_rounds)
     if (++*idle_rounds < IDLE_ROUNDS) {
         return PERIOD_NS;
     }
-    if (!has_timers(rt)) {
-        cvy_check_deadlock(rt);
-    }
+    cvy_check_deadlock(rt);
     /* Announce, then look again; who leaves the idle list looks at the announcement. */
     cvy_store_seq_cst(&rt->watchdog_asleep, true);
     return cvy_load_seq_cst(&rt->idle_count) == (uint32_t)rt->worker_count ? ASLEEP_NS : PERIOD_NS;

@@ -387,11 +387,13 @@ static struct cvy_task *find_work(struct cvy_thread *th, struct cvy_worker *w)
         }
         if (t) {
             if (is_spinner) {
-                cvy_store_relaxed(&rt->spinning, 0);
+                /* Seq_cst: who pushes after this sees that nobody spins; what was pushed before,
+                 * while kicks were held back, is seen below. */
+                cvy_store_seq_cst(&rt->spinning, 0);
             }
             /* More where it came from: let one more worker look. */
-            if (cvy_runq_len(&w->runq) > 0 && cvy_load_relaxed(&rt->idle_count) > 0 &&
-                cvy_load_relaxed(&rt->spinning) == 0) {
+            if (cvy_load_relaxed(&rt->idle_count) > 0 && cvy_load_relaxed(&rt->spinning) == 0 &&
+                any_queued(rt)) {
                 cvy_kick(rt);
             }
             return t;
@@ -534,8 +536,7 @@ static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cv
     (void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
     /* Held over the creation, so that the thread is in the list before it can be looked for. */
     cvy_lock(&rt->lock);
-    bool ok = rt->thread_count < rt->threads_max &&
-              pthread_create(&th->handle, &attr, thread_main, th) == 0;
+    bool ok = pthread_create(&th->handle, &attr, thread_main, th) == 0;
     if (ok) {
         th->all_next = rt->threads;
         rt->threads = th;

@@ -71,6 +71,8 @@ struct cvy_thread {
     bool previous_ended;
 
     void *base_sp;
+    void (*base_call)(void *); /* to be called on the base for the running task */
+    void *base_arg;
     struct cvy_task *base_next; /* handed over with the worker, or not runnable at once */
     struct cvy_task *dedicated; /* the pinned task this thread belongs to */
     bool check_due;
@@ -120,7 +122,7 @@ struct cvy_runtime {
     int thread_count, spare_count, threads_max;
     struct cvy_worker *poller; /* the idle worker inside cvy_poll_wait */
     struct cvy_task *free_tasks;
-    struct cvy_slab *slabs;
+    struct cvy_slab *_Atomic slabs; /* only added to; read without the lock */
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint32_t idle_count;
     _Atomic uint32_t spinning;       /* 0 or 1 */
@@ -159,6 +161,8 @@ void cvy_thread_set_self(struct cvy_thread *th);
 /* The record of a plain thread, made at its first call. */
 struct cvy_thread *cvy_thread_foreign(void);
 struct cvy_thread *cvy_enter_slow(struct cvy_thread *th);
+/* Returns when no plain thread is in the runtime that could have missed the caller's last stores. */
+void cvy_foreign_quiesce(void);
 
 /* Into the runtime: from here to cvy_leave() this thread keeps its worker. May switch, when the
  * worker has been taken over meanwhile. */
@@ -200,6 +204,9 @@ void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list);
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t);
 struct cvy_thread *cvy_yield(struct cvy_thread *th);
 
+/* Calls fn(arg) on a stack large enough for libc: the base, if the task's own is compact. fn must
+ * not switch tasks. The caller may be in the runtime or not. */
+void cvy_on_base(void (*fn)(void *), void *arg);
 /* From the base: runs t until something switches back. */
 void cvy_run_task(struct cvy_thread *th, struct cvy_task *t);
 
@@ -249,6 +256,8 @@ bool cvy_detached_wait(struct cvy_runtime *rt, int64_t timeout_ns);
 
 /* runtime.c. The root context stays the caller's. */
 int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_runtime **out);
+/* No task starts any more. Tasks that were started just before may be alive. */
+void cvy_runtime_close(struct cvy_runtime *rt);
 /* Workers, pool and watchdog end; tasks that are left are discarded. */
 void cvy_runtime_stop(struct cvy_runtime *rt);
 

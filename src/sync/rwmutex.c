@@ -69,11 +69,14 @@ static void grant_locked(struct cvy_lot *lot, covey_rwmutex *m, struct cvy_wakel
     }
 }
 
-static void grant(struct cvy_thread *th, covey_rwmutex *m)
+/* Gives gain back (0: nothing) under the lot's lock and grants to those in front. */
+static void grant(struct cvy_thread *th, covey_rwmutex *m, uint32_t gain)
 {
     struct cvy_wakelist list = {0};
     struct cvy_lot *lot = cvy_lot_lock(m);
 
+    /* Release: pairs with the acquire of the next holder. */
+    (void)atomic_fetch_sub_explicit(word_of(m), gain, memory_order_acq_rel);
     grant_locked(lot, m, &list);
     cvy_lot_unlock(lot);
     cvy_ready_all(th, &list);
@@ -103,7 +106,7 @@ static int take_slow(struct cvy_thread **thp, covey_ctx *ctx, covey_rwmutex *m, 
                             kind == READ ? CVY_WAIT_RWMUTEX_READ : CVY_WAIT_RWMUTEX_WRITE);
     if (code < 0) {
         /* Those behind may have waited for us alone. */
-        grant(*thp, m);
+        grant(*thp, m, 0);
     }
     return code;
 }
@@ -121,13 +124,21 @@ static int take(covey_ctx *ctx, covey_rwmutex *m, int kind)
 
 static void release(covey_rwmutex *m, uint32_t gain)
 {
-    /* Release: pairs with the acquire of the next holder. */
-    uint32_t left =
-        atomic_fetch_sub_explicit(word_of(m), gain, memory_order_acq_rel) - gain;
-    if (left == WAITERS) {
-        struct cvy_thread *th = cvy_enter();
-        grant(th, m);
-        cvy_leave(th);
+    uint32_t state = cvy_load_relaxed(word_of(m));
+
+    for (;;) {
+        if (state - gain == WAITERS) {
+            /* The last holder, and somebody waits: not free in between, when the mutex could be
+             * taken, released and be gone before we grant. */
+            struct cvy_thread *th = cvy_enter();
+            grant(th, m, gain);
+            cvy_leave(th);
+            return;
+        }
+        /* Release: pairs with the acquire of the next holder. */
+        if (cvy_cas_acq_rel(word_of(m), &state, state - gain)) {
+            return;
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * waitgroup.c - covey_waitgroup: count in the upper half of the word, WAITERS in the lowest bit.
  *
- * WAITERS is set under the lot's lock while the count is above 0, and cleared under it by who
- * brought the count to 0. */
+ * WAITERS is set under the lot's lock while the count is above 0. While it stands, the count goes to
+ * 0 only under that lock, together with it. */
 #include "sched/lot.h"
 
 #include <covey/sync.h>
@@ -23,31 +23,43 @@ static int32_t count_of(uint64_t state)
     return (int32_t)(uint32_t)(state >> COUNT_SHIFT);
 }
 
-static void wake_all(covey_waitgroup *wg)
+/* Brings the count to 0 while somebody may wait: under the lot's lock, and with the word written
+ * for the last time before anybody is woken, since the group may be gone or in use again then.
+ * False: the state has changed. */
+static bool finish(covey_waitgroup *wg, uint64_t state)
 {
     struct cvy_wakelist list = {0};
     struct cvy_thread *th = cvy_enter();
     struct cvy_lot *lot = cvy_lot_lock(wg);
+    /* Release and acquire: as in add. */
+    bool is_done = cvy_cas_acq_rel(word_of(wg), &state, 0);
 
-    (void)atomic_fetch_and_explicit(word_of(wg), ~WAITERS, memory_order_relaxed);
-    for (struct cvy_waiter *w; (w = cvy_lot_claim(lot, wg)) != NULL;) {
+    for (struct cvy_waiter *w; is_done && (w = cvy_lot_claim(lot, wg)) != NULL;) {
         cvy_wakelist_add(&list, w->task);
     }
     cvy_lot_unlock(lot);
     cvy_ready_all(th, &list);
     cvy_leave(th);
+    return is_done;
 }
 
 void covey_waitgroup_add(covey_waitgroup *wg, int n)
 {
     uint64_t delta = (uint64_t)(uint32_t)n << COUNT_SHIFT;
-    /* Release: a done's work happens before the wait returns; acquire by the last. */
-    uint64_t state =
-        atomic_fetch_add_explicit(word_of(wg), delta, memory_order_acq_rel) + delta;
+    uint64_t state = cvy_load_relaxed(word_of(wg));
 
-    COVEY_REQUIRE(count_of(state) >= 0, "negative wait group counter");
-    if (count_of(state) == 0 && (state & WAITERS)) {
-        wake_all(wg);
+    for (;;) {
+        int32_t count = count_of(state + delta);
+        COVEY_REQUIRE(count >= 0, "negative wait group counter");
+        if (count == 0 && (state & WAITERS)) {
+            if (finish(wg, state)) {
+                return;
+            }
+            state = cvy_load_relaxed(word_of(wg));
+        } else if (cvy_cas_acq_rel(word_of(wg), &state, state + delta)) {
+            /* Release: a done's work happens before the wait returns; acquire by the last. */
+            return;
+        }
     }
 }
 
