@@ -3,8 +3,8 @@
  *
  * The handler only notes the number and makes an eventfd readable; whoever polls then arms a timer,
  * which cancels the contexts: who waits in the poller counts as idle, and if it cancelled them, the
- * last one's end could look like a deadlock before the tasks are in a queue. Static, since a handler
- * may run at any time and on any thread.
+ * last one's end could look like a deadlock before the tasks are in a queue. Static, since a
+ * handler may run at any time and on any thread.
  *
  * A handler is installed with the first context for its signal. The earlier one comes back with the
  * end of the last, and before a signal's contexts can be seen done: a second arrival then has the
