@@ -54,6 +54,7 @@ static inline void example_options(int argc, char **argv, const char *purpose,
     for (int arg = 1; arg < argc; arg++) {
         size_t i = 0;
         char *end = NULL;
+        int64_t value = 0;
 
         if (strcmp(argv[arg], "--help") == 0) {
             example_usage(stdout, argv[0], purpose, options, n);
@@ -63,12 +64,13 @@ static inline void example_options(int argc, char **argv, const char *purpose,
             i++;
         }
         if (i < n && arg + 1 < argc) {
-            *options[i].value = strtoll(argv[++arg], &end, 10);
+            value = strtoll(argv[++arg], &end, 10);
         }
-        if (!end || end == argv[arg] || *end || *options[i].value < 0) {
+        if (!end || end == argv[arg] || *end || value < 0) {
             example_usage(stderr, argv[0], purpose, options, n);
             exit(2);
         }
+        *options[i].value = value;
     }
 }
 

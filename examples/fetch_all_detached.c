@@ -3,11 +3,12 @@
  *
  * Every fetch is a task that nobody waits for and nobody can cancel; it sends its result to an
  * unbuffered channel. The main task returns at the first failure, so nobody receives the rest:
- *   - the fetches from a server that never answers hang for good;
- *   - the failures after the first are lost, and the tasks that hold them hang in their send.
- * covey_run() finds these tasks at its end. It names each, says where it was started, and discards
- * it; its memory and connections are lost. All this happens in a child process, so that the report
- * on its standard error can be read and checked. Compare fetch() and fetch_all() with fetch_all.c.
+ *   - the failures after the first are lost, and the tasks that hold them hang in their send;
+ *   - the fetches from a server that never answers hang too, first there, and in the end in the
+ * send. covey_run() finds these tasks at its end. It names each, says where it was started, and
+ * discards it; its memory and connections are lost. All this happens in a child process, so that
+ * the report on its standard error can be read and checked. Compare fetch() and fetch_all() with
+ * fetch_all.c.
  */
 #include "example.h"
 

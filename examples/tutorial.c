@@ -214,7 +214,7 @@ static int use_server(covey_ctx *ctx, const char *addr)
         n = covey_read_full(ctx, conn, answer, 6);
     }
     printf("the server says: %s", answer);
-    kill(getpid(), SIGTERM); /* as an operator would */
+    (void)raise(SIGTERM); /* as an operator would with kill */
     if (n > 0) {
         n = covey_read_full(ctx, conn, answer, 4);
         answer[4] = '\0';
