@@ -708,7 +708,7 @@ TASK_TEST(a_case_is_switched_off_by_setting_its_channel_to_null)
     (void)covey_chan_close(b);
     while (left[0] || left[1]) {
         bool ok = false;
-        int v, index;
+        int v = 0, index;
 
         index = covey_select(ctx, COVEY_RECV_OK(left[0], &v, &ok), COVEY_RECV_OK(left[1], &v, &ok));
         if (ok) {

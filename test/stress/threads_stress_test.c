@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ * threads_stress_test.c - plain threads and tasks hammer the same objects. */
+#include "stress.h"
+
+#include <pthread.h>
+
+enum { THREADS = 4, TASKS = 8 };
+
+struct arena {
+    covey_chan *ch[3];
+    covey_mutex mutex;
+    covey_sem *sem;
+    covey_rwmutex rw;
+    covey_waitgroup spawned;
+    int plain; /* guarded by mutex */
+    atomic_long sent, received, locked, started, ran, permits;
+};
+
+struct fighter {
+    struct arena *a;
+    int index;
+};
+
+static int count_up(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    atomic_fetch_add((atomic_long *)arg, 1);
+    return 0;
+}
+
+static void fight(struct fighter *f)
+{
+    struct arena *a = f->a;
+    uint64_t random = random_of(f->index);
+
+    for (int i = 0; i < turns(500); i++) {
+        covey_chan *ch = a->ch[random_below(&random, 3)];
+        covey_ctx *c = random_ctx(&random, NULL);
+        covey_group *g;
+        long v = 1 + random_below(&random, 1000), got = 0;
+        bool ok = false;
+
+        switch (random_below(&random, 9)) {
+        case 0:
+            if (covey_chan_send(c, ch, &v) == 0) {
+                atomic_fetch_add(&a->sent, v);
+            }
+            break;
+        case 1:
+            if (covey_chan_recv(c, ch, &got) == 0) {
+                atomic_fetch_add(&a->received, got);
+            }
+            break;
+        case 2:
+            switch (covey_select(c, COVEY_SEND(ch, &v), COVEY_RECV_OK(a->ch[0], &got, &ok),
+                                 COVEY_AFTER(100 * COVEY_US))) {
+            case 0:
+                atomic_fetch_add(&a->sent, v);
+                break;
+            case 1:
+                CHECK(ok);
+                atomic_fetch_add(&a->received, got);
+                break;
+            default:
+                CHECK(got == 0);
+            }
+            break;
+        case 3:
+            if (covey_mutex_lock_ctx(c, &a->mutex) == 0) {
+                a->plain++;
+                atomic_fetch_add(&a->locked, 1);
+                covey_mutex_unlock(&a->mutex);
+            }
+            break;
+        case 4:
+            if (covey_sem_acquire(c, a->sem, 2) == 0) {
+                CHECK(atomic_fetch_add(&a->permits, 2) + 2 <= 5);
+                covey_yield();
+                atomic_fetch_sub(&a->permits, 2);
+                covey_sem_release(a->sem, 2);
+            }
+            break;
+        case 5:
+            CHECK_EQ(covey_waitgroup_go(&a->spawned, count_up, &a->ran), 0);
+            atomic_fetch_add(&a->started, 1);
+            break;
+        case 6:
+            g = covey_group_new(c);
+            for (int j = 0; j < 3; j++) {
+                GO(g, count_up, &a->ran);
+                atomic_fetch_add(&a->started, 1);
+            }
+            JOIN(g);
+            break;
+        case 7:
+            if (random_below(&random, 4) == 0) {
+                if (covey_rwmutex_lock_ctx(c, &a->rw) == 0) {
+                    covey_rwmutex_unlock(&a->rw);
+                }
+            } else if (covey_rwmutex_rlock_ctx(c, &a->rw) == 0) {
+                covey_yield();
+                covey_rwmutex_runlock(&a->rw);
+            }
+            break;
+        default:
+            (void)covey_sleep(c, random_below(&random, 100) * COVEY_US);
+            break;
+        }
+        covey_ctx_unref(c);
+    }
+}
+
+static void *fight_thread(void *arg)
+{
+    CHECK_EQ(covey_task_id(), 0);
+    fight(arg);
+    return NULL;
+}
+
+static int fight_task(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    fight(arg);
+    return 0;
+}
+
+static int join_thread(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return -pthread_join(*(pthread_t *)arg, NULL);
+}
+
+STRESS_TASK_TEST(threads_and_tasks_hammer_everything)
+{
+    struct arena a = {.sem = covey_sem_new(5)};
+    struct fighter f[THREADS + TASKS];
+    pthread_t t[THREADS];
+    covey_group *g = covey_group_new(ctx);
+    long v;
+
+    for (int i = 0; i < 3; i++) {
+        a.ch[i] = covey_chan_new(sizeof(long), (size_t)i);
+    }
+    for (int i = 0; i < THREADS + TASKS; i++) {
+        f[i] = (struct fighter){&a, i};
+        if (i < THREADS) {
+            CHECK_EQ(pthread_create(&t[i], NULL, fight_thread, &f[i]), 0);
+        } else {
+            GO(g, fight_task, &f[i]);
+        }
+    }
+    JOIN(g);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQ(covey_blocking(NULL, join_thread, &t[i]), 0);
+    }
+    CHECK_EQ(covey_waitgroup_wait(NULL, &a.spawned), 0);
+    for (int i = 0; i < 3; i++) {
+        while (covey_chan_try_recv(a.ch[i], &v) == 0) {
+            atomic_fetch_add(&a.received, v);
+        }
+        covey_chan_unref(a.ch[i]);
+    }
+    CHECK_EQ(atomic_load(&a.sent), atomic_load(&a.received));
+    CHECK_EQ(a.plain, atomic_load(&a.locked));
+    CHECK_EQ(atomic_load(&a.started), atomic_load(&a.ran));
+    CHECK(covey_mutex_try_lock(&a.mutex));
+    covey_mutex_unlock(&a.mutex);
+    CHECK(covey_rwmutex_try_lock(&a.rw));
+    covey_rwmutex_unlock(&a.rw);
+    CHECK(covey_sem_try_acquire(a.sem, 5));
+    covey_sem_release(a.sem, 5);
+    covey_sem_free(a.sem);
+}
+
+/* Threads that start tasks while runtimes come and go: started, or told that none is up. */
+
+struct coming {
+    atomic_int stop;
+    atomic_long started, ran, refused;
+};
+
+static void *start_for_ever(void *arg)
+{
+    struct coming *c = arg;
+
+    while (!atomic_load(&c->stop)) {
+        int rc = covey_go(count_up, &c->ran);
+
+        CHECK(rc == 0 || rc == COVEY_ECLOSED);
+        atomic_fetch_add(rc == 0 ? &c->started : &c->refused, 1);
+    }
+    return NULL;
+}
+
+static int short_run(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    return covey_sleep(ctx, 300 * COVEY_US);
+}
+
+STRESS_TEST(threads_start_tasks_while_runtimes_come_and_go)
+{
+    struct coming c = {0, 0, 0, 0};
+    pthread_t t[2];
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_create(&t[i], NULL, start_for_ever, &c), 0);
+    }
+    for (int i = 0; i < turns(100); i++) {
+        CHECK_EQ(covey_run(short_run, NULL), 0);
+    }
+    atomic_store(&c.stop, 1);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_join(t[i], NULL), 0);
+    }
+    CHECK_EQ(atomic_load(&c.started), atomic_load(&c.ran));
+    fprintf(stderr, "# %ld started, %ld refused\n", atomic_load(&c.started),
+            atomic_load(&c.refused));
+}
