@@ -57,26 +57,52 @@ struct dump {
     int64_t now;
 };
 
+/* A record's fields, copied while their owner may write them. */
+struct view {
+    uint64_t id;
+    const covey_site *site;
+    const void *object;
+    int64_t since;
+    unsigned state, reason;
+    char name[sizeof(((struct cvy_task *)0)->name)];
+};
+
+/* TSan would rightly call these races; each field is a moment's view, and the name's last byte is
+ * always 0. */
+__attribute__((no_sanitize("thread"), noinline)) static void look_at(const struct cvy_task *t,
+                                                                     struct view *v)
+{
+    v->id = t->id;
+    v->site = t->site;
+    v->object = cvy_load_relaxed(&t->wait_object);
+    v->since = cvy_load_relaxed(&t->wait_since);
+    v->state = cvy_load_relaxed(&t->state);
+    v->reason = cvy_load_relaxed(&t->reason);
+    for (size_t i = 0; i < sizeof(v->name); i++) {
+        v->name[i] = ((const volatile char *)t->name)[i];
+    }
+    v->name[sizeof(v->name) - 1] = '\0';
+}
+
 static bool dump_one(struct cvy_task *t, void *arg)
 {
     struct dump *d = arg;
-    unsigned state = cvy_load_relaxed(&t->state);
-    const covey_site *site = t->site;
+    struct view v;
 
-    (void)fprintf(d->out, "  task %llu \"%s\" %s", (unsigned long long)t->id, cvy_task_label(t),
-                  state <= CVY_TASK_WAITING ? states[state] : "?");
-    if (state == CVY_TASK_WAITING) {
-        unsigned reason = cvy_load_relaxed(&t->reason);
-        int64_t since = cvy_load_relaxed(&t->wait_since);
+    look_at(t, &v);
+    const char *label = v.name[0] ? v.name : v.site && v.site->name ? v.site->name : "task";
+    (void)fprintf(d->out, "  task %llu \"%s\" %s", (unsigned long long)v.id, label,
+                  v.state <= CVY_TASK_WAITING ? states[v.state] : "?");
+    if (v.state == CVY_TASK_WAITING) {
         (void)fprintf(d->out, " in %s %p",
-                      reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "?",
-                      (void *)(uintptr_t)cvy_load_relaxed(&t->wait_object));
-        if (since > 0 && d->now > since) {
-            (void)fprintf(d->out, " for %.3f s", (double)(d->now - since) / (double)COVEY_SEC);
+                      v.reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[v.reason] : "?",
+                      v.object);
+        if (v.since > 0 && d->now > v.since) {
+            (void)fprintf(d->out, " for %.3f s", (double)(d->now - v.since) / (double)COVEY_SEC);
         }
     }
-    if (site) {
-        (void)fprintf(d->out, ", started at %s:%d", site->file, site->line);
+    if (v.site) {
+        (void)fprintf(d->out, ", started at %s:%d", v.site->file, v.site->line);
     }
     (void)fputc('\n', d->out);
     return true;

@@ -298,7 +298,9 @@ void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
     *list = (struct cvy_wakelist){0};
     if (tasks.head) {
         cvy_global_push(cvy_runtime_get(), &tasks);
-    } else if (any && th->worker && cvy_load_relaxed(&th->runtime->idle_count) > 0) {
+    } else if (any && th->worker && cvy_load_relaxed(&th->runtime->idle_count) > 0 &&
+               (th->task != &th->self || cvy_runq_len(&th->worker->runq) > 1)) {
+        /* On the base a single task is what this worker runs next. */
         cvy_kick(th->runtime);
     }
 }

@@ -236,10 +236,11 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
         }
     }
     cvy_store_release(&cvy_fatal_hook, NULL);
+    /* Before the next runtime can start: io's tables go with the poller. */
+    cvy_poll_close(&rt->poll);
     cvy_store_seq_cst(&cvy_runtime_now, NULL);
     cvy_foreign_quiesce();
     memory_release(rt, has_discarded);
-    cvy_poll_close(&rt->poll);
     free(rt->workers);
     free(rt);
 }

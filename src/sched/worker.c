@@ -378,7 +378,9 @@ static struct cvy_task *find_work(struct cvy_thread *th, struct cvy_worker *w)
     for (;;) {
         struct cvy_task *t = look(th, w);
         bool is_spinner = false;
-        if (!t && rt->can_spin) {
+        /* Not while descriptors are waited for and nobody is in the poller: better be there. */
+        if (!t && rt->can_spin &&
+            (cvy_load_relaxed(&rt->fd_waiters) == 0 || cvy_load_relaxed(&rt->poll_deadline) != 0)) {
             uint32_t none = 0;
             is_spinner = cvy_cas_acquire(&rt->spinning, &none, 1);
             if (is_spinner) {
