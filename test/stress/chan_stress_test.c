@@ -197,14 +197,14 @@ static void exchange_round(covey_ctx *ctx, int round, bool disturb)
 
 STRESS_TASK_TEST(sends_and_receives_of_all_kinds_conserve_values)
 {
-    for (int round = 0; round < turns(8); round++) {
+    for (int round = 0; round < turns(10); round++) {
         exchange_round(ctx, round, false);
     }
 }
 
 STRESS_TASK_TEST(closing_and_cancelling_in_the_middle_conserve_values)
 {
-    for (int round = 0; round < turns(16); round++) {
+    for (int round = 0; round < turns(20); round++) {
         exchange_round(ctx, round, true);
     }
 }
@@ -250,7 +250,7 @@ STRESS_TASK_TEST(a_value_is_never_both_delivered_and_cancelled)
     uint64_t random = random_of(0);
     int met = 0;
 
-    for (int i = 0; i < turns(10000); i++) {
+    for (int i = 0; i < turns(100000); i++) {
         struct duel d = {.ch = covey_chan_new(sizeof(int), 0),
                          .ctx = covey_ctx_with_cancel(ctx),
                          .sent = 1,
@@ -318,7 +318,7 @@ STRESS_TASK_TEST(closing_under_full_load_conserves_values)
 {
     uint64_t random = random_of(0);
 
-    for (int i = 0; i < turns(100); i++) {
+    for (int i = 0; i < turns(1000); i++) {
         struct flood f = {.ch = covey_chan_new(sizeof(int), (size_t)random_below(&random, 5))};
         covey_group *g = covey_group_new(ctx);
 

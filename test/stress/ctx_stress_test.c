@@ -62,7 +62,7 @@ static int walk(covey_ctx *ctx, void *arg)
     uint64_t random = random_of(w->index);
 
     (void)ctx;
-    for (int i = 0; i < turns(1500); i++) {
+    for (int i = 0; i < turns(8000); i++) {
         covey_ctx *c = borrow(w->pool, random_below(&random, POOL)), *child;
         int err = covey_ctx_err(c);
 
@@ -77,6 +77,11 @@ static int walk(covey_ctx *ctx, void *arg)
             (void)covey_select(c, COVEY_DONE(c), COVEY_AFTER(20 * COVEY_US));
             break;
         default:
+            if (err && random_below(&random, 2)) { /* or there would be only done ones soon */
+                covey_ctx_unref(c);
+                c = NULL;
+                err = 0;
+            }
             child = derive(&random, c);
             if (err) { /* a done parent's child is done, unless it was cut off */
                 int64_t at;
@@ -136,7 +141,7 @@ STRESS_TASK_TEST(an_after_func_runs_or_is_stopped)
 {
     uint64_t random = random_of(0);
     atomic_int ran = 0;
-    int kept = 0, n = turns(5000);
+    int kept = 0, n = turns(100000);
 
     for (int i = 0; i < n; i++) {
         covey_ctx *p = covey_ctx_with_cancel(ctx);
@@ -234,7 +239,7 @@ STRESS_TASK_TEST(one_cancellation_wakes_waiters_of_every_kind)
 {
     uint64_t random = random_of(0);
 
-    for (int round = 0; round < turns(150); round++) {
+    for (int round = 0; round < turns(3000); round++) {
         enum { KINDS = 10, MEMBERS = 40 };
         struct crowd c = {.ctx = covey_ctx_with_cancel(ctx),
                           .ch = covey_chan_new(sizeof(int), 0),
@@ -278,15 +283,16 @@ STRESS_TASK_TEST(a_task_changes_contexts_at_every_wait)
 {
     uint64_t random = random_of(0);
     covey_chan *ch = covey_chan_new(sizeof(int), 0);
-    covey_ctx *kept[8] = {0};
+    covey_ctx *kept[8] = {0}, *parent;
 
-    for (int i = 0; i < turns(5000); i++) {
+    for (int i = 0; i < turns(20000); i++) {
         int k = random_below(&random, 8), rc;
 
         if (!kept[k] || covey_ctx_err(kept[k])) {
             covey_ctx_unref(kept[k]);
-            kept[k] =
-                covey_ctx_with_timeout(kept[(k + 1) % 8], random_below(&random, 500) * COVEY_US);
+            parent = kept[(k + 1) % 8];
+            kept[k] = covey_ctx_with_timeout(covey_ctx_err(parent) ? NULL : parent,
+                                             random_below(&random, 500) * COVEY_US);
         }
         rc = covey_select(kept[k], COVEY_RECV(ch, NULL),
                           COVEY_AFTER(random_below(&random, 30) * COVEY_US));

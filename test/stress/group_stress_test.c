@@ -70,7 +70,7 @@ STRESS_TASK_TEST(every_started_task_ended_when_wait_returns)
 {
     uint64_t random = random_of(0);
 
-    for (int i = 0; i < turns(120); i++) {
+    for (int i = 0; i < turns(800); i++) {
         struct world w = {0, 0};
         covey_group *g = covey_group_new(ctx);
         struct node root = {&w, g, random_next(&random), 5};
@@ -114,7 +114,7 @@ STRESS_TASK_TEST(wait_against_the_last_end)
 {
     uint64_t random = random_of(0);
 
-    for (int i = 0; i < turns(8000); i++) {
+    for (int i = 0; i < turns(80000); i++) {
         struct last l = {.group = covey_group_new(ctx)};
         covey_group *g = l.group;
 
@@ -152,7 +152,7 @@ STRESS_TASK_TEST(limits_failures_and_cancellation_at_once)
 {
     uint64_t random = random_of(0);
 
-    for (int i = 0; i < turns(250); i++) {
+    for (int i = 0; i < turns(1500); i++) {
         covey_error_list *list = covey_error_list_new();
         covey_group_options opts = {.limit = 1 + random_below(&random, 3), .errors = list};
         covey_group *g = covey_group_new_with(ctx, &opts), *other = covey_group_new(ctx);
@@ -193,7 +193,7 @@ STRESS_TASK_TEST(a_race_is_won_or_lost_by_all)
 {
     uint64_t random = random_of(0);
 
-    for (int i = 0; i < turns(400); i++) {
+    for (int i = 0; i < turns(2000); i++) {
         covey_error_list *list = covey_error_list_new();
         covey_group_options opts = {.policy = COVEY_FIRST_SUCCESS, .errors = list};
         covey_group *g = covey_group_new_with(ctx, &opts);

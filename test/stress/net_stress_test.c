@@ -46,7 +46,7 @@ static int use_server(covey_ctx *ctx, void *arg)
     uint64_t random = random_of(me->index);
 
     (void)ctx;
-    for (int i = 0; i < turns(40); i++) {
+    for (int i = 0; i < turns(200); i++) {
         covey_ctx *c = random_ctx(&random, NULL);
         covey_conn *conn = NULL;
         int rc = covey_dial(random_below(&random, 2) ? c : NULL, &conn, me->addr);
@@ -162,7 +162,7 @@ STRESS_TASK_TEST(connections_closed_under_those_inside)
     covey_listener *l = NULL;
 
     CHECK_EQ(covey_listen(&l, "tcp://127.0.0.1:0", NULL), 0);
-    for (int i = 0; i < turns(300); i++) {
+    for (int i = 0; i < turns(1000); i++) {
         struct torn far = {.listener = l}, near[3];
         covey_ctx *c = covey_ctx_with_cancel(ctx);
         covey_group *g = covey_group_new(NULL);
@@ -211,7 +211,7 @@ static int pipe_churn(covey_ctx *ctx, void *arg)
     uint64_t random = random_of(*(int *)arg);
 
     (void)ctx;
-    for (int i = 0; i < turns(400); i++) {
+    for (int i = 0; i < turns(2000); i++) {
         covey_ctx *c = random_ctx(&random, NULL);
         int p[2], rc;
         bool filled = random_below(&random, 2);

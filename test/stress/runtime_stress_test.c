@@ -97,7 +97,7 @@ static int nothing(covey_ctx *ctx, void *arg)
 
 STRESS_TEST(started_and_stopped_with_nothing_to_do)
 {
-    for (int i = 0; i < turns(1500); i++) {
+    for (int i = 0; i < turns(500); i++) {
         covey_options opts = {.workers = 1 + i % 9};
 
         CHECK_EQ(covey_run_with(&opts, nothing, NULL), 0);
@@ -136,7 +136,7 @@ STRESS_TASK_TEST(tasks_start_tasks_that_start_tasks)
     atomic_long alive = 0, total = 0;
     uint64_t random = random_of(0);
 
-    while (atomic_load(&total) < turns(30000)) {
+    while (atomic_load(&total) < turns(50000)) {
         struct spawn s = {&alive, &total, random_next(&random), 7};
 
         atomic_fetch_add(&alive, 1);
@@ -180,7 +180,7 @@ STRESS_TASK_TEST(stacks_of_all_sizes_come_and_go)
     covey_group_options opts = {.limit = 50};
     covey_group *g = covey_group_new_with(ctx, &opts);
 
-    for (int i = 0; i < turns(1500); i++) {
+    for (int i = 0; i < turns(20000); i++) {
         int depth = 1 + random_below(&random, 20);
         covey_task_options task = {.stack_size =
                                        (size_t)(64 + 64 * random_below(&random, 64)) * 1024,

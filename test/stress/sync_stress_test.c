@@ -59,7 +59,7 @@ static int mutex_task(covey_ctx *ctx, void *arg)
     uint64_t random = random_of(m->index);
 
     (void)ctx;
-    for (int i = 0; i < turns(700); i++) {
+    for (int i = 0; i < turns(1500); i++) {
         if (lock_somehow(m->s, &random) == 0) {
             m->s->plain++;
             atomic_fetch_add(&m->s->successes, 1);
@@ -87,7 +87,7 @@ static int rwmutex_task(covey_ctx *ctx, void *arg)
     uint64_t random = random_of(m->index);
 
     (void)ctx;
-    for (int i = 0; i < turns(700); i++) {
+    for (int i = 0; i < turns(1500); i++) {
         bool writes = random_below(&random, 4) == 0, has;
         covey_ctx *c = random_ctx(&random, NULL);
 
@@ -140,7 +140,7 @@ static int sem_task(covey_ctx *ctx, void *arg)
     uint64_t random = random_of(m->index);
 
     (void)ctx;
-    for (int i = 0; i < turns(700); i++) {
+    for (int i = 0; i < turns(1500); i++) {
         int64_t n = random_below(&random, 5) ? 1 + random_below(&random, 3)
                                              : 1 + random_below(&random, (int)s->permits);
         covey_ctx *c = random_ctx(&random, NULL);
@@ -181,7 +181,7 @@ static int token_put(covey_ctx *ctx, void *arg)
     struct tokens *t = arg;
 
     (void)ctx;
-    for (int i = 0; i < turns(2000); i++) {
+    for (int i = 0; i < turns(50000); i++) {
         covey_mutex_lock(&t->mutex);
         t->there++;
         t->put++;
@@ -302,7 +302,7 @@ STRESS_TASK_TEST(one_signal_against_one_cancellation_wakes_one_of_two)
 {
     uint64_t random = random_of(0);
 
-    for (int i = 0; i < turns(3000); i++) {
+    for (int i = 0; i < turns(30000); i++) {
         struct single s = {.ctx = covey_ctx_with_cancel(NULL), .stays = 1, .leaves = 1};
         covey_group *stayer = covey_group_new(NULL), *g = covey_group_new(NULL);
 
@@ -372,7 +372,7 @@ STRESS_TASK_TEST(the_last_done_against_waits_and_cancellation)
 {
     uint64_t random = random_of(0);
 
-    for (int i = 0; i < turns(1500); i++) {
+    for (int i = 0; i < turns(20000); i++) {
         struct count c = {.ctx = covey_ctx_with_cancel(NULL)};
         covey_group *g = covey_group_new(NULL);
         int n = 1 + random_below(&random, 4);

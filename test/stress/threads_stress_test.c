@@ -33,7 +33,7 @@ static void fight(struct fighter *f)
     struct arena *a = f->a;
     uint64_t random = random_of(f->index);
 
-    for (int i = 0; i < turns(500); i++) {
+    for (int i = 0; i < turns(5000); i++) {
         covey_chan *ch = a->ch[random_below(&random, 3)];
         covey_ctx *c = random_ctx(&random, NULL);
         covey_group *g;
@@ -206,7 +206,7 @@ STRESS_TEST(threads_start_tasks_while_runtimes_come_and_go)
     for (int i = 0; i < 2; i++) {
         CHECK_EQ(pthread_create(&t[i], NULL, start_for_ever, &c), 0);
     }
-    for (int i = 0; i < turns(100); i++) {
+    for (int i = 0; i < turns(50); i++) {
         CHECK_EQ(covey_run(short_run, NULL), 0);
     }
     atomic_store(&c.stop, 1);

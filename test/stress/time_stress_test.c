@@ -15,7 +15,7 @@ static int own_timers(covey_ctx *ctx, void *arg)
     bool armed = true;
 
     (void)ctx;
-    for (int i = 0; i < turns(1500); i++) {
+    for (int i = 0; i < turns(10000); i++) {
         int64_t ns = random_below(&random, 60) * COVEY_US;
 
         switch (random_below(&random, 4)) {
@@ -71,7 +71,7 @@ static int share_arm(covey_ctx *ctx, void *arg)
     uint64_t random = random_of((int)covey_task_id());
 
     (void)ctx;
-    for (int i = 0; i < turns(800); i++) {
+    for (int i = 0; i < turns(8000); i++) {
         if (random_below(&random, 4) == 0) {
             atomic_fetch_add(&s->kept, covey_timer_stop(s->timer));
         } else {
@@ -136,7 +136,7 @@ static int after_churn(covey_ctx *ctx, void *arg)
     uint64_t random = random_of((int)covey_task_id());
 
     (void)ctx;
-    for (int i = 0; i < turns(800); i++) {
+    for (int i = 0; i < turns(8000); i++) {
         covey_timer *t = covey_after_func(random_below(&random, 50) * COVEY_US, count_up, &a->ran);
         int due = 1;
 
@@ -174,7 +174,7 @@ static int sleep_churn(covey_ctx *ctx, void *arg)
 {
     uint64_t random = random_of(*(int *)arg);
 
-    for (int i = 0; i < turns(400); i++) {
+    for (int i = 0; i < turns(1000); i++) {
         int64_t ns = random_below(&random, 300) * COVEY_US, start = covey_now();
         covey_ctx *c = random_ctx(&random, ctx);
         covey_ticker *tick;
