@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * stack_overflow.c - a task recurses beyond its stack. */
+#include <covey.h>
+
+static int depth_limit = 1 << 30;
+
+__attribute__((noinline)) static int descend(int depth)
+{
+    volatile char frame[1000];
+
+    frame[depth % 1000] = 1;
+    return depth < depth_limit ? descend(depth + 1) + frame[(depth + 1) % 1000] : 0;
+}
+
+static int diver(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return descend(0);
+}
+
+static int first(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    (void)covey_group_go(g, diver, NULL);
+    return covey_group_wait(g);
+}
+
+int main(void)
+{
+    return covey_run(first, NULL);
+}
