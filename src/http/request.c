@@ -239,6 +239,20 @@ static int conclude(struct call *x)
     return code < 0 ? code : 0;
 }
 
+/* After a failure that is not the caller's: a stream's reader gets what came before it. */
+static int conclude_failed(struct call *x)
+{
+    struct cvy_http_transfer *t = x->transfer;
+
+    if (t->keep == CVY_HTTP_STREAM && t->fill.len > 0) {
+        int code = tell_piece(x, &t->fill);
+        if (code < 0) {
+            return code;
+        }
+    }
+    return name_failure(x->req->url, t->code, t->words);
+}
+
 /* ---- the call ---- */
 
 static struct cvy_http_transfer *take_transfer(struct covey_http_client *c)
@@ -276,8 +290,10 @@ static int run(struct call *x)
         return name_failure(x->req->url, code, "");
     }
     code = converse(x);
-    if (code == 0) {
-        code = t->code < 0 ? name_failure(x->req->url, t->code, t->words) : conclude(x);
+    if (code == 0 && t->code < 0) {
+        code = conclude_failed(x);
+    } else if (code == 0) {
+        code = conclude(x);
     }
     x->resp->len = t->received;
     int filled = fill_head(x, &t->figures);

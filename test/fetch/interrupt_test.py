@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""SIGINT and SIGTERM: the end comes within a second, and leaves nothing."""
+import os
+import resource
+import signal
+import subprocess
+import time
+
+from fetch_case import (COMMAND, Origin, PATIENCE, SANITIZED, Skip, check, check_eq, fetch, files,
+                        finish, main, start, status_field, wait_until, write)
+
+
+def interrupt(child, number=signal.SIGINT):
+    """Sends it; the result with the seconds from signal to exit."""
+    child.send_signal(number)
+    r = finish(child, 30)
+    print(f"# from signal to exit: {r.seconds * 1000:.0f} ms")
+    return r
+
+
+def test_five_thousand_in_flight():
+    n = 500 if SANITIZED else 5000
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < 2 * n + 200:
+        raise Skip(f"only {hard} open files are allowed")
+    with Origin() as o:
+        write("list", "\n".join(o.url(f"/delay/60000?{i}") for i in range(n + 1000)))
+        child = start("-i", "list", "-j", n, "-o", "d", "--stats")
+        # Both ends of a connection stand in the table; only the server's port is counted.
+        wait_until(lambda: o.connections() >= n, f"{n} connections", 60)
+        print(f"# {n} in flight: {status_field(child.pid, 'VmRSS') // 1024} MiB resident, "
+              f"{status_field(child.pid, 'Threads')} threads")
+        check(status_field(child.pid, "Threads") < 100)
+        r = interrupt(child).expect(130)
+        r.says("interrupted", " cancelled", "left behind: 0 threads, 0 descriptors")
+        check(r.seconds < 5 * PATIENCE, r.seconds, "s")  # the goal is 1 s on a quiet machine
+        wait_until(lambda: o.connections() == 0, "the connections' end")
+        check_eq(files(), ["list"])
+
+
+def test_growing_files_are_removed():
+    with Origin() as o:
+        write("list", "\n".join(o.url(f"/slow/100000000/1?{i}") for i in range(100)))
+        child = start("-i", "list", "-j", 100, "-o", "d", "--output-template", "{n}", o.url("/hello"))
+        wait_until(lambda: len(files("d")) == 100, "a hundred files")
+        wait_until(lambda: os.path.exists("d/1"), "the finished one")
+        r = interrupt(child).expect(130)
+        r.says("interrupted", "1 fetched")
+        check(r.seconds < 5 * PATIENCE, r.seconds, "s")
+        check_eq(files(), ["d/1", "list"])
+
+
+def test_sigterm_is_the_same():
+    with Origin() as o:
+        child = start("--discard", o.url("/delay/60000"))
+        wait_until(lambda: o.connections() == 1, "a connection")
+        interrupt(child, signal.SIGTERM).expect(130).says("interrupted", "1 cancelled")
+
+
+def test_waiting_for_the_list_ends():
+    child = start("--discard", "-i", "-", stdin=subprocess.PIPE)
+    wait_until(lambda: status_field(child.pid, "Threads") > 1, "the runtime")
+    time.sleep(0.1)
+    child.send_signal(signal.SIGINT)
+    child.wait(timeout=5 * PATIENCE)  # with its input still open
+    check_eq(child.returncode, 130)
+
+
+def test_a_full_pipe_does_not_hold_it_up():
+    with Origin() as o:
+        child = start(o.url("/bytes/1000000000"))
+        wait_until(lambda: o.connections() == 1, "a connection")
+        time.sleep(0.3)  # nobody reads: the pipe is full by now
+        child.send_signal(signal.SIGINT)
+        child.wait(timeout=5 * PATIENCE)
+        check_eq(child.returncode, 130)
+
+
+def test_a_full_pipe_of_results_does_not_hold_it_up():
+    with Origin() as o:
+        write("list", "\n".join(o.url(f"/bytes/1?{i}") for i in range(5000)))
+        child = start("--json", "--discard", "-i", "list")
+        time.sleep(0.5)
+        child.send_signal(signal.SIGINT)
+        child.wait(timeout=5 * PATIENCE)
+        check_eq(child.returncode, 130)
+
+
+def test_waiting_for_a_host_ends():
+    with Origin() as o:
+        write("list", "\n".join(o.url(f"/delay/60000?{i}") for i in range(1000)))
+        child = start("--per-host", 2, "-j", 50, "--discard", "-i", "list")
+        wait_until(lambda: o.connections() == 2, "two connections")
+        interrupt(child).expect(130).says(" cancelled")
+
+
+def test_a_terminal_sees_progress():
+    if not os.path.exists("/usr/bin/script"):
+        raise Skip("no script(1)")
+    with Origin() as o:
+        write("list", "\n".join(o.url(f"/delay/300?{i}") for i in range(40)))
+        text = subprocess.run(["script", "-qec", f"{COMMAND} fetch --discard -j 10 -i list", "/dev/null"],
+                              capture_output=True, stdin=subprocess.DEVNULL, check=True).stdout.decode()
+        check("/40 done, " in text and " in flight, 0 failed" in text, text)
+        check("\r\033[K" in text and text.count("covey: 40 transfers: 40 fetched") == 1, text)
+        r = fetch("--discard", "-j", 10, "-i", "list")
+        check("\r" not in r.err and "in flight" not in r.err, r)
+
+
+main(globals())
