@@ -9,8 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#define ERROR_PAGE_MAX ((uint64_t)64 << 10) /* more of it is not worth keeping the connection for  \
-                                             */
+#define ERROR_PAGE_MAX                                                                             \
+    ((uint64_t)64 << 10) /* more of it is not worth keeping the connection for                     \
+                          */
 
 /* "bytes 100-199/200" of a 206. False: not such a one. */
 static bool read_content_range(const char *text, uint64_t *from, uint64_t *total)

@@ -81,10 +81,8 @@ static int start(struct cvy_fetch *f, const char *url)
     if (!job) {
         return covey_errorf(-ENOMEM, "out of memory");
     }
-    atomic_fetch_add_explicit(&f->counts.started, 1, memory_order_relaxed);
     int code = covey_group_go(f->group, cvy_job_run, job);
     if (code < 0) {
-        atomic_fetch_sub_explicit(&f->counts.started, 1, memory_order_relaxed);
         free(job);
         return covey_errorf(code, "fetch %s: %s", url, covey_strerror(code));
     }
@@ -209,6 +207,22 @@ static void note_end(struct cvy_fetch *f)
     covey_http_client_stats_get(f->client, &f->client_stats);
 }
 
+/* The tasks that live besides this one, once those that are about to end have had their time. */
+static void count_tasks(struct cvy_fetch *f)
+{
+    covey_stats stats;
+
+    for (int i = 0; i < 100; i++) {
+        covey_stats_get(&stats);
+        f->tasks_ran = stats.tasks_started;
+        f->tasks_left = stats.tasks_started - stats.tasks_ended - 1;
+        if (f->tasks_left == 0) {
+            return;
+        }
+        (void)covey_sleep(NULL, 10 * COVEY_MS);
+    }
+}
+
 static int run(covey_ctx *root, void *arg)
 {
     static const int signals[] = {SIGINT, SIGTERM};
@@ -239,6 +253,9 @@ static int run(covey_ctx *root, void *arg)
     covey_http_client_free(f->client);
     covey_ctx_unref(f->ctx);
     covey_ctx_unref(interrupted);
+    if (o->stats) {
+        count_tasks(f);
+    }
     return code;
 }
 
@@ -286,9 +303,12 @@ static int status_of(const struct cvy_fetch *f)
     return f->counts.ended[CVY_FAILED] > 0 ? STATUS_FAILED : STATUS_OK;
 }
 
-static void tell_left(int descriptors_before)
+static void tell_left(const struct cvy_fetch *f, int descriptors_before)
 {
-    (void)fprintf(stderr, "covey: left behind: %d threads, %d descriptors\n",
+    (void)fprintf(stderr,
+                  "covey: %llu tasks ran; left behind: %llu tasks, %d threads, "
+                  "%d descriptors\n",
+                  (unsigned long long)f->tasks_ran, (unsigned long long)f->tasks_left,
                   cvy_threads_alive() - 1, cvy_descriptors_open() - descriptors_before);
 }
 
@@ -333,7 +353,7 @@ int cvy_fetch_main(int argc, char **argv)
         cvy_report_summary(&f, stderr);
     }
     if (f.options.stats) {
-        tell_left(descriptors);
+        tell_left(&f, descriptors);
     }
     status = status_of(&f);
     clean_up(&f);

@@ -22,6 +22,7 @@ enum cvy_outcome { CVY_FETCHED, CVY_SKIPPED, CVY_FAILED, CVY_CANCELED };
 /* Atomic, relaxed: they are counted, and order nothing. */
 struct cvy_fetch_counts {
     _Atomic uint64_t started, ended[CVY_CANCELED + 1]; /* by outcome */
+    _Atomic uint64_t running;                          /* not waiting for their host */
     _Atomic uint64_t bytes, retries;
     _Atomic bool is_list_read; /* started is the total */
 };
@@ -59,6 +60,7 @@ struct cvy_fetch {
     /* Set by the main task at its end. */
     bool was_interrupted, was_late;
     covey_http_client_stats client_stats;
+    uint64_t tasks_ran, tasks_left;
     int64_t took_ns;
 };
 

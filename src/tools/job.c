@@ -240,9 +240,12 @@ int cvy_job_run(covey_ctx *ctx, void *arg)
     struct cvy_host *host = NULL;
     struct cvy_result r = {0};
 
+    atomic_fetch_add_explicit(&f->counts.started, 1, memory_order_relaxed);
     int code = wait_for_turn(ctx, job, &host);
     if (code == 0) {
+        atomic_fetch_add_explicit(&f->counts.running, 1, memory_order_relaxed);
         transfer(ctx, job, &r);
+        atomic_fetch_sub_explicit(&f->counts.running, 1, memory_order_relaxed);
         if (f->turns) {
             covey_sem_release(f->turns, 1);
             cvy_host_release(&f->hosts, host);

@@ -147,7 +147,7 @@ static void draw(struct cvy_fetch *f, double rate)
     cvy_line_printf(&f->line, WIPE);
     size_t start = f->line.len;
     cvy_line_printf(&f->line, "%llu%s done, %llu in flight, %llu failed, %s, %s/s, %.1f s",
-                    (unsigned long long)ended, total, (unsigned long long)(started - ended),
+                    (unsigned long long)ended, total, (unsigned long long)count(&c->running),
                     (unsigned long long)failed,
                     cvy_bytes_text((double)count(&c->bytes), bytes, sizeof(bytes)),
                     cvy_bytes_text(rate, speed, sizeof(speed)),

@@ -176,7 +176,7 @@ def test_nothing_is_left_behind():
     with Origin() as o:
         urls = "\n".join(o.url(f"/delay/{i % 10}") for i in range(300))
         r = fetch("-i", "-", "-j", 50, "--discard", "--stats", data=urls.encode()).expect(0)
-        r.says("left behind: 0 threads, 0 descriptors")
+        r.says("left behind: 0 tasks, 0 threads, 0 descriptors")
 
 
 main(globals())
