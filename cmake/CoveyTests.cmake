@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Which tests there are. Labels: unit, conformance, stress, fault, crash, example, tool, fuzz, rules,
+# Which tests there are. Labels: unit, conformance, stress, fault, crash, example, fetch, fuzz, rules,
 # install.
 
 add_library(covey_harness STATIC test/harness/harness.c)
@@ -16,8 +16,7 @@ covey_suite(conformance SECONDS 600 WORKERS 1 2 8)
 covey_suite(stress SECONDS 900 WORKERS 1 2 8)
 covey_suite(fault SECONDS 300)
 if(covey_with_http)
-    covey_suite(http SECONDS 300)
-    covey_suite(tool SECONDS 300)
+    covey_suite(fetch SECONDS 300)
 endif()
 covey_crash_tests()
 covey_fuzz_replays()

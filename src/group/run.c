@@ -101,7 +101,8 @@ static int run_main(struct cvy_runtime *rt, const covey_site *site, covey_fn *fn
         return code;
     }
     while (!cvy_load_acquire(&m->has_ended)) {
-        cvy_futex_wait(&m->has_ended, 0, -1);
+        /* TSan holds signals back while a thread is in a raw system call: not for long, then. */
+        cvy_futex_wait(&m->has_ended, 0, CVY_TSAN ? 20 * COVEY_MS : -1);
     }
     return m->code;
 }

@@ -19,7 +19,7 @@
 
 #define NS_PER_SEC 1000000000
 
-bool cvy_fence_needed = true;
+atomic_bool cvy_fence_needed = true;
 
 int64_t cvy_clock_now(void)
 {
@@ -45,13 +45,15 @@ bool cvy_membarrier_init(void)
     bool works =
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
         syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
-    cvy_fence_needed = !works;
+    if (works) {
+        cvy_store_relaxed(&cvy_fence_needed, false);
+    }
     return works;
 }
 
 void cvy_membarrier(void)
 {
-    if (cvy_fence_needed) {
+    if (cvy_load_relaxed(&cvy_fence_needed)) {
         atomic_thread_fence(memory_order_seq_cst);
     } else {
         (void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);

@@ -20,13 +20,13 @@ void cvy_futex_wake(_Atomic uint32_t *word, int count);
  * the cheap half must be a real fence. */
 bool cvy_membarrier_init(void);
 void cvy_membarrier(void);
-extern bool cvy_fence_needed;
+extern atomic_bool cvy_fence_needed; /* relaxed: true until the kernel has agreed, never again */
 
 /* The cheap half: orders earlier stores before later loads as seen by who calls cvy_membarrier(). */
 static inline void cvy_light_fence(void)
 {
     cvy_compiler_fence();
-    if (cvy_unlikely(cvy_fence_needed)) {
+    if (cvy_unlikely(cvy_load_relaxed(&cvy_fence_needed))) {
         atomic_thread_fence(memory_order_seq_cst);
     }
 }

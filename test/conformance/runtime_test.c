@@ -514,7 +514,7 @@ static int nap(covey_ctx *ctx, void *arg)
 {
     (void)ctx;
     (void)arg;
-    return usleep(1000) == 0 ? 0 : -EINTR;
+    return usleep(1000) == 0 ? 0 : -EINTR; /* sleeps: a thread outside covey is late on purpose */
 }
 
 static int block_a_while(covey_ctx *ctx, void *arg)
@@ -759,7 +759,7 @@ static int wait_for_thread(covey_ctx *ctx, void *arg)
 
 static void *send_late(void *arg)
 {
-    (void)usleep(20000);
+    (void)usleep(20000); /* sleeps: a thread outside covey is late on purpose */
     CHECK_EQ(covey_chan_send(NULL, arg, NULL), 0);
     return NULL;
 }
@@ -778,7 +778,7 @@ TEST(waiting_for_another_thread_is_no_deadlock)
 static int late_sender(covey_ctx *ctx, void *arg)
 {
     (void)ctx;
-    (void)usleep(20000);
+    (void)usleep(20000); /* sleeps: a thread outside covey is late on purpose */
     return covey_chan_send(NULL, arg, NULL);
 }
 
