@@ -19,8 +19,8 @@ COVEY_BEGIN
  * and receiver meet). Returns an owned reference; NULL: out of memory. */
 COVEY_API covey_chan *covey_chan_new(size_t elem_size, size_t capacity);
 
-/* Copies *elem in (elem may be NULL when elem_size is 0). May switch. 0; COVEY_ECLOSED: closed, also
- * while it waited; COVEY_ECANCELED, COVEY_EDEADLINE: ctx is done and nothing was sent. */
+/* Copies *elem in (elem may be NULL when elem_size is 0). May switch. 0; COVEY_ECLOSED: closed,
+ * also while it waited; COVEY_ECANCELED, COVEY_EDEADLINE: ctx is done and nothing was sent. */
 COVEY_API int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem);
 
 /* Copies one element to *elem (NULL: drops it). May switch. 0; COVEY_ECLOSED once closed and

@@ -7,10 +7,10 @@
  * its error and has no effect, even if it could complete at once; when an operation and the end of
  * its context come together while it waits, one of the two happened and the other did not.
  *
- * A context is shared: it has references that users hold (covey_ctx_ref, and one for its maker). When the last of
- * them goes, a cancellable context is cancelled; children's holds do not count. Each
- * covey_ctx_with_* returns an owned reference that covey_ctx_unref() must drop, and needs only to be
- * given a parent that is alive during the call; a NULL parent is the background context.
+ * A context is shared: it has references that users hold (covey_ctx_ref, and one for its maker).
+ * When the last of them goes, a cancellable context is cancelled; children's holds do not count.
+ * Each covey_ctx_with_* returns an owned reference that covey_ctx_unref() must drop, and needs only
+ * to be given a parent that is alive during the call; a NULL parent is the background context.
  *
  * Lack of memory gives a context that is already done, with the cause -ENOMEM: never NULL, which
  * would mean the opposite. Any thread may call everything here; nothing here switches tasks. */
@@ -26,7 +26,8 @@ COVEY_API covey_ctx *covey_ctx_background(void);
 
 COVEY_API covey_ctx *covey_ctx_with_cancel(covey_ctx *parent);
 /* Done with COVEY_EDEADLINE ns from now; at once if ns <= 0. An earlier deadline of the parent's
- * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". Needs a runtime. */
+ * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". Needs a runtime.
+ */
 COVEY_API covey_ctx *covey_ctx_with_timeout(covey_ctx *parent, int64_t ns);
 COVEY_API covey_ctx *covey_ctx_with_timeout_at(const covey_site *site, covey_ctx *parent,
                                                int64_t ns);
@@ -74,8 +75,9 @@ COVEY_API bool covey_ctx_deadline(covey_ctx *ctx, int64_t *at_ns);
 /* The value under key of the nearest context that has one, else NULL. */
 COVEY_API void *covey_ctx_value(covey_ctx *ctx, const void *key);
 
-/* context.AfterFunc: once ctx is done, fn(root context, arg) runs in a task of its own in the root group.
- * Returns an owned handle for covey_stop_call(), or NULL: out of memory, or no runtime is up. */
+/* context.AfterFunc: once ctx is done, fn(root context, arg) runs in a task of its own in the root
+ * group. Returns an owned handle for covey_stop_call(), or NULL: out of memory, or no runtime is
+ * up. */
 typedef struct covey_stop covey_stop;
 COVEY_API covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg);
 /* True: it kept fn from running. False: fn was started (or has ended). Frees s either way. */

@@ -3,7 +3,8 @@
  * golang.org/x/sync/errgroup, with the scope rule of Trio's nurseries.
  *
  * The task that opened a group waits for it before it returns; a task that ends with a group still
- * open is a fatal error that names the task and the line. Any task may start tasks in it and cancel it. */
+ * open is a fatal error that names the task and the line. Any task may start tasks in it and cancel
+ * it. */
 #ifndef COVEY_GROUP_H
 #define COVEY_GROUP_H
 
@@ -45,10 +46,11 @@ COVEY_API covey_group *covey_group_new_at(const covey_site *site, covey_ctx *par
 /* The group's context; lives as long as the group (take a reference to keep it). */
 COVEY_API covey_ctx *covey_group_ctx(covey_group *g);
 
-/* Starts fn(group's context, arg) as a task of g. While the limit is reached it waits its turn, first come first
- * served, and may switch; it never drops a task: on a group whose context is done the limit no
- * longer holds and the task runs and sees a done context, so that an argument it owns is released.
- * 0; -ENOMEM (nothing was started); -EINVAL: options out of range; COVEY_ECLOSED: no runtime is up. */
+/* Starts fn(group's context, arg) as a task of g. While the limit is reached it waits its turn,
+ * first come first served, and may switch; it never drops a task: on a group whose context is done
+ * the limit no longer holds and the task runs and sees a done context, so that an argument it owns
+ * is released. 0; -ENOMEM (nothing was started); -EINVAL: options out of range; COVEY_ECLOSED: no
+ * runtime is up. */
 COVEY_API int covey_group_go(covey_group *g, covey_fn *fn, void *arg);
 COVEY_API int covey_group_go_with(covey_group *g, const covey_task_options *opts, covey_fn *fn,
                                   void *arg);
@@ -80,14 +82,14 @@ COVEY_API int covey_group_try_go_copy_at(const covey_site *site, covey_group *g,
  * waiting starts in if it grew. Does not switch. */
 COVEY_API void covey_group_set_limit(covey_group *g, int limit);
 
-/* Cancels the group's context: tasks see COVEY_ECANCELED and this cause (0: COVEY_ECANCELED). It is no
- * failure of the group. Does not switch. */
+/* Cancels the group's context: tasks see COVEY_ECANCELED and this cause (0: COVEY_ECANCELED). It is
+ * no failure of the group. Does not switch. */
 COVEY_API void covey_group_cancel(covey_group *g, int cause);
 
 /* Waits until every task of g has ended, frees g (and cancels its context), and returns the first
  * negative code by the policy, with its message; 0 if there was none, also when the group was
- * cancelled. A first-success group gives 0 once one task succeeded, else the first error. May switch. Takes no context:
- * a join is never abandoned; cancel the group to hurry it. */
+ * cancelled. A first-success group gives 0 once one task succeeded, else the first error. May
+ * switch. Takes no context: a join is never abandoned; cancel the group to hurry it. */
 COVEY_API int covey_group_wait(covey_group *g);
 
 COVEY_END

@@ -5,11 +5,11 @@
  * "tcp://127.0.0.1:0" (any free port), "unix:///run/x.sock", "unix://@name" (abstract).
  *
  * On a connection one task may read while another writes; two readers, or two writers, take turns
- * call by call. Any thread may call. What takes a context may switch, and returns COVEY_ECANCELED or
- * COVEY_EDEADLINE as soon as it is done; COVEY_ECLOSED once the object was closed here, also while
- * it waited. Errors of the network are -errno: -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -EPIPE
- * (a peer that went away; no SIGPIPE is raised), -ETIMEDOUT (the kernel's own). Messages name the
- * address. */
+ * call by call. Any thread may call. What takes a context may switch, and returns COVEY_ECANCELED
+ * or COVEY_EDEADLINE as soon as it is done; COVEY_ECLOSED once the object was closed here, also
+ * while it waited. Errors of the network are -errno: -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH,
+ * -EPIPE (a peer that went away; no SIGPIPE is raised), -ETIMEDOUT (the kernel's own). Messages
+ * name the address. */
 #ifndef COVEY_NET_H
 #define COVEY_NET_H
 
@@ -23,9 +23,9 @@ typedef struct covey_listener covey_listener;
 typedef struct covey_conn covey_conn;
 
 typedef struct covey_listen_options {
-    int backlog;       /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
-    bool reuse_port;   /* SO_REUSEPORT */
-    bool v6_only;      /* IPV6_V6ONLY */
+    int backlog;        /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
+    bool reuse_port;    /* SO_REUSEPORT */
+    bool v6_only;       /* IPV6_V6ONLY */
     unsigned unix_mode; /* file mode of a Unix socket; 0: 0600 */
 } covey_listen_options;
 
@@ -44,8 +44,9 @@ COVEY_API void covey_listener_close(covey_listener *l);
 COVEY_API int covey_accept(covey_ctx *ctx, covey_listener *l, covey_conn **c);
 
 /* Resolves off the workers; tries the addresses in turn, starting the next, of the other family
- * first, when one takes longer than 250 ms (RFC 8305). The first that connects wins and the others are closed; if none
- * does, the first failure is returned. COVEY_EDNS: the name does not resolve. */
+ * first, when one takes longer than 250 ms (RFC 8305). The first that connects wins and the others
+ * are closed; if none does, the first failure is returned. COVEY_EDNS: the name does not resolve.
+ */
 COVEY_API int covey_dial(covey_ctx *ctx, covey_conn **c, const char *addr);
 
 /* What has come, at least one byte, at most len (0 if len is 0). 0: end of stream. */

@@ -46,14 +46,15 @@ COVEY_API void covey_waitgroup_add(covey_waitgroup *wg, int n);
 COVEY_API void covey_waitgroup_done(covey_waitgroup *wg);
 /* 0; COVEY_ECANCELED, COVEY_EDEADLINE. May switch. */
 COVEY_API int covey_waitgroup_wait(covey_ctx *ctx, covey_waitgroup *wg);
-/* Go 1.25's WaitGroup.Go: adds 1, starts fn as a detached task under the root context, and counts it done at its end.
- * The codes of covey_go(); on failure nothing was added. */
+/* Go 1.25's WaitGroup.Go: adds 1, starts fn as a detached task under the root context, and counts
+ * it done at its end. The codes of covey_go(); on failure nothing was added. */
 COVEY_API int covey_waitgroup_go(covey_waitgroup *wg, covey_fn *fn, void *arg);
 COVEY_API int covey_waitgroup_go_at(const covey_site *site, covey_waitgroup *wg, covey_fn *fn,
                                     void *arg);
 #define covey_waitgroup_go(wg, fn, arg) covey_waitgroup_go_at(COVEY_SITE(#fn), (wg), (fn), (arg))
 
-/* fn(arg) runs once; whoever calls meanwhile waits for its end, which happens before their return. */
+/* fn(arg) runs once; whoever calls meanwhile waits for its end, which happens before their return.
+ */
 typedef struct covey_once_flag {
     uint32_t state_;
 } covey_once_flag;

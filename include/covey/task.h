@@ -17,10 +17,11 @@ COVEY_BEGIN
 
 typedef struct covey_task_options {
     const char *name;  /* copied, cut at 31 bytes; default: fn's name as written */
-    size_t stack_size; /* bytes of address space, committed on touch; 0: the runtime's; at most 1 GiB */
-    bool compact;      /* a 2 KiB stack (stack_size up to 4 KiB) from a packed slab: no guard page, a
-                          canary checked at each switch. For leaf tasks that mostly wait. */
-    bool pinned;       /* never leaves the OS thread that first runs it */
+    size_t stack_size; /* bytes of address space, committed on touch; 0: the runtime's; at most 1
+                          GiB */
+    bool compact; /* a 2 KiB stack (stack_size up to 4 KiB) from a packed slab: no guard page, a
+                     canary checked at each switch. For leaf tasks that mostly wait. */
+    bool pinned;  /* never leaves the OS thread that first runs it */
 } covey_task_options;
 
 /* Starts fn(ctx, arg) as a detached task under the root context. arg is borrowed until fn returns.
@@ -34,7 +35,8 @@ COVEY_API int covey_go_at(const covey_site *site, const covey_task_options *opts
 COVEY_API int covey_go_with(const covey_task_options *opts, covey_fn *fn, void *arg);
 
 /* The same; fn's arg points to a copy of len bytes, aligned for any type, that lives as long as the
- * task. No malloc up to 64 bytes, and no variable shared by accident between the turns of a loop. */
+ * task. No malloc up to 64 bytes, and no variable shared by accident between the turns of a loop.
+ */
 COVEY_API int covey_go_copy(covey_fn *fn, const void *arg, size_t len);
 COVEY_API int covey_go_copy_at(const covey_site *site, const covey_task_options *opts, covey_fn *fn,
                                const void *arg, size_t len);

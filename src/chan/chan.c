@@ -460,8 +460,8 @@ static bool recv_try_now(const covey_case *c, struct cvy_wakelist *list, int *re
 {
     covey_chan *ch = c->object;
 
-    if (!ch || (cvy_load_relaxed(&ch->len) == 0 && !cvy_load_relaxed(&ch->is_closed) &&
-                !CVY_TSAN && is_empty_hint(&ch->senders))) {
+    if (!ch || (cvy_load_relaxed(&ch->len) == 0 && !cvy_load_relaxed(&ch->is_closed) && !CVY_TSAN &&
+                is_empty_hint(&ch->senders))) {
         return false;
     }
     cvy_lock(&ch->lock);

@@ -7,7 +7,8 @@
 
 #include <covey/group.h>
 
-/* Adds a copy of the message. Without memory for the entry it counts in len but reads as -ENOMEM. */
+/* Adds a copy of the message. Without memory for the entry it counts in len but reads as -ENOMEM.
+ */
 void cvy_error_list_add(covey_error_list *l, const struct cvy_message *m);
 
 #endif

@@ -279,8 +279,7 @@ int covey_group_try_go_at(const covey_site *site, covey_group *g, covey_fn *fn, 
 int covey_group_try_go_copy_at(const covey_site *site, covey_group *g, covey_fn *fn,
                                const void *arg, size_t len)
 {
-    struct cvy_start s = {
-        .site = site, .fn = fn, .copy = arg, .copy_len = len, .has_copy = true};
+    struct cvy_start s = {.site = site, .fn = fn, .copy = arg, .copy_len = len, .has_copy = true};
     return group_start(g, &s, false);
 }
 

@@ -51,8 +51,6 @@ struct cvy_stack *cvy_stack_take(struct cvy_stack_pool *p, unsigned class_index,
 /* Takes a chain back. */
 void cvy_stack_give(struct cvy_stack_pool *p, struct cvy_stack *first, struct cvy_stack *last,
                     size_t count);
-/* Gives the pages of free stacks back to the kernel, at most budget stacks; how many it did. */
-size_t cvy_stack_trim(struct cvy_stack_pool *p, size_t budget);
 /* "MADV_GUARD_INSTALL", "mprotect" or "canary". */
 const char *cvy_stack_guard_name(const struct cvy_stack_pool *p);
 

@@ -42,9 +42,8 @@ void cvy_futex_wake(_Atomic uint32_t *word, int count)
 
 bool cvy_membarrier_init(void)
 {
-    bool works =
-        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
-        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+    bool works = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0 &&
+                 syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
     if (works) {
         cvy_store_relaxed(&cvy_fence_needed, false);
     }

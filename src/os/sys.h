@@ -22,7 +22,8 @@ bool cvy_membarrier_init(void);
 void cvy_membarrier(void);
 extern atomic_bool cvy_fence_needed; /* relaxed: true until the kernel has agreed, never again */
 
-/* The cheap half: orders earlier stores before later loads as seen by who calls cvy_membarrier(). */
+/* The cheap half: orders earlier stores before later loads as seen by who calls cvy_membarrier().
+ */
 static inline void cvy_light_fence(void)
 {
     cvy_compiler_fence();

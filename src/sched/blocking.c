@@ -138,8 +138,7 @@ int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job)
     int code = 0;
 
     (void)pthread_mutex_lock(&p->mutex);
-    if (p->idle <= p->queued && p->threads < THREADS_MAX && !thread_add(rt, p) &&
-        p->threads == 0) {
+    if (p->idle <= p->queued && p->threads < THREADS_MAX && !thread_add(rt, p) && p->threads == 0) {
         code = -EAGAIN;
     } else {
         job->next = NULL;

@@ -177,11 +177,10 @@ static void wake_waiters(struct cvy_cancel *c, struct cvy_wakelist *list)
         struct cvy_waiter *w = CVY_CONTAINER_OF(n, struct cvy_waiter, node);
         uint32_t open_ctx = CVY_CLAIM_OPEN_CTX;
         /* A standing registration counts only for a wait that is under this context. */
-        bool claimed =
-            w->index == CVY_INDEX_CTX
-                ? cvy_cas_acq_rel(&w->task->claim, &open_ctx,
-                                  CVY_CLAIM_TAKEN | CVY_INDEX_CTX << CVY_CLAIM_SHIFT)
-                : cvy_claim(w->task, w->index);
+        bool claimed = w->index == CVY_INDEX_CTX
+                           ? cvy_cas_acq_rel(&w->task->claim, &open_ctx,
+                                             CVY_CLAIM_TAKEN | CVY_INDEX_CTX << CVY_CLAIM_SHIFT)
+                           : cvy_claim(w->task, w->index);
         if (claimed) {
             cvy_wakelist_add(list, w->task);
         }

@@ -76,10 +76,11 @@ static inline bool cvy_ctx_is_exhausted(covey_ctx *ctx)
     return c && !c->free_fn;
 }
 
-/* One hold and one user reference; holds the parent. The caller has set parent, above and free_fn. */
+/* One hold and one user reference; holds the parent. The caller has set parent, above and free_fn.
+ */
 void cvy_cancel_init(struct cvy_cancel *c);
-/* Makes it one that can be done: enters the list of above, or is done at once if that is. The caller has set
- * deadline (CVY_NEVER: none), site and timeout_ns. */
+/* Makes it one that can be done: enters the list of above, or is done at once if that is. The
+ * caller has set deadline (CVY_NEVER: none), site and timeout_ns. */
 void cvy_cancel_attach(struct cvy_cancel *c, struct cvy_thread *th);
 void cvy_cancel_hold(struct cvy_cancel *c);
 void cvy_cancel_unhold(struct cvy_cancel *c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * fork.c - after a fork the child has one thread and none of the runtime's: a covey call in it (exec
- * aside) is told as what it is, instead of waiting for threads that do not exist. */
+ * fork.c - after a fork the child has one thread and none of the runtime's: a covey call in it
+ * (exec aside) is told as what it is, instead of waiting for threads that do not exist. */
 #include "sched/worker.h"
 
 static atomic_bool is_forked_child;

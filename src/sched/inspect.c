@@ -28,8 +28,9 @@ static const char *const reasons[] = {
 };
 
 static const char *const states[] = {
-    [CVY_TASK_FREE] = "free",       [CVY_TASK_NEW] = "new",         [CVY_TASK_RUNNABLE] = "runnable",
-    [CVY_TASK_RUNNING] = "running", [CVY_TASK_WAITING] = "waiting",
+    [CVY_TASK_FREE] = "free",         [CVY_TASK_NEW] = "new",
+    [CVY_TASK_RUNNABLE] = "runnable", [CVY_TASK_RUNNING] = "running",
+    [CVY_TASK_WAITING] = "waiting",
 };
 
 size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, void *arg), void *arg)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * lot.h - the parking lot: waiters of the zero-initialised words of sync/, hashed by address.
  *
- * The words themselves hold only a bit that says "somebody waits". A waiter's elem is the address. */
+ * The words themselves hold only a bit that says "somebody waits". A waiter's elem is the address.
+ */
 #ifndef CVY_SCHED_LOT_H
 #define CVY_SCHED_LOT_H
 
@@ -9,7 +10,7 @@
 
 struct cvy_lot {
     _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_LOT */
-    struct cvy_node waiters;                       /* first come first; several addresses share it */
+    struct cvy_node waiters; /* first come first; several addresses share it */
 };
 
 /* The lot of address, locked. */
@@ -22,7 +23,8 @@ static inline void cvy_lot_unlock(struct cvy_lot *lot)
 struct cvy_waiter *cvy_lot_first(struct cvy_lot *lot, const void *address);
 /* The first that could be claimed, out of the queue; NULL: none. */
 struct cvy_waiter *cvy_lot_claim(struct cvy_lot *lot, const void *address);
-/* Waits; the lot is locked and comes back unlocked. As cvy_wait_in(). is_front: has waited before. */
+/* Waits; the lot is locked and comes back unlocked. As cvy_wait_in(). is_front: has waited before.
+ */
 int cvy_lot_wait(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lot *lot, const void *address,
                  struct cvy_waiter *wr, bool is_front, enum cvy_reason reason);
 

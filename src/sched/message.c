@@ -15,14 +15,10 @@ static const struct {
     int code;
     const char *text;
 } own_codes[] = {
-    {COVEY_ECANCELED, "canceled"},
-    {COVEY_EDEADLINE, "deadline exceeded"},
-    {COVEY_ECLOSED, "closed"},
-    {COVEY_EOPEN, "circuit breaker is open"},
-    {COVEY_ELOST, "lease was lost"},
-    {COVEY_EDNS, "name does not resolve"},
-    {COVEY_ETOOLARGE, "too large"},
-    {COVEY_EPROTO, "protocol error"},
+    {COVEY_ECANCELED, "canceled"},   {COVEY_EDEADLINE, "deadline exceeded"},
+    {COVEY_ECLOSED, "closed"},       {COVEY_EOPEN, "circuit breaker is open"},
+    {COVEY_ELOST, "lease was lost"}, {COVEY_EDNS, "name does not resolve"},
+    {COVEY_ETOOLARGE, "too large"},  {COVEY_EPROTO, "protocol error"},
     {COVEY_ETLS, "TLS error"},
 };
 
@@ -31,13 +27,20 @@ static const struct {
     int code;
     const char *text;
 } network_codes[] = {
-    {-ECONNREFUSED, "connection refused"},     {-ECONNRESET, "connection reset by peer"},
-    {-ETIMEDOUT, "connection timed out"},      {-EHOSTUNREACH, "no route to host"},
-    {-EADDRINUSE, "address already in use"},   {-ENETUNREACH, "network is unreachable"},
-    {-EAGAIN, "would block"},                  {-ENOMEM, "out of memory"},
-    {-EINVAL, "invalid argument"},             {-EMFILE, "too many open files"},
-    {-ENOENT, "no such file or directory"},    {-EACCES, "permission denied"},
-    {-ENOSPC, "no space left on device"},      {-EINTR, "interrupted"},
+    {-ECONNREFUSED, "connection refused"},
+    {-ECONNRESET, "connection reset by peer"},
+    {-ETIMEDOUT, "connection timed out"},
+    {-EHOSTUNREACH, "no route to host"},
+    {-EADDRINUSE, "address already in use"},
+    {-ENETUNREACH, "network is unreachable"},
+    {-EAGAIN, "would block"},
+    {-ENOMEM, "out of memory"},
+    {-EINVAL, "invalid argument"},
+    {-EMFILE, "too many open files"},
+    {-ENOENT, "no such file or directory"},
+    {-EACCES, "permission denied"},
+    {-ENOSPC, "no space left on device"},
+    {-EINTR, "interrupted"},
 };
 
 const char *covey_strerror(int code)

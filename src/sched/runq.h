@@ -2,8 +2,8 @@
  * runq.h - a worker's run queue: a fixed ring; the owner pushes and pops, others steal half.
  *
  * head: moved by compare-and-swap by whoever takes (a plain store when there is only one worker).
- * tail: moved by the owner alone. Invariant: tail - head <= CVY_RUNQ_SIZE. A slot is read before the
- * head moves past it, so a taker that loses the race discards what it read. */
+ * tail: moved by the owner alone. Invariant: tail - head <= CVY_RUNQ_SIZE. A slot is read before
+ * the head moves past it, so a taker that loses the race discards what it read. */
 #ifndef CVY_SCHED_RUNQ_H
 #define CVY_SCHED_RUNQ_H
 

@@ -94,8 +94,8 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
         goto fail_poll;
     }
     /* Release: all of the above, to cvy_runtime_get(). */
-    if (!atomic_compare_exchange_strong_explicit(&cvy_runtime_now, &none, rt,
-                                                 memory_order_acq_rel, memory_order_relaxed)) {
+    if (!atomic_compare_exchange_strong_explicit(&cvy_runtime_now, &none, rt, memory_order_acq_rel,
+                                                 memory_order_relaxed)) {
         code = -EBUSY;
         goto fail_blocking;
     }

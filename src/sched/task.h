@@ -57,8 +57,8 @@ struct cvy_message {
     int64_t timeout_ns;
 };
 
-/* One place in one queue. Guarded by the queue's lock; lives in the waiting call's frame, which does
- * not return before it has left the queue. */
+/* One place in one queue. Guarded by the queue's lock; lives in the waiting call's frame, which
+ * does not return before it has left the queue. */
 struct cvy_waiter {
     struct cvy_node node; /* next is NULL while it is in no queue */
     struct cvy_task *task;
@@ -95,7 +95,7 @@ struct cvy_task {
     void *owner;
     const covey_site *site;
     char name[32]; /* empty: site->name */
-    void *copy; /* owned argument copy too large for small */
+    void *copy;    /* owned argument copy too large for small */
     uint64_t id;
     uint8_t stack_class;
     bool is_foreign;
@@ -119,7 +119,7 @@ struct cvy_task {
 
 /* What a task must close before it ends; a group has one. */
 struct cvy_scope {
-    struct cvy_node node; /* in its opener's scopes; owned by the opener */
+    struct cvy_node node;    /* in its opener's scopes; owned by the opener */
     struct cvy_task *opener; /* NULL: a plain thread, which is not checked */
     const covey_site *site;
 };

@@ -31,10 +31,10 @@ typedef void cvy_timer_fn(struct cvy_timer *t, struct cvy_wakelist *list);
 
 struct cvy_timer {
     struct cvy_wheel_timer entry;
-    struct cvy_timers *_Atomic home; /* relaxed: who may cancel knows of the add by other means */
-    struct cvy_task *task;    /* wait timer: whom to claim ... */
-    int32_t index;            /* ... with this outcome */
-    cvy_timer_fn *call;       /* call timer */
+    struct cvy_timers *_Atomic home;   /* relaxed: who may cancel knows of the add by other means */
+    struct cvy_task *task;             /* wait timer: whom to claim ... */
+    int32_t index;                     /* ... with this outcome */
+    cvy_timer_fn *call;                /* call timer */
     void (*drop)(struct cvy_timer *t); /* the runtime ends before it fired; may be NULL */
 };
 

@@ -66,7 +66,8 @@ static inline void cvy_waitq_remove(struct cvy_waiter *w)
     }
 }
 
-/* 0, or the error of a context that is done (with its message set): every blocking call starts so. */
+/* 0, or the error of a context that is done (with its message set): every blocking call starts so.
+ */
 int cvy_ctx_check_slow(struct cvy_task *t, struct cvy_cancel *c);
 static inline int cvy_ctx_check(struct cvy_task *t, covey_ctx *ctx)
 {
@@ -84,8 +85,8 @@ int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason r
                       const void *object);
 
 /* The commonest wait, one queue under one lock: called with the lock held and nothing to be had;
- * enters wr in q, unlocks, parks. 0: woken by the queue (wr->result says how); else the context's error, and
- * wr is out of the queue. */
+ * enters wr in q, unlocks, parks. 0: woken by the queue (wr->result says how); else the context's
+ * error, and wr is out of the queue. */
 int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,
                 struct cvy_waiter *wr, enum cvy_reason reason, const void *object);
 

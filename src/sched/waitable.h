@@ -13,8 +13,8 @@
 
 struct covey_waitable {
     enum cvy_rank rank; /* of the lock */
-    /* The lock that guards the queue; NULL: the case can never run and is left out. May allocate: *code is set
-     * to a negative code if that, or the object, fails. Called once a select. */
+    /* The lock that guards the queue; NULL: the case can never run and is left out. May allocate:
+     * *code is set to a negative code if that, or the object, fails. Called once a select. */
     struct cvy_lock *(*lock)(const covey_case *c, int *code);
     /* Does the case now if it can, taking the lock by itself. True: done, *result is 0 or the
      * negative code that the select returns. Called in random order, without locks. */

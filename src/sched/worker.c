@@ -112,8 +112,7 @@ static void thread_sleep(struct cvy_thread *th)
 void cvy_kick(struct cvy_runtime *rt)
 {
     cvy_lock(&rt->lock);
-    struct cvy_worker *w =
-        cvy_load_relaxed(&rt->spinning) == 0 ? idle_pop_locked(rt) : NULL;
+    struct cvy_worker *w = cvy_load_relaxed(&rt->spinning) == 0 ? idle_pop_locked(rt) : NULL;
     if (!w) {
         cvy_unlock(&rt->lock);
         return;
@@ -213,7 +212,8 @@ static struct cvy_task *steal(struct cvy_worker *w)
     uint32_t start = cvy_rand_below(&w->rand, (uint32_t)rt->worker_count);
 
     for (int i = 0; i < rt->worker_count; i++) {
-        struct cvy_worker *victim = &rt->workers[(start + (uint32_t)i) % (uint32_t)rt->worker_count];
+        struct cvy_worker *victim =
+            &rt->workers[(start + (uint32_t)i) % (uint32_t)rt->worker_count];
         if (victim == w || cvy_runq_len(&victim->runq) == 0) {
             continue;
         }
@@ -304,7 +304,8 @@ static void idle_in_poller(struct cvy_worker *w, struct cvy_wakelist *list)
     struct cvy_runtime *rt = w->runtime;
     int64_t deadline = next_timer(rt);
 
-    /* Announce the deadline, then look again: a timer added in between either sees it or is seen. */
+    /* Announce the deadline, then look again: a timer added in between either sees it or is seen.
+     */
     cvy_store_seq_cst(&rt->poll_deadline, deadline);
     int64_t again = next_timer(rt);
     deadline = again < deadline ? again : deadline;

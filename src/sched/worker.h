@@ -33,7 +33,7 @@ struct cvy_runtime;
 struct cvy_worker {
     struct cvy_task *_Atomic slot; /* the task woken last; relaxed: only the owner and dumps look */
     uint32_t slot_runs;            /* how often in a row the slot went first */
-    uint32_t turns_to_check;       /* switches until the base looks at clock, poller, global queue */
+    uint32_t turns_to_check; /* switches until the base looks at clock, poller, global queue */
     uint32_t check_every;
     int64_t checked_at;
     _Atomic uint32_t turns; /* switches; the watchdog compares */
@@ -61,8 +61,8 @@ struct cvy_worker {
 };
 
 struct cvy_thread {
-    struct cvy_worker *worker; /* NULL: spare, plain thread, or lost to the watchdog */
-    struct cvy_task *task;     /* running; the thread's own record in plain threads */
+    struct cvy_worker *worker;           /* NULL: spare, plain thread, or lost to the watchdog */
+    struct cvy_task *task;               /* running; the thread's own record in plain threads */
     _Atomic uint32_t in_runtime, retake; /* see the top of this file */
     int *errno_ptr;
 
@@ -77,12 +77,12 @@ struct cvy_thread {
     struct cvy_task *dedicated; /* the pinned task this thread belongs to */
     bool check_due;
 
-    _Atomic uint32_t wake; /* futex: 1 is a wake not yet taken */
+    _Atomic uint32_t wake;             /* futex: 1 is a wake not yet taken */
     struct cvy_worker *_Atomic handed; /* a worker given to this thread; release, acquire */
     struct cvy_task *handed_next;      /* written before handed */
-    struct cvy_node spare_node; /* guarded by the scheduler's lock */
-    struct cvy_runtime *runtime; /* NULL in plain threads */
-    bool is_pool;                /* a thread of the blocking pool */
+    struct cvy_node spare_node;        /* guarded by the scheduler's lock */
+    struct cvy_runtime *runtime;       /* NULL in plain threads */
+    bool is_pool;                      /* a thread of the blocking pool */
     pthread_t handle;
     struct cvy_thread *all_next;
     void *alt_stack;
@@ -115,9 +115,9 @@ struct cvy_runtime {
     /* The scheduler's lock: idle workers, spare threads, the global queue, ownership of workers. */
     _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_SCHED */
     struct cvy_wakelist global;
-    _Atomic size_t global_len; /* written under lock, peeked at without */
-    struct cvy_node idle;      /* workers, last to sleep first */
-    struct cvy_node spares;    /* threads without a worker */
+    _Atomic size_t global_len;  /* written under lock, peeked at without */
+    struct cvy_node idle;       /* workers, last to sleep first */
+    struct cvy_node spares;     /* threads without a worker */
     struct cvy_thread *threads; /* all carriers, to join */
     int thread_count, spare_count, threads_max;
     struct cvy_worker *poller; /* the idle worker inside cvy_poll_wait */
@@ -125,14 +125,14 @@ struct cvy_runtime {
     struct cvy_slab *_Atomic slabs; /* only added to; read without the lock */
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint32_t idle_count;
-    _Atomic uint32_t spinning;       /* 0 or 1 */
-    _Atomic int64_t poll_deadline;   /* when the poller will wake by itself; 0: nobody is in it */
+    _Atomic uint32_t spinning;     /* 0 or 1 */
+    _Atomic int64_t poll_deadline; /* when the poller will wake by itself; 0: nobody is in it */
     _Atomic int64_t polled_at;
-    _Atomic uint32_t fd_waiters;     /* tasks that only the poller can wake */
-    _Atomic uint32_t blocking_jobs;  /* running or queued */
+    _Atomic uint32_t fd_waiters;    /* tasks that only the poller can wake */
+    _Atomic uint32_t blocking_jobs; /* running or queued */
     _Atomic bool ending; /* the first task has ended: what hangs now is a leak, not a deadlock */
     _Atomic bool stopping;
-    _Atomic bool closed;             /* no more tasks may start */
+    _Atomic bool closed; /* no more tasks may start */
     _Atomic uint64_t takeovers, failed, foreign_started;
 
     /* Detached tasks alive; who brings it to 0 wakes the futex beside it. */
@@ -161,7 +161,8 @@ void cvy_thread_set_self(struct cvy_thread *th);
 /* The record of a plain thread, made at its first call. */
 struct cvy_thread *cvy_thread_foreign(void);
 struct cvy_thread *cvy_enter_slow(struct cvy_thread *th);
-/* Returns when no plain thread is in the runtime that could have missed the caller's last stores. */
+/* Returns when no plain thread is in the runtime that could have missed the caller's last stores.
+ */
 void cvy_foreign_quiesce(void);
 
 /* Into the runtime: from here to cvy_leave() this thread keeps its worker. May switch, when the

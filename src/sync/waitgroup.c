@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * waitgroup.c - covey_waitgroup: count in the upper half of the word, WAITERS in the lowest bit.
  *
- * WAITERS is set under the lot's lock while the count is above 0. While it stands, the count goes to
- * 0 only under that lock, together with it. */
+ * WAITERS is set under the lot's lock while the count is above 0. While it stands, the count goes
+ * to 0 only under that lock, together with it. */
 #include "sched/lot.h"
 
 #include <covey/sync.h>
