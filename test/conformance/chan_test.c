@@ -645,6 +645,17 @@ TASK_TEST(receiver_may_drop_the_last_reference_as_soon_as_it_received)
     }
 }
 
+TEST(a_channel_too_large_for_memory_is_null)
+{
+    if (WITH_ASAN || WITH_TSAN) {
+        SKIP("the sanitizer's allocator does not return");
+    }
+    CHECK(covey_chan_new(SIZE_MAX, 1) == NULL);
+    CHECK(covey_chan_new(SIZE_MAX / 2, 3) == NULL); /* the product wraps around */
+    CHECK(covey_chan_new(16, SIZE_MAX / 16 + 1) == NULL);
+    CHECK(covey_chan_new(1, SIZE_MAX) == NULL);
+}
+
 /* Order of waiters. */
 
 TASK_TEST(receivers_are_served_first_come_first_served)

@@ -58,6 +58,16 @@ TEST(the_first_task_gets_its_argument_and_name)
     CHECK_EQ(v, 8);
 }
 
+TEST(functions_stand_behind_the_macros)
+{
+    atomic_int count = 0;
+    covey_options opts = {.workers = 1};
+
+    CHECK_EQ((covey_run)(count_up, &count), 0);
+    CHECK_EQ((covey_run_with)(&opts, count_up, &count), 0);
+    CHECK_EQ(atomic_load(&count), 2);
+}
+
 static int small_work(covey_ctx *ctx, void *arg)
 {
     covey_group *g = covey_group_new(ctx);

@@ -218,6 +218,52 @@ TEST(without_a_runtime_no_task_starts)
     CHECK_EQ(atomic_load(&count), 0);
 }
 
+TASK_TEST(an_argument_too_large_for_memory_is_enomem)
+{
+    atomic_int count = 0;
+
+    if (WITH_ASAN || WITH_TSAN) {
+        SKIP("the sanitizer's allocator does not return");
+    }
+    CHECK_EQ(covey_go_copy(count_up, &count, SIZE_MAX), -ENOMEM);
+    CHECK_EQ(covey_go_copy(count_up, &count, SIZE_MAX - 64), -ENOMEM);
+}
+
+/* A function stands behind each macro, for other languages. */
+TASK_TEST(functions_stand_behind_the_macros)
+{
+    atomic_int count = 0;
+    covey_task_options opts = {.name = "other"};
+    covey_group_options group_opts = {.limit = 0};
+    covey_group *g = (covey_group_new)(ctx);
+    covey_waitgroup wg = {0};
+    covey_ctx *c[3];
+
+    CHECK_EQ((covey_group_go)(g, count_up, &count), 0);
+    CHECK_EQ((covey_group_go_with)(g, &opts, count_up, &count), 0);
+    CHECK_EQ((covey_group_try_go)(g, count_up, &count), 0);
+    CHECK_EQ((covey_group_go_copy)(g, count_up, &count, sizeof(count)), 0);
+    CHECK_EQ((covey_group_try_go_copy)(g, count_up, &count, sizeof(count)), 0);
+    JOIN(g);
+    JOIN((covey_group_new_with)(ctx, &group_opts));
+    CHECK_EQ((covey_waitgroup_go)(&wg, count_up, &count), 0);
+    CHECK_EQ(covey_waitgroup_wait(ctx, &wg), 0);
+    CHECK_EQ((covey_go)(count_up, &count), 0);
+    CHECK_EQ((covey_go_with)(&opts, count_up, &count), 0);
+    CHECK_EQ((covey_go_copy)(count_up, &count, sizeof(count)), 0);
+    while (atomic_load(&count) < 6) {
+        covey_yield();
+    }
+    c[0] = (covey_ctx_with_timeout)(ctx, 0);
+    c[1] = (covey_ctx_with_deadline)(ctx, covey_now());
+    c[2] = (covey_ctx_for_cleanup)(ctx, 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(covey_sleep(c[i], COVEY_SEC), COVEY_EDEADLINE);
+        CHECK(strstr(covey_errmsg(), "deadline exceeded"));
+        covey_ctx_unref(c[i]);
+    }
+}
+
 /* Ids and names. */
 
 TEST(outside_a_task_there_is_no_id_and_no_name)
