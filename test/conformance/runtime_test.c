@@ -811,6 +811,57 @@ TASK_TEST(waiting_for_a_timer_or_a_blocking_call_is_no_deadlock)
     covey_chan_unref(ch);
 }
 
+/* Another process acts, late. */
+static pid_t start_child(int signal, int fd)
+{
+    pid_t child = fork();
+
+    CHECK(child >= 0);
+    if (child == 0) {
+        (void)usleep(300000);
+        _exit((signal ? kill(getppid(), signal) == 0 : write(fd, "x", 1) == 1) ? 0 : 1);
+    }
+    return child;
+}
+
+static void end_child(pid_t child)
+{
+    int status = -1;
+
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TASK_TEST(waiting_for_a_signal_is_no_deadlock)
+{
+    const int signals[] = {SIGUSR1};
+    covey_ctx *c = covey_ctx_with_signals(ctx, signals, 1);
+    covey_chan *ch = covey_chan_new(0, 0);
+    pid_t child;
+
+    if (WITH_TSAN) {
+        SKIP("ThreadSanitizer holds signals back");
+    }
+    child = start_child(SIGUSR1, -1);
+    CHECK_EQ(covey_chan_recv(c, ch, NULL), COVEY_ECANCELED);
+    end_child(child);
+    covey_chan_unref(ch);
+    covey_ctx_unref(c);
+}
+
+TASK_TEST(waiting_for_a_descriptor_is_no_deadlock)
+{
+    int p[2];
+    pid_t child;
+
+    CHECK_EQ(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+    child = start_child(0, p[1]);
+    CHECK_EQ(covey_wait_fd(NULL, p[0], COVEY_FD_READ), COVEY_FD_READ);
+    end_child(child);
+    CHECK_EQ(close(p[0]), 0);
+    CHECK_EQ(close(p[1]), 0);
+}
+
 TASK_TEST(a_task_in_plain_c_is_no_deadlock)
 {
     covey_chan *ch = covey_chan_new(0, 0);
