@@ -164,7 +164,7 @@ static int disturb_task(covey_ctx *ctx, void *arg)
 static void exchange_round(covey_ctx *ctx, int round, bool disturb)
 {
     struct party parties[SENDERS + RECEIVERS + 1];
-    struct exchange x = {.turns = turns(150)};
+    struct exchange x = {.turns = 150};
     uint64_t random = random_of(1000 + round), value;
     covey_group *g = covey_group_new(ctx);
 
@@ -197,7 +197,7 @@ static void exchange_round(covey_ctx *ctx, int round, bool disturb)
 
 STRESS_TASK_TEST(sends_and_receives_of_all_kinds_conserve_values)
 {
-    for (int round = 0; round < turns(10); round++) {
+    for (int round = 0; round < turns(12); round++) {
         exchange_round(ctx, round, false);
     }
 }
