@@ -36,6 +36,14 @@ void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
 #define CVY_ASAN_UNPOISON(addr, size) ((void)0)
 #endif
 
+/* For what a task enters and never returns from: TSan's shadow stack of a reused stack would grow by
+ * each such frame until it overflows. */
+#if CVY_TSAN && defined(__clang__)
+#define CVY_NO_SHADOW_FRAME __attribute__((disable_sanitizer_instrumentation))
+#else
+#define CVY_NO_SHADOW_FRAME
+#endif
+
 #if CVY_TSAN
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);

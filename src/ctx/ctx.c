@@ -14,7 +14,7 @@ static covey_ctx background = {.is_static = true};
 static covey_ctx exhausted = {
     .head.cancel = &exhausted.own,
     .is_static = true,
-    .own = {.deadline = CVY_NEVER, .done = COVEY_ECANCELED, .cause = -ENOMEM, .holds = 1},
+    .own = {.deadline = CVY_NEVER, .done = COVEY_ECANCELED, .cause = -ENOMEM, .holds = 1, .settled = 1},
 };
 
 covey_ctx *covey_ctx_background(void)
@@ -156,7 +156,14 @@ void covey_ctx_cancel(covey_ctx *ctx)
 int covey_ctx_err(covey_ctx *ctx)
 {
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
-    return c ? cvy_load_acquire(&c->done) : 0;
+    int err = c ? cvy_load_acquire(&c->done) : 0;
+
+    /* Who sees the error also finds the done channel closed; its closer is on the way, and calls
+     * no user code. */
+    while (err && cvy_load_relaxed(&c->done_chan) && !cvy_load_acquire(&c->settled)) {
+        cvy_futex_wait(&c->settled, 0, 20 * COVEY_US);
+    }
+    return err;
 }
 
 int covey_ctx_cause(covey_ctx *ctx)

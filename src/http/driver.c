@@ -477,7 +477,7 @@ static int open_handles(struct cvy_http_driver *d)
     cvy_http_list_init(&d->active);
     int code = cvy_http_sockets_open(&d->sockets);
     if (code == 0) {
-        code = cvy_http_hosts_init(&d->hosts);
+        code = cvy_http_hosts_init(&d->hosts, d->client->options.max_connections);
     }
     if (code == 0) {
         code = open_multi(d);

@@ -25,9 +25,12 @@ static struct cvy_http_transfer *transfer_of(struct cvy_http_link *link)
                                                 offsetof(struct cvy_http_transfer, link));
 }
 
-int cvy_http_hosts_init(struct cvy_http_hosts *h)
+int cvy_http_hosts_init(struct cvy_http_hosts *h, int max_connections)
 {
+    unsigned most = max_connections > 0 ? (unsigned)max_connections / 8 + 1 : CVY_HTTP_LOOKUPS_MAX;
+
     *h = (struct cvy_http_hosts){.buckets = calloc(BUCKETS, sizeof(struct cvy_http_host *))};
+    h->looking_max = most < CVY_HTTP_LOOKUPS_MAX ? most : CVY_HTTP_LOOKUPS_MAX;
     cvy_http_list_init(&h->unstarted);
     return h->buckets ? 0 : -ENOMEM;
 }
@@ -100,7 +103,7 @@ bool cvy_http_hosts_enter(struct cvy_http_hosts *h, struct cvy_http_transfer *t,
     if (host->known_until > now) {
         return true;
     }
-    if (h->looking >= CVY_HTTP_LOOKUPS_MAX) {
+    if (h->looking >= h->looking_max) {
         cvy_http_list_append(&h->unstarted, &t->link);
         return false;
     }
@@ -135,7 +138,7 @@ void cvy_http_hosts_leave(struct cvy_http_hosts *h, struct cvy_http_transfer *t,
         host->leader = transfer_of(link);
         cvy_http_list_append(ready, link);
     }
-    while (h->looking < CVY_HTTP_LOOKUPS_MAX && (link = cvy_http_list_pop(&h->unstarted))) {
+    while (h->looking < h->looking_max && (link = cvy_http_list_pop(&h->unstarted))) {
         if (cvy_http_hosts_enter(h, transfer_of(link), now)) {
             cvy_http_list_append(ready, link);
         }

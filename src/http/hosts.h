@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * hosts.h - who may look a host's name up: one transfer for each name, LOOKUPS_MAX in all.
+ * hosts.h - who may look a host's name up: one transfer for each name, and few in all.
  *
  * libcurl starts a thread for every look-up, and a thousand transfers to one host that start
  * together would start a thousand. So the first one leads; the others wait until it has an address,
@@ -16,12 +16,13 @@
 struct cvy_http_hosts {
     struct cvy_http_host **buckets;
     size_t count;
-    unsigned looking;               /* names with a leader */
+    unsigned looking, looking_max;  /* names with a leader */
     struct cvy_http_link unstarted; /* transfers that may not even lead yet */
 };
 
-/* 0 or -ENOMEM. */
-int cvy_http_hosts_init(struct cvy_http_hosts *h);
+/* max_connections (0: no limit) stands for how scarce descriptors are: a look-up takes a few. 0 or
+ * -ENOMEM. */
+int cvy_http_hosts_init(struct cvy_http_hosts *h, int max_connections);
 void cvy_http_hosts_fini(struct cvy_http_hosts *h);
 
 /* True: t may start now, maybe as leader. False: it was linked into a list, and comes out of a

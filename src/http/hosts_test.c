@@ -23,7 +23,7 @@ static struct cvy_http_transfer *make(int i, const char *fmt, int number)
 
 static void init(void)
 {
-    CHECK_EQ(cvy_http_hosts_init(&hosts), 0);
+    CHECK_EQ(cvy_http_hosts_init(&hosts, 0), 0);
     cvy_http_list_init(&ready);
 }
 
@@ -134,5 +134,18 @@ TEST(drain_gives_all_who_wait)
         cvy_http_hosts_leave(&hosts, &transfers[i], false, 0, &ready);
     }
     CHECK_EQ(count_ready(), 0);
+    cvy_http_hosts_fini(&hosts);
+}
+
+TEST(where_descriptors_are_scarce_fewer_look_up)
+{
+    CHECK_EQ(cvy_http_hosts_init(&hosts, 18), 0);
+    CHECK_EQ(hosts.looking_max, 3);
+    cvy_http_hosts_fini(&hosts);
+    CHECK_EQ(cvy_http_hosts_init(&hosts, 1), 0);
+    CHECK_EQ(hosts.looking_max, 1);
+    cvy_http_hosts_fini(&hosts);
+    CHECK_EQ(cvy_http_hosts_init(&hosts, 5000), 0);
+    CHECK_EQ(hosts.looking_max, CVY_HTTP_LOOKUPS_MAX);
     cvy_http_hosts_fini(&hosts);
 }

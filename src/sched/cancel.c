@@ -71,6 +71,7 @@ void cvy_cancel_init(struct cvy_cancel *c)
     cvy_store_relaxed(&c->users, 1);
     cvy_store_relaxed(&c->done, 0);
     c->cause = 0;
+    cvy_store_relaxed(&c->settled, 0);
     cvy_store_relaxed(&c->lock.word, 0);
     cvy_list_init(&c->waiters);
     cvy_list_init(&c->hooks);
@@ -119,6 +120,7 @@ void cvy_cancel_attach(struct cvy_cancel *c, struct cvy_thread *th)
     if (done) {
         /* Nobody else knows c yet. */
         c->cause = cause ? cause : done;
+        cvy_store_relaxed(&c->settled, 1);
         cvy_store_release(&c->done, done);
         return;
     }
@@ -207,6 +209,7 @@ static void finish(struct cvy_cancel *c, struct cvy_wakelist *list)
 {
     wake_waiters(c, list);
     call_hooks(c, list);
+    cvy_store_release(&c->settled, 1);
     if (cvy_timer_cancel(&c->timer)) {
         cvy_cancel_unhold(c);
     }

@@ -35,6 +35,8 @@ struct cvy_cancel {
     /* Release under lock after cause; acquire by readers. */
     _Atomic int done;
     int cause; /* written before done */
+    /* 1 once the hooks were called, so that the done channel is closed. Release, acquire. */
+    _Atomic uint32_t settled;
 
     struct cvy_lock lock; /* rank CVY_RANK_CANCEL; guards the lists */
     struct cvy_node waiters;

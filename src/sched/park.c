@@ -94,7 +94,7 @@ static inline void after_switch(struct cvy_thread *th)
 }
 
 /* The bare switch with the sanitizers' hooks. to NULL: the base. */
-static inline void switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to,
+CVY_NO_SHADOW_FRAME static inline void switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to,
                                  bool from_ends)
 {
 #if CVY_ASAN
@@ -390,7 +390,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
 
 /* The whole life of a stack's tenants. A task that ends with a fresh one next in line leaves its
  * stack to it without a switch. */
-static void task_main(void)
+CVY_NO_SHADOW_FRAME static void task_main(void)
 {
 #if CVY_ASAN
     __sanitizer_finish_switch_fiber(NULL, NULL, NULL);

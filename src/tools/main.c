@@ -2,9 +2,11 @@
  * main.c - the command covey: hands over to its subcommands. */
 #include "tools/fetch.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name, *purpose;
@@ -22,10 +24,25 @@ static void usage(FILE *out)
     (void)fputs("\ncovey COMMAND --help says more; covey --version the version.\n", out);
 }
 
+/* A connection must not get the number of a standard descriptor that the caller has closed: what is
+ * said would go to it. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
 
+    open_standard_descriptors();
     /* A reader that goes away is an error of the write, told like any other. */
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {

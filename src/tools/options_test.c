@@ -7,21 +7,21 @@
 #include <covey/defs.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct cvy_fetch_options o;
-static char *complaint;
+static char complaint[512];
 
 /* Parses "fetch" and the words. */
 static enum cvy_options_result parse(const char *words)
 {
-    char *argv[32] = {strdup("fetch")};
+    static char kept[512], name[] = "fetch";
+    char *argv[64] = {name};
     int argc = 1;
-    size_t size;
-    FILE *err = open_memstream(&complaint, &size);
+    FILE *err = fmemopen(complaint, sizeof(complaint), "w");
 
-    for (char *word = strtok(strdup(words), " "); word; word = strtok(NULL, " ")) {
+    snprintf(kept, sizeof(kept), "%s", words);
+    for (char *word = strtok(kept, " "); word; word = strtok(NULL, " ")) {
         argv[argc++] = word;
     }
     enum cvy_options_result result = cvy_fetch_options_parse(&o, argc, argv, err);

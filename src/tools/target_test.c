@@ -21,7 +21,7 @@ static const char *in_dir(const char *name)
         CHECK(mkdtemp(dir) != NULL);
     }
     snprintf(path, sizeof(path), "%s/%s", dir, name);
-    return strdup(path);
+    return path;
 }
 
 static const char *content(const char *path)

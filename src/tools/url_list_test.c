@@ -46,6 +46,7 @@ TEST(blanks_and_comments_are_skipped)
     write_list(text, sizeof(text) - 1);
     CHECK_EQ(covey_run(read_all, &all), 0);
     CHECK_STR(all, "http://a|http://b|http://c#x|last|");
+    free(all);
 }
 
 TEST(an_empty_list_is_a_list)
@@ -55,6 +56,7 @@ TEST(an_empty_list_is_a_list)
     write_list("", 0);
     CHECK_EQ(covey_run(read_all, &all), 0);
     CHECK_STR(all, "");
+    free(all);
 }
 
 TEST(lines_cross_the_buffers_end)
@@ -71,6 +73,8 @@ TEST(lines_cross_the_buffers_end)
         n++;
     }
     CHECK_EQ(n, (len + 999) / 1000);
+    free(text);
+    free(all);
 }
 
 TEST(a_line_without_end_is_refused)
@@ -82,6 +86,8 @@ TEST(a_line_without_end_is_refused)
     write_list(text, len);
     CHECK_EQ(covey_run(read_all, &all), COVEY_ETOOLARGE);
     CHECK(strstr(covey_errmsg(), "line 1") != NULL);
+    free(text);
+    free(all);
 }
 
 static int read_silent_pipe(covey_ctx *ctx, void *arg)

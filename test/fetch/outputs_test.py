@@ -172,6 +172,13 @@ def test_help_and_version():
         check_eq(subprocess.run([COMMAND, *args], capture_output=True).returncode, 2)
 
 
+def test_closed_standard_descriptors_do_no_harm():
+    with Origin() as o:
+        command = f"exec {COMMAND} fetch --json -o d {o.url('/bytes/1000')} <&- >&- 2>&-"
+        check_eq(subprocess.run(["bash", "-c", command]).returncode, 0)
+        check_eq(read("d/1000"), pattern(1000))
+
+
 def test_nothing_is_left_behind():
     with Origin() as o:
         urls = "\n".join(o.url(f"/delay/{i % 10}") for i in range(300))
