@@ -36,12 +36,13 @@ void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
 #define CVY_ASAN_UNPOISON(addr, size) ((void)0)
 #endif
 
-/* For what a task enters and never returns from: TSan's shadow stack of a reused stack would grow by
- * each such frame until it overflows. */
+/* Before a switch that never returns: pops the frame that TSan pushed at the function's entry, or
+ * the shadow stack of a reused stack would grow until it overflows. */
 #if CVY_TSAN && defined(__clang__)
-#define CVY_NO_SHADOW_FRAME __attribute__((disable_sanitizer_instrumentation))
+void __tsan_func_exit(void);
+#define CVY_TSAN_POP_FRAME() __tsan_func_exit()
 #else
-#define CVY_NO_SHADOW_FRAME
+#define CVY_TSAN_POP_FRAME() ((void)0)
 #endif
 
 #if CVY_TSAN

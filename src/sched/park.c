@@ -94,7 +94,7 @@ static inline void after_switch(struct cvy_thread *th)
 }
 
 /* The bare switch with the sanitizers' hooks. to NULL: the base. */
-CVY_NO_SHADOW_FRAME static inline void switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to,
+__attribute__((always_inline)) static inline void switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to,
                                  bool from_ends)
 {
 #if CVY_ASAN
@@ -390,7 +390,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
 
 /* The whole life of a stack's tenants. A task that ends with a fresh one next in line leaves its
  * stack to it without a switch. */
-CVY_NO_SHADOW_FRAME static void task_main(void)
+static void task_main(void)
 {
 #if CVY_ASAN
     __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
@@ -424,6 +424,7 @@ CVY_NO_SHADOW_FRAME static void task_main(void)
         } else {
             th->task = &th->self;
         }
+        CVY_TSAN_POP_FRAME();
         switch_stacks(th, &t->sp, next, true);
         __builtin_unreachable();
     }

@@ -818,7 +818,7 @@ static pid_t start_child(int signal, int fd)
 
     CHECK(child >= 0);
     if (child == 0) {
-        (void)usleep(300000);
+        (void)usleep(300000); /* sleeps: a thread outside covey is late on purpose */
         _exit((signal ? kill(getppid(), signal) == 0 : write(fd, "x", 1) == 1) ? 0 : 1);
     }
     return child;

@@ -74,7 +74,12 @@ class Origin:
     def stop(self):
         """Ends it as a user would; nothing may be open then. Its last line."""
         self.child.send_signal(signal.SIGTERM)
-        out = self.child.communicate(timeout=30 * PATIENCE)[0]
+        try:
+            out = self.child.communicate(timeout=30 * PATIENCE)[0]
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.communicate()
+            raise AssertionError("origin does not end on SIGTERM") from None
         check_eq(self.child.returncode, 0, "origin's status")
         check("; 0 open" in out, "origin says:", out)
         return out
