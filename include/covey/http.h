@@ -10,6 +10,9 @@
  * default. Proxies (http_proxy, no_proxy ...) and redirects as curl does them; a body is handed
  * over as it came (no decompression). Trailers are dropped.
  *
+ * A name is looked up by a thread of libcurl's: one a name, and a few dozen at most. If a transfer
+ * ends before its name is known, that thread is left to end by itself.
+ *
  * With a libcurl older than 7.87 a program that uses TLS should ignore SIGPIPE. */
 #ifndef COVEY_HTTP_H
 #define COVEY_HTTP_H

@@ -6,8 +6,8 @@ import os
 import subprocess
 import time
 
-from fetch_case import (COMMAND, Origin, PATIENCE, Server, check, check_eq, fetch, files, finish,
-                        free_port, main, start, wait_until, write)
+from fetch_case import (COMMAND, PATIENCE, Origin, Server, check, check_eq, fetch, files, finish,
+                        free_port, main, read, start, wait_until, write)
 
 
 def test_fail_fast_cancels_the_rest():

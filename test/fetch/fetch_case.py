@@ -26,6 +26,9 @@ ORIGIN = str(BUILD / "examples" / "origin")
 SANITIZED = os.environ.get("COVEY_SANITIZER", "") in ("asan", "tsan")
 PATIENCE = int(os.environ.get("COVEY_TEST_TIMEOUT", "1"))  # multiplies every bound on time
 
+# What --stats says when all is well. ThreadSanitizer has a thread of its own.
+NOTHING_LEFT = "left behind: 0 tasks, " + ("" if SANITIZED else "0 threads, 0 descriptors")
+
 for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
     os.environ.pop(name, None)
 

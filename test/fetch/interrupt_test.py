@@ -7,8 +7,8 @@ import signal
 import subprocess
 import time
 
-from fetch_case import (COMMAND, Origin, PATIENCE, SANITIZED, Skip, check, check_eq, fetch, files,
-                        finish, main, start, status_field, wait_until, write)
+from fetch_case import (COMMAND, NOTHING_LEFT, PATIENCE, SANITIZED, Origin, Skip, check, check_eq,
+                        fetch, files, finish, main, start, status_field, wait_until, write)
 
 
 def interrupt(child, number=signal.SIGINT):
@@ -33,7 +33,7 @@ def test_five_thousand_in_flight():
               f"{status_field(child.pid, 'Threads')} threads")
         check(status_field(child.pid, "Threads") < 100)
         r = interrupt(child).expect(130)
-        r.says("interrupted", " cancelled", "left behind: 0 tasks, 0 threads, 0 descriptors")
+        r.says("interrupted", " cancelled", NOTHING_LEFT)
         check(r.seconds < 5 * PATIENCE, r.seconds, "s")  # the goal is 1 s on a quiet machine
         wait_until(lambda: o.connections() == 0, "the connections' end")
         check_eq(files(), ["list"])

@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: MIT
 """What the machine has too little of: disk, descriptors, memory for long lists. And -j, --per-host."""
 import os
-import pathlib
 import resource
 import subprocess
 import threading
 import time
 
-from fetch_case import (BUILD, ORIGIN, Origin, PATIENCE, SANITIZED, Server, Skip, check, check_eq,
-                        fetch, files, finish, main, start, status_field, write)
+from fetch_case import (PATIENCE, SANITIZED, Origin, Server, Skip, check, check_eq, fetch, files,
+                        finish, main, start, status_field, write)
 
 
 class Tmpfs:

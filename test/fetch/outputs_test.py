@@ -5,8 +5,8 @@ import json
 import os
 import subprocess
 
-from fetch_case import (Origin, check, check_eq, COMMAND, fetch, files, main, pattern, read, Server,
-                        write)
+from fetch_case import (COMMAND, NOTHING_LEFT, Origin, Server, check, check_eq, fetch, files, main,
+                        pattern, read, write)
 
 
 def test_one_url_goes_to_standard_output():
@@ -183,7 +183,7 @@ def test_nothing_is_left_behind():
     with Origin() as o:
         urls = "\n".join(o.url(f"/delay/{i % 10}") for i in range(300))
         r = fetch("-i", "-", "-j", 50, "--discard", "--stats", data=urls.encode()).expect(0)
-        r.says("left behind: 0 tasks, 0 threads, 0 descriptors")
+        r.says(NOTHING_LEFT)
 
 
 main(globals())

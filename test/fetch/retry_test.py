@@ -5,8 +5,8 @@ import json
 import subprocess
 import time
 
-from fetch_case import ORIGIN, Origin, PATIENCE, Server, check, check_eq, fetch, files, finish, free_port
-from fetch_case import main, read, start
+from fetch_case import (ORIGIN, PATIENCE, Origin, Server, check, check_eq, fetch, files, finish,
+                        free_port, main, read, start, write)
 
 
 def result_of(r):

@@ -8,8 +8,8 @@ import shutil
 import signal
 import subprocess
 
-from fetch_case import (PATIENCE, Skip, check, check_eq, fetch, files, finish, free_port, main, read,
-                        start, wait_until, write)
+from fetch_case import (NOTHING_LEFT, PATIENCE, Skip, check, check_eq, fetch, files, finish,
+                        free_port, main, read, start, wait_until, write)
 
 CONFIG = """
 daemon off; pid nginx.pid; error_log error.log; worker_processes 1; user root;
@@ -119,7 +119,7 @@ def test_an_interrupt_ends_streams():
         child = start("--insecure", "-o", "d", "-j", 100, "--stats", *urls)
         wait_until(lambda: len(files("d")) == 50, "fifty files")
         child.send_signal(signal.SIGINT)
-        r = finish(child).expect(130).says("50 cancelled", "left behind: 0 tasks, 0 threads, 0 desc")
+        r = finish(child).expect(130).says("50 cancelled", NOTHING_LEFT)
         check(r.seconds < 5 * PATIENCE, r.seconds)
         check_eq([f for f in files() if not f.startswith("nginx/")], [])
 

@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-exec python3 "${0%.sh}.py" "$@"
+exec python3 -B "${0%.sh}.py" "$@"
