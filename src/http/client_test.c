@@ -531,7 +531,9 @@ HTTP_TEST(a_reader_can_end_the_transfer)
     CHECK_EQ(covey_http_do(ctx, s->client, &req, &resp), -EPERM);
     CHECK_EQ(r.len, 0);
     covey_http_response_free(&resp);
-    wait_until(ctx, &s->open, 1); /* the unfinished ones are closed */
+    while (atomic_load(&s->open) > 1) { /* all but, perhaps, that of the short one */
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+    }
 }
 
 HTTP_TEST(the_head_is_seen_before_a_kept_or_dropped_body)

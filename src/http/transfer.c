@@ -54,8 +54,16 @@ void cvy_http_transfer_reset(struct cvy_http_transfer *t)
 
 bool cvy_http_order(struct cvy_http_transfer *t, uint32_t order)
 {
-    /* Release: what the order refers to, to the acquire of the driver's exchange. */
-    return atomic_fetch_or_explicit(&t->orders, order, memory_order_acq_rel) == 0;
+    uint32_t orders = atomic_load_explicit(&t->orders, memory_order_relaxed);
+
+    do {
+        if (orders & CVY_HTTP_CLOSED) {
+            return false; /* and set nothing: a bit there says that the node is in the inbox */
+        }
+        /* Release: what the order refers to, to the acquire of the driver that takes it. */
+    } while (!atomic_compare_exchange_weak_explicit(&t->orders, &orders, orders | order,
+                                                    memory_order_acq_rel, memory_order_relaxed));
+    return orders == 0;
 }
 
 /* Takes WAITING back. False: a wake is on its way. */

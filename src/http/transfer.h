@@ -69,7 +69,8 @@ struct cvy_http_transfer {
     size_t body_max;
     enum cvy_http_keep keep;
 
-    /* Atomic. Whoever finds orders 0 pushes the node; the driver takes them with acquire. */
+    /* Atomic. Whoever makes it other than 0 pushes the node, so any order here says that the node
+     * is in the inbox; the driver takes them with acquire, and closes it at the end. */
     _Atomic uint32_t orders;
     /* Atomic. Changes release what they hand over; a look acquires. */
     _Atomic uint32_t word;
@@ -107,7 +108,8 @@ void cvy_http_transfer_free(struct cvy_http_transfer *t);
 void cvy_http_transfer_reset(struct cvy_http_transfer *t);
 
 /* The task's side. */
-/* True: the order stands in t and t->node must be pushed. */
+/* True: the order stands in t and t->node must be pushed. False: the node is on its way already, or
+ * the driver takes no more orders. */
 bool cvy_http_order(struct cvy_http_transfer *t, uint32_t order);
 /* Waits for an event and gives the whole word. A code of ctx: ctx is done and DONE is not set.
  * May switch. */
