@@ -54,25 +54,31 @@ static int set_timer(CURLM *multi, long ms, void *arg)
 /* ---- the end of a transfer ---- */
 
 /* Everything about t but telling its task. Its easy handle is already out of the multi handle. */
+static void end_transfer(struct cvy_http_driver *d, struct cvy_http_transfer *t, int code)
+{
+    t->code = code;
+    t->state = CVY_HTTP_FINISHED;
+    if (cvy_http_hosts_is_leader(t)) {
+        cvy_http_hosts_leave(&d->hosts, t, false, d->now, &d->ready);
+    }
+    t->host = NULL;
+    cvy_http_driver_note(d, t);
+}
+
+/* The same, and for those whose only hope t was. */
 static void finish(struct cvy_http_driver *d, struct cvy_http_transfer *t, int code)
 {
     struct cvy_http_link failed;
 
     cvy_http_list_init(&failed);
-    t->code = code;
-    t->state = CVY_HTTP_FINISHED;
-    if (cvy_http_hosts_is_leader(t)) {
-        if (code == COVEY_EDNS) {
-            cvy_http_hosts_fail(t, &failed);
-        }
-        cvy_http_hosts_leave(&d->hosts, t, false, d->now, &d->ready);
+    if (code == COVEY_EDNS && cvy_http_hosts_is_leader(t)) {
+        cvy_http_hosts_fail(t, &failed);
     }
-    t->host = NULL;
-    cvy_http_driver_note(d, t);
+    end_transfer(d, t, code);
     for (struct cvy_http_link *link; (link = cvy_http_list_pop(&failed));) {
         struct cvy_http_transfer *other = transfer_of(link);
         memcpy(other->words, t->words, sizeof(other->words));
-        finish(d, other, code); /* no leader, so this goes one level deep */
+        end_transfer(d, other, code);
     }
 }
 

@@ -169,10 +169,8 @@ static CURLcode set_http(struct cvy_http_easy *e, const covey_http_client_option
     return worst;
 }
 
-/* What every request of the client has in common. */
-static CURLcode set_base(struct cvy_http_easy *e)
+static CURLcode set_callbacks(struct cvy_http_easy *e)
 {
-    const struct covey_http_client *c = e->driver->client;
     CURLcode worst = CURLE_OK;
 
     SET(CURLOPT_PRIVATE, e);
@@ -185,15 +183,26 @@ static CURLcode set_base(struct cvy_http_easy *e)
     SET(CURLOPT_OPENSOCKETDATA, e);
     SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, e->driver); /* stays with the connection */
+    return worst;
+}
+
+/* What every request of the client has in common. */
+static CURLcode set_base(struct cvy_http_easy *e)
+{
+    const struct covey_http_client *c = e->driver->client;
+    const CURLcode parts[] = {set_callbacks(e), set_trust(e, c), set_http(e, &c->options)};
+    CURLcode worst = CURLE_OK;
+
     SET(CURLOPT_SHARE, e->driver->share);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
 #if LIBCURL_VERSION_NUM >= 0x075700
     SET(CURLOPT_QUICK_EXIT, 1L); /* a cancelled look-up is left alone, not waited for */
 #endif
-    CURLcode trust = set_trust(e, c);
-    CURLcode http = set_http(e, &c->options);
-    return worst != CURLE_OK ? worst : trust != CURLE_OK ? trust : http;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        worst = parts[i] != CURLE_OK ? parts[i] : worst;
+    }
+    return worst;
 }
 
 struct cvy_http_easy *cvy_http_easy_new(struct cvy_http_driver *d)

@@ -13,17 +13,40 @@
     ((uint64_t)64 << 10) /* more of it is not worth keeping the connection for                     \
                           */
 
-/* "bytes 100-199/200" of a 206. False: not such a one. */
-static bool read_content_range(const char *text, uint64_t *from, uint64_t *total)
+/* The number at *text, which goes on behind it and the character that must follow. */
+static bool read_number(const char **text, char behind, uint64_t *n)
 {
-    unsigned long long a, b, all;
+    char *end;
 
-    if (!text || sscanf(text, "bytes %llu-%llu/%llu", &a, &b, &all) != 3) {
+    if (**text < '0' || **text > '9') {
         return false;
     }
-    *from = a;
-    *total = all;
-    return b >= a && b == all - 1;
+    *n = strtoull(*text, &end, 10);
+    *text = end + (behind != '\0');
+    return *end == behind;
+}
+
+/* "bytes 100-199/200" of a 206: from there to the end. False: anything else. */
+static bool read_content_range(const char *text, uint64_t *from)
+{
+    uint64_t last, total;
+
+    if (!text || strncmp(text, "bytes ", 6) != 0) {
+        return false;
+    }
+    text += 6;
+    return read_number(&text, '-', from) && read_number(&text, '/', &last) &&
+           read_number(&text, '\0', &total) && last >= *from && last == total - 1;
+}
+
+/* The length that a 416 tells behind its asterisk. */
+static bool read_total(const char *text, uint64_t *total)
+{
+    if (!text || strncmp(text, "bytes */", 8) != 0) {
+        return false;
+    }
+    text += 8;
+    return read_number(&text, '\0', total);
 }
 
 /* What names this version of the body for If-Range: a strong ETag, or the date. "": nothing. */
@@ -42,9 +65,8 @@ static void find_validator(const covey_http_response *resp, char *validator)
 /* The server refuses the range: either there is nothing behind it, or the part is of no use. */
 static void take_416(struct cvy_attempt *a, const covey_http_response *resp)
 {
-    const char *range = covey_http_response_header(resp, "Content-Range");
-    unsigned long long total = 0;
-    bool is_known = range && sscanf(range, "bytes */%llu", &total) == 1;
+    uint64_t total = 0;
+    bool is_known = read_total(covey_http_response_header(resp, "Content-Range"), &total);
 
     a->is_unwanted = true;
     a->is_complete = is_known && total == a->asked_from;
@@ -54,11 +76,10 @@ static void take_416(struct cvy_attempt *a, const covey_http_response *resp)
 /* Opens the file for what is coming. */
 static int open_target(struct cvy_attempt *a, const covey_http_response *resp)
 {
-    uint64_t from = 0, total = 0, offset = 0;
+    uint64_t from = 0, offset = 0;
 
     if (a->asked_from > 0 && resp->status == 206) {
-        bool fits =
-            read_content_range(covey_http_response_header(resp, "Content-Range"), &from, &total);
+        bool fits = read_content_range(covey_http_response_header(resp, "Content-Range"), &from);
         if (!fits || from != a->asked_from) {
             a->must_restart = true;
             return covey_errorf(COVEY_EPROTO,

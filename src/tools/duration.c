@@ -19,7 +19,7 @@ static const struct {
              {"s", COVEY_SEC},
              {"m", 60 * COVEY_SEC},
              {"h", 3600 * COVEY_SEC},
-             {"d", 24 * 3600 * COVEY_SEC}};
+             {"d", 24 * INT64_C(3600) * COVEY_SEC}};
 
 /* The unit at text, and behind it. 0: none. */
 static int64_t unit_at(const char *text, const char **end)

@@ -49,7 +49,8 @@ static bool grow(struct cvy_names *names)
             larger.next[at] = names->next[i];
         }
     }
-    cvy_names_fini(names);
+    free(names->hashes);
+    free(names->next);
     *names = larger;
     return true;
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 
 struct expansion {
-    char *text; /* CVY_TEMPLATE_NAME_MAX and a NUL */
+    char *text; /* CVY_TEMPLATE_NAME_MAX and a NUL, zeroed */
     size_t len;
     bool is_too_long;
 };
@@ -191,7 +191,7 @@ static void put_part(struct expansion *x, const char *part, size_t len)
     /* Dots of the template with nothing from the URL behind them. */
     bool is_dots = len <= 2 && strspn(part, ".") >= len;
     for (size_t i = 0; i < kept; i++) {
-        put(x, is_dots ? '_' : part[i]);
+        put(x, (char)(is_dots ? '_' : part[i]));
     }
     put_text(x, tail);
 }
@@ -213,8 +213,8 @@ static void rewrite(const char *raw, bool is_absolute, struct expansion *x)
 
 char *cvy_template_expand(const char *text, const char *url, uint64_t n)
 {
-    struct expansion raw = {.text = malloc(CVY_TEMPLATE_NAME_MAX + 1)};
-    struct expansion name = {.text = malloc(CVY_TEMPLATE_NAME_MAX + 1)};
+    struct expansion raw = {.text = calloc(1, CVY_TEMPLATE_NAME_MAX + 1)};
+    struct expansion name = {.text = calloc(1, CVY_TEMPLATE_NAME_MAX + 1)};
     bool is_absolute = text[0] == '/', is_literal;
 
     if (!raw.text || !name.text) {
@@ -228,12 +228,10 @@ char *cvy_template_expand(const char *text, const char *url, uint64_t n)
             put_field(&raw, text, len, url, n);
         }
     }
-    raw.text[raw.len] = '\0';
     rewrite(raw.text, is_absolute, &name);
     if (raw.is_too_long || name.is_too_long) {
         goto fail;
     }
-    name.text[name.len] = '\0';
     free(raw.text);
     return name.text;
 fail:
