@@ -931,3 +931,63 @@ TEST(the_end_of_covey_run_ends_transfers_that_nothing_else_could)
     covey_http_client_free(s.client);
     covey_listener_close(s.listener);
 }
+
+/* Fails one time in three. */
+static int ignore_piece(covey_ctx *ctx, const void *data, size_t len, void *arg)
+{
+    const struct reader *r = arg;
+    (void)ctx;
+    (void)data;
+    (void)len;
+
+    return r->fail_at == 1 ? -ENOSPC : 0;
+}
+
+static int get_until_canceled(covey_ctx *ctx, void *arg)
+{
+    struct server *s = arg;
+    char url[256];
+    int code = 0;
+
+    snprintf(url, sizeof(url), "%s/hello", s->base);
+    while (code != COVEY_ECANCELED) {
+        struct reader r = {.fail_at = covey_task_id() % 3};
+        covey_http_request req = {.url = url, .on_body = ignore_piece, .body_arg = &r};
+        covey_ctx *timed = covey_ctx_with_timeout(covey_task_id() % 2 ? NULL : ctx, 100 * COVEY_US);
+        covey_http_response resp;
+
+        code = covey_http_do(timed, s->client, &req, &resp);
+        CHECK(code == 0 || code == COVEY_EDEADLINE || code == COVEY_ECANCELED || code == -ENOSPC ||
+              code == -ECONNRESET || code == -ECONNREFUSED);
+        code = code != COVEY_ECANCELED && covey_ctx_err(ctx) < 0 ? COVEY_ECANCELED : code;
+        covey_http_response_free(&resp);
+        covey_ctx_unref(timed);
+    }
+    return 0;
+}
+
+static int leave_a_crowd(covey_ctx *ctx, void *arg)
+{
+    struct server *s = arg;
+
+    CHECK_EQ(covey_go(serve, s), 0);
+    for (int i = 0; i < 40; i++) {
+        CHECK_EQ(covey_go(get_until_canceled, s), 0);
+    }
+    int64_t moment = (int64_t)(covey_task_id() % 7) * 300 * COVEY_US; /* another in each run */
+    return covey_sleep(ctx, moment);                                  /* sleeps: see there */
+}
+
+TEST(covey_run_may_end_at_any_moment)
+{
+    static struct server s;
+
+    s.client = covey_http_client_new(&(covey_http_client_options){.proxy = ""});
+    for (int i = 0; i < 30; i++) {
+        CHECK_EQ(covey_listen(&s.listener, "tcp://127.0.0.1:0", NULL), 0);
+        snprintf(s.base, sizeof(s.base), "http%s", covey_listener_addr(s.listener) + 3);
+        CHECK_EQ(covey_run(leave_a_crowd, &s), 0);
+        covey_listener_close(s.listener);
+    }
+    covey_http_client_free(s.client);
+}

@@ -38,6 +38,7 @@ struct cvy_http_driver {
     struct cvy_http_transfer *noted; /* a callback changed them: offer or publish */
     struct cvy_http_link ready;      /* transfers to start */
     struct cvy_http_link active;     /* in the multi handle */
+    struct cvy_http_link held;       /* finished, with an order still on its way to the inbox */
 };
 
 /* Gives t an order. False: the driver has ended and knows nothing of t. Any task. */
