@@ -11,7 +11,6 @@
 #include "trace/emit.h"
 
 #define SLOT_RUNS_MAX 16
-#define OVERFLOW_BATCH 16 /* pointers on a stack that may be 2 KiB */
 
 static void add_relaxed(_Atomic uint64_t *counter)
 {
@@ -174,30 +173,10 @@ struct cvy_thread *cvy_park(struct cvy_thread *th)
     return switch_away(th, next);
 }
 
-/* The ring is full: half of it and t go to the global queue. */
-__attribute__((noinline)) static void enqueue_overflow(struct cvy_thread *th, struct cvy_task *t)
-{
-    struct cvy_task *batch[OVERFLOW_BATCH];
-    struct cvy_wakelist list = {0};
-    uint32_t n;
-
-    for (uint32_t moved = 0; moved < CVY_RUNQ_SIZE / 2; moved += n) {
-        n = cvy_runq_steal(&th->worker->runq, batch, OVERFLOW_BATCH);
-        if (n == 0) {
-            break;
-        }
-        for (uint32_t i = 0; i < n; i++) {
-            cvy_wakelist_add(&list, batch[i]);
-        }
-    }
-    cvy_wakelist_add(&list, t);
-    cvy_global_push(th->runtime, &list);
-}
-
 static inline void push_local(struct cvy_thread *th, struct cvy_task *t)
 {
-    if (cvy_unlikely(!cvy_runq_push(&th->worker->runq, t))) {
-        enqueue_overflow(th, t);
+    while (cvy_unlikely(!cvy_runq_push(&th->worker->runq, t))) {
+        cvy_runq_spill(th->worker);
     }
 }
 
@@ -229,10 +208,8 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
     if (!is_lost) {
         return th;
     }
-    struct cvy_wakelist list = {0};
     cvy_store_relaxed(&th->task->state, CVY_TASK_RUNNABLE);
-    cvy_wakelist_add(&list, th->task);
-    cvy_global_push(rt, &list);
+    cvy_global_push_one(rt, th->task);
     return switch_away(th, NULL);
 }
 
@@ -241,9 +218,7 @@ void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
     struct cvy_worker *w = th->worker;
 
     if (cvy_unlikely(!w)) {
-        struct cvy_wakelist list = {0};
-        cvy_wakelist_add(&list, t);
-        cvy_global_push(cvy_runtime_get(), &list);
+        cvy_global_push_one(cvy_runtime_get(), t);
         return;
     }
     push_local(th, t);

@@ -228,6 +228,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_timers_drop(&rt->workers[i].timers);
+        cvy_taskq_clear(&rt->workers[i].fresh.queue);
         for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
             for (struct cvy_stack *s = rt->workers[i].stacks[c], *next; s; s = next) {
                 next = s->next;
@@ -235,6 +236,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
             }
         }
     }
+    cvy_taskq_clear(&rt->global);
     cvy_store_release(&cvy_fatal_hook, NULL);
     /* Before the next runtime can start: io's tables go with the poller. */
     cvy_poll_close(&rt->poll);

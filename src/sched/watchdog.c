@@ -22,7 +22,7 @@ void cvy_watchdog_rouse(struct cvy_runtime *rt)
 /* Whether somebody waits for w's thread to come back. */
 static bool is_needed(struct cvy_runtime *rt, struct cvy_worker *w, int64_t now)
 {
-    if (cvy_load_relaxed(&w->slot) || cvy_runq_len(&w->runq) > 0 ||
+    if (cvy_load_relaxed(&w->slot) || cvy_worker_has_queued(w) ||
         cvy_load_relaxed(&w->timers.next) <= now) {
         return true;
     }

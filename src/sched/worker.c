@@ -13,67 +13,9 @@
 #include "trace/emit.h"
 
 #define SPIN_NS 30000
-#define GLOBAL_BATCH 256
 #define CHECK_EVERY_MAX 61
 #define CHECK_SPAN_NS 100000
 #define THREAD_STACK_BYTES ((size_t)256 << 10)
-
-void cvy_global_push(struct cvy_runtime *rt, struct cvy_wakelist *list)
-{
-    if (!list->head) {
-        return;
-    }
-    cvy_lock(&rt->lock);
-    if (rt->global.tail) {
-        rt->global.tail->next = list->head;
-    } else {
-        rt->global.head = list->head;
-    }
-    rt->global.tail = list->tail;
-    rt->global.count += list->count;
-    cvy_store_relaxed(&rt->global_len, rt->global.count);
-    bool has_idle = !cvy_list_is_empty(&rt->idle);
-    cvy_unlock(&rt->lock);
-    *list = (struct cvy_wakelist){0};
-    if (has_idle) {
-        cvy_kick(rt);
-    }
-}
-
-/* Moves a share of the global queue to w's ring; the first of it is returned. */
-static struct cvy_task *global_take(struct cvy_runtime *rt, struct cvy_worker *w)
-{
-    struct cvy_task *first = NULL;
-
-    if (cvy_load_relaxed(&rt->global_len) == 0) {
-        return NULL;
-    }
-    cvy_lock(&rt->lock);
-    size_t n = rt->global.count / (size_t)rt->worker_count + 1;
-    size_t room = CVY_RUNQ_SIZE - cvy_runq_len(&w->runq);
-    n = n > GLOBAL_BATCH ? GLOBAL_BATCH : n;
-    n = n > room + 1 ? room + 1 : n;
-    for (; n > 0 && rt->global.head; n--) {
-        struct cvy_task *t = rt->global.head;
-        rt->global.head = t->next;
-        __builtin_prefetch(t->next);
-        rt->global.count--;
-        if (!first) {
-            first = t;
-        } else if (!cvy_runq_push(&w->runq, t)) {
-            t->next = rt->global.head;
-            rt->global.head = t;
-            rt->global.count++;
-            break;
-        }
-    }
-    if (!rt->global.head) {
-        rt->global.tail = NULL;
-    }
-    cvy_store_relaxed(&rt->global_len, rt->global.count);
-    cvy_unlock(&rt->lock);
-    return first;
-}
 
 /* Takes the worker that should wake next out of the idle list. The poller goes last: it serves
  * descriptors and timers as long as it stays. */
@@ -190,7 +132,8 @@ static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
         cvy_load_relaxed(&w->runtime->poll_deadline) == 0) {
         poll_now(th);
     }
-    return global_take(w->runtime, w);
+    struct cvy_task *t = cvy_global_take(w);
+    return t ? t : cvy_fresh_air(w, now);
 }
 
 static struct cvy_task *local_take(struct cvy_worker *w)
@@ -214,8 +157,12 @@ static struct cvy_task *steal(struct cvy_worker *w)
     for (int i = 0; i < rt->worker_count; i++) {
         struct cvy_worker *victim =
             &rt->workers[(start + (uint32_t)i) % (uint32_t)rt->worker_count];
-        if (victim == w || cvy_runq_len(&victim->runq) == 0) {
+        if (victim == w) {
             continue;
+        }
+        struct cvy_task *t = cvy_fresh_steal(victim, w);
+        if (t) {
+            return t;
         }
         /* Our own ring is empty, so half a ring fits. */
         uint32_t n = cvy_runq_steal(&victim->runq, batch, CVY_RUNQ_SIZE / 2);
@@ -234,7 +181,7 @@ static struct cvy_task *steal(struct cvy_worker *w)
 static bool any_queued(struct cvy_runtime *rt)
 {
     for (int i = 0; i < rt->worker_count; i++) {
-        if (cvy_runq_len(&rt->workers[i].runq) > 0) {
+        if (cvy_worker_has_queued(&rt->workers[i])) {
             return true;
         }
     }
@@ -253,7 +200,7 @@ static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
             return t;
         }
     }
-    if ((t = local_take(w)) || (t = global_take(rt, w))) {
+    if ((t = local_take(w)) || (t = cvy_global_take(w)) || (t = cvy_fresh_take(w))) {
         return t;
     }
     if (cvy_load_relaxed(&rt->fd_waiters) > 0 && cvy_load_relaxed(&rt->poll_deadline) == 0) {
@@ -484,9 +431,7 @@ void cvy_worker_loop(struct cvy_thread *th)
             cvy_cpu_relax();
         }
         if (cvy_load_acquire(&t->on_cpu)) {
-            struct cvy_wakelist list = {0};
-            cvy_wakelist_add(&list, t);
-            cvy_global_push(rt, &list);
+            cvy_global_push_one(rt, t);
             continue;
         }
         cvy_run_task(th, t);

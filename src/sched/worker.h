@@ -15,7 +15,7 @@
 #include "base/rand.h"
 #include "os/sys.h"
 #include "sched/runq.h"
-#include "sched/task.h"
+#include "sched/taskq.h"
 #include "sched/timer.h"
 
 #include <covey/runtime.h>
@@ -27,6 +27,17 @@
 #define CVY_SLAB_TASKS 128
 
 struct cvy_runtime;
+
+/* Started tasks that have not run yet and that the ring has no room for. The owner goes on with the
+ * newest, so that a tree of tasks grows in depth before breadth and stays in the cache; others steal
+ * the oldest, which tend to bring the most work; and the owner turns to the oldest now and then, so
+ * that none waits for ever. */
+struct cvy_fresh {
+    _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_SCHED; guards the queue */
+    struct cvy_taskq queue;
+    _Atomic size_t len; /* written under lock, peeked at without */
+    int64_t aired_at;   /* owner: when it last turned to the oldest */
+};
 
 /* A slot of parallelism. Fields are owned by the carrying thread while it is in the runtime, unless
  * they say otherwise. */
@@ -47,6 +58,7 @@ struct cvy_worker {
     uint32_t task_count;
 
     struct cvy_runq runq; /* others steal */
+    struct cvy_fresh fresh;
     struct cvy_timers timers;
 
     _Atomic uint64_t started, ended, parks, steals; /* statistics: owner writes */
@@ -114,7 +126,7 @@ struct cvy_runtime {
 
     /* The scheduler's lock: idle workers, spare threads, the global queue, ownership of workers. */
     _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_SCHED */
-    struct cvy_wakelist global;
+    struct cvy_taskq global; /* first in, first out */
     _Atomic size_t global_len;  /* written under lock, peeked at without */
     struct cvy_node idle;       /* workers, last to sleep first */
     struct cvy_node spares;     /* threads without a worker */
@@ -215,12 +227,29 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t);
 void cvy_worker_loop(struct cvy_thread *th);
 /* Wakes one idle worker, if there is one and nobody looks for work. */
 void cvy_kick(struct cvy_runtime *rt);
-void cvy_global_push(struct cvy_runtime *rt, struct cvy_wakelist *list);
+/* Whether tasks are queued at w, its slot aside. */
+static inline bool cvy_worker_has_queued(struct cvy_worker *w)
+{
+    return cvy_runq_len(&w->runq) > 0 || cvy_load_relaxed(&w->fresh.len) > 0;
+}
 /* Makes the poller look at the timers again if it would sleep past at_ns. */
 void cvy_poller_hurry(struct cvy_runtime *rt, int64_t at_ns);
 /* Gives a worker that no thread carries to a spare thread, or to a new one; next (may be NULL) is
  * what it runs first. False: no thread is to be had. */
 bool cvy_worker_give(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *next);
+
+/* overflow.c. Those that take leave the first task with the caller and fill w's ring with more. */
+void cvy_global_push(struct cvy_runtime *rt, struct cvy_wakelist *list);
+void cvy_global_push_one(struct cvy_runtime *rt, struct cvy_task *t);
+struct cvy_task *cvy_global_take(struct cvy_worker *w);
+/* Owner: makes room in the ring. What has not run yet goes to fresh, the rest to the global queue. */
+void cvy_runq_spill(struct cvy_worker *w);
+/* Owner: the newest. */
+struct cvy_task *cvy_fresh_take(struct cvy_worker *w);
+/* Owner: the oldest, if that is due. */
+struct cvy_task *cvy_fresh_air(struct cvy_worker *w, int64_t now);
+/* The oldest of victim, for w. */
+struct cvy_task *cvy_fresh_steal(struct cvy_worker *victim, struct cvy_worker *w);
 
 /* watchdog.c */
 void *cvy_watchdog_main(void *arg);
