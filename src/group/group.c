@@ -66,8 +66,7 @@ covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
     struct cvy_task *t = cvy_task_self();
     g->scope.site = site;
     if (!t->is_foreign) {
-        g->scope.opener = t;
-        cvy_list_push_head(&t->scopes, &g->scope.node);
+        cvy_scope_open(&g->scope, t);
     }
     return g;
 }
@@ -336,7 +335,7 @@ int covey_group_wait(covey_group *g)
     }
     int code = result_of(g, t);
     if (g->scope.opener) {
-        cvy_list_remove(&g->scope.node);
+        cvy_scope_close(&g->scope);
     }
     cvy_leave(th);
     /* Also for who kept a reference. */

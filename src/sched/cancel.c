@@ -277,13 +277,10 @@ bool cvy_cancel_hook_remove(struct cvy_cancel *c, struct cvy_cancel_hook *h)
     return is_in;
 }
 
-void cvy_cancel_unregister(struct cvy_task *t)
+void cvy_cancel_unregister_slow(struct cvy_task *t)
 {
     struct cvy_cancel *c = t->registered;
 
-    if (!c) {
-        return;
-    }
     cvy_lock(&c->lock);
     cvy_waitq_remove(&t->ctx_waiter);
     cvy_unlock(&c->lock);

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "os/lock.h"
+#include "sched/task.h"
 #include "sched/timer.h"
 
 #include <covey/ctx.h>
@@ -93,6 +94,12 @@ bool cvy_cancel_hook_add(struct cvy_cancel *c, struct cvy_cancel_hook *h);
 /* False: it was called, or is about to be. */
 bool cvy_cancel_hook_remove(struct cvy_cancel *c, struct cvy_cancel_hook *h);
 /* Takes a task's sticky registration back, if it has one. */
-void cvy_cancel_unregister(struct cvy_task *t);
+void cvy_cancel_unregister_slow(struct cvy_task *t);
+static inline void cvy_cancel_unregister(struct cvy_task *t)
+{
+    if (t->registered) {
+        cvy_cancel_unregister_slow(t);
+    }
+}
 
 #endif

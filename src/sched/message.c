@@ -72,6 +72,7 @@ int cvy_fail(struct cvy_task *t, int code)
     }
     m->code = code;
     m->site = NULL;
+    t->owns |= CVY_OWNS_MESSAGE;
     return code;
 }
 
@@ -155,6 +156,7 @@ void cvy_message_put(struct cvy_task *t, struct cvy_message m)
 {
     free(t->message.text);
     t->message = m;
+    t->owns |= CVY_OWNS_MESSAGE;
 }
 
 /* What the functions below format; on the base, since printf needs more than a compact stack. */
@@ -188,10 +190,11 @@ static void format_on_base(void *arg)
 
 static int set_message(int code, bool is_prefix, const char *fmt, va_list args)
 {
-    struct format f = {
-        .message = &cvy_task_self()->message, .code = code, .fmt = fmt, .is_prefix = is_prefix};
+    struct cvy_task *t = cvy_task_self();
+    struct format f = {.message = &t->message, .code = code, .fmt = fmt, .is_prefix = is_prefix};
     va_list copy;
 
+    t->owns |= CVY_OWNS_MESSAGE;
     va_copy(copy, args);
     f.args = &copy;
     cvy_on_base(format_on_base, &f);

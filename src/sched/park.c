@@ -93,8 +93,8 @@ static inline void after_switch(struct cvy_thread *th)
 }
 
 /* The bare switch with the sanitizers' hooks. to NULL: the base. */
-__attribute__((always_inline)) static inline void switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to,
-                                 bool from_ends)
+__attribute__((always_inline)) static inline void
+switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to, bool from_ends)
 {
 #if CVY_ASAN
     void *fake = NULL;
@@ -320,10 +320,10 @@ void cvy_on_base(void (*fn)(void *), void *arg)
 
 static void check_scopes(const struct cvy_task *t)
 {
-    if (cvy_likely(cvy_list_is_empty(&t->scopes))) {
+    const struct cvy_scope *s = t->scopes;
+    if (cvy_likely(!s)) {
         return;
     }
-    const struct cvy_scope *s = CVY_CONTAINER_OF(t->scopes.next, struct cvy_scope, node);
     cvy_fatal("task %llu \"%s\" ended with a group open that it opened at %s:%d",
               (unsigned long long)t->id, cvy_task_label(t), s->site ? s->site->file : "?",
               s->site ? s->site->line : 0);

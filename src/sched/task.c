@@ -56,21 +56,20 @@ static uint64_t next_id(struct cvy_runtime *rt, struct cvy_worker *w)
 /* Copies what the caller lent. False: out of memory. */
 static bool copy_borrowed(struct cvy_task *t, const struct cvy_start *s)
 {
-    t->name[0] = '\0';
+    t->arg = s->arg;
     if (s->opts && s->opts->name) {
         /* A dump may look meanwhile: the last byte is always 0. */
         (void)strncpy(t->name, s->opts->name, NAME_LEN_MAX);
+        t->owns |= CVY_OWNS_NAME;
     }
-    t->copy = NULL;
-    t->arg = s->arg;
     if (s->has_copy) {
         t->arg = t->small;
         if (s->copy_len > sizeof(t->small)) {
-            t->copy = malloc(s->copy_len);
-            if (!t->copy) {
+            t->arg = malloc(s->copy_len);
+            if (!t->arg) {
                 return false;
             }
-            t->arg = t->copy;
+            t->owns |= CVY_OWNS_COPY;
         }
         if (s->copy_len > 0) {
             memcpy(t->arg, s->copy, s->copy_len);
@@ -95,6 +94,7 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
         return -ENOMEM;
     }
     if (!copy_borrowed(t, s)) {
+        cvy_task_clear(t);
         if (th->worker) {
             cvy_task_free(th->worker, t);
         } else {
@@ -105,9 +105,7 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
         }
         return -ENOMEM;
     }
-    t->sp = NULL;
-    t->stack = NULL;
-    t->saved_errno = 0;
+    /* The rest of the record is clean. */
     t->fn = s->fn;
     t->ctx = s->ctx;
     t->on_end = s->on_end;
@@ -115,24 +113,25 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
     t->site = s->site;
     t->id = next_id(rt, th->worker);
     t->stack_class = (uint8_t)class_of(rt, s->opts);
-    t->pins = s->opts && s->opts->pinned ? 1 : 0;
-    t->pinned_to = NULL;
-    t->message = (struct cvy_message){0};
-    t->registered = NULL;
-    t->ctx_waiter.node = (struct cvy_node){0};
-    cvy_list_init(&t->scopes);
-    cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
+    if (s->opts && s->opts->pinned) {
+        t->pins = 1;
+    }
     cvy_store_relaxed(&t->state, CVY_TASK_NEW);
     cvy_enqueue(th, t);
     return 0;
 }
 
-void cvy_task_clear(struct cvy_task *t)
+void cvy_task_clear_slow(struct cvy_task *t)
 {
-    free(t->copy);
+    if (t->owns & CVY_OWNS_NAME) {
+        memset(t->name, 0, sizeof(t->name));
+    }
+    if (t->owns & CVY_OWNS_COPY) {
+        free(t->arg);
+    }
     free(t->message.text);
-    t->copy = NULL;
-    t->message.text = NULL;
+    t->message = (struct cvy_message){0};
+    t->owns = 0;
 }
 
 uint64_t covey_task_id(void)

@@ -14,6 +14,8 @@
 #include <covey/defs.h>
 #include <covey/task.h>
 
+#include <assert.h>
+
 struct cvy_cancel;
 struct cvy_thread;
 struct cvy_task;
@@ -72,20 +74,20 @@ struct cvy_waiter {
  * and must not touch the task after it has told the owner. */
 typedef void cvy_end_fn(struct cvy_task *t, void *owner, int code);
 
+struct cvy_scope;
+
+/* What a record owns beyond itself; see cvy_task_clear(). */
+#define CVY_OWNS_NAME 1u
+#define CVY_OWNS_COPY 2u /* arg is on the heap */
+#define CVY_OWNS_MESSAGE 4u
+
+/* The first two cache lines are all that start, switch and end of a plain task touch. A free record
+ * is clean: whatever a start does not set is zero, and all zero is a clean free record. */
 struct cvy_task {
     /* Owned by the worker that runs it; by its queue while it is runnable. */
-    void *sp;
-    struct cvy_stack *stack;
-    struct cvy_task *next; /* in a wake list or the global queue */
-    int saved_errno;
-
-    /* 1 from before the switch to it until after the switch away: who finds it in a queue earlier
-     * than that must wait. Release in cvy_after_switch(), acquire before the switch to it. */
-    _Atomic uint32_t on_cpu;
-    /* The one claim: see wait.h. */
-    _Atomic uint32_t claim;
-    /* Foreign only: 1 is a wake not yet taken. Release by the waker, acquire by the sleeper. */
-    _Atomic uint32_t wake;
+    _Alignas(CVY_CACHE_LINE) void *sp;
+    struct cvy_stack *stack; /* NULL: has not run yet */
+    struct cvy_task *next;   /* in a wake list or a free list */
 
     /* Immutable from start to end. */
     covey_fn *fn;
@@ -93,36 +95,71 @@ struct cvy_task {
     void *arg;
     cvy_end_fn *on_end;
     void *owner;
+
     const covey_site *site;
-    char name[32]; /* empty: site->name */
-    void *copy;    /* owned argument copy too large for small */
     uint64_t id;
     uint8_t stack_class;
     bool is_foreign;
 
-    /* Owned by the task itself. */
-    uint32_t pins;
-    struct cvy_thread *pinned_to; /* read by who dequeues it */
-    struct cvy_message message;
-    struct cvy_cancel *registered; /* holds it; the waiter below is, or was, in its list */
-    struct cvy_waiter ctx_waiter;
-    struct cvy_node scopes; /* groups it opened and has not waited for */
-
     /* For dumps: written by the task, read by anyone, torn reads allowed. */
     _Atomic uint8_t state;
     _Atomic uint8_t reason;
+
+    /* The one claim: see wait.h. */
+    _Atomic uint32_t claim;
+    /* 1 from before the switch to it until after the switch away: who finds it in a queue earlier
+     * than that must wait. Release in cvy_after_switch(), acquire before the switch to it. */
+    _Atomic uint8_t on_cpu;
+
+    /* Owned by the task itself. */
+    uint8_t owns;
+    uint16_t pins;
+    int saved_errno;
+    struct cvy_thread *pinned_to;  /* read by who dequeues it */
+    struct cvy_cancel *registered; /* holds it; ctx_waiter is, or was, in its list */
+    struct cvy_scope *scopes;      /* groups it opened and has not waited for */
+
+    /* Foreign only: 1 is a wake not yet taken. Release by the waker, acquire by the sleeper. */
+    _Atomic uint32_t wake;
+
+    struct cvy_message message;
+    struct cvy_waiter ctx_waiter;
+
+    /* For dumps, as above. */
     _Atomic(const void *) wait_object;
     _Atomic int64_t wait_since; /* clock of the worker's last look; 0: unknown */
 
+    char name[32];               /* empty: site->name */
     _Alignas(16) char small[64]; /* small argument copies */
 };
 
-/* What a task must close before it ends; a group has one. */
+static_assert(offsetof(struct cvy_task, message) <= 2 * CVY_CACHE_LINE + 8, "two hot lines");
+
+/* What a task must close before it ends; a group has one. Owned by the opener. */
 struct cvy_scope {
-    struct cvy_node node;    /* in its opener's scopes; owned by the opener */
-    struct cvy_task *opener; /* NULL: a plain thread, which is not checked */
+    struct cvy_scope *next, **link; /* *link == this scope */
+    struct cvy_task *opener;        /* NULL: a plain thread, which is not checked */
     const covey_site *site;
 };
+
+static inline void cvy_scope_open(struct cvy_scope *s, struct cvy_task *t)
+{
+    s->opener = t;
+    s->next = t->scopes;
+    s->link = &t->scopes;
+    if (s->next) {
+        s->next->link = &s->next;
+    }
+    t->scopes = s;
+}
+
+static inline void cvy_scope_close(struct cvy_scope *s)
+{
+    *s->link = s->next;
+    if (s->next) {
+        s->next->link = s->link;
+    }
+}
 
 /* Tasks to be made runnable once all locks are released. */
 struct cvy_wakelist {
@@ -170,7 +207,13 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s);
 /* Checks opts alone. */
 int cvy_task_check_options(const covey_task_options *opts);
 /* Frees what a record owns; not the record. */
-void cvy_task_clear(struct cvy_task *t);
+void cvy_task_clear_slow(struct cvy_task *t);
+static inline void cvy_task_clear(struct cvy_task *t)
+{
+    if (cvy_unlikely(t->owns)) {
+        cvy_task_clear_slow(t);
+    }
+}
 
 /* Messages; the task is the caller's own. cvy_fail() returns code. */
 int cvy_fail(struct cvy_task *t, int code);

@@ -90,7 +90,6 @@ struct cvy_thread *cvy_thread_foreign(void)
     th->errno_ptr = cvy_errno_ptr();
     th->self.is_foreign = true;
     th->task = &th->self;
-    cvy_list_init(&th->self.scopes);
     cvy_lock(&foreign_lock);
     th->all_next = foreign_threads;
     foreign_threads = th;

@@ -473,7 +473,6 @@ static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cv
         return false;
     }
     th->self.is_foreign = true;
-    cvy_list_init(&th->self.scopes);
     th->task = &th->self;
     cvy_store_relaxed(&th->in_runtime, 1);
     th->runtime = rt;

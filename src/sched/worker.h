@@ -29,9 +29,9 @@
 struct cvy_runtime;
 
 /* Started tasks that have not run yet and that the ring has no room for. The owner goes on with the
- * newest, so that a tree of tasks grows in depth before breadth and stays in the cache; others steal
- * the oldest, which tend to bring the most work; and the owner turns to the oldest now and then, so
- * that none waits for ever. */
+ * newest, so that a tree of tasks grows in depth before breadth and stays in the cache; others
+ * steal the oldest, which tend to bring the most work; and the owner turns to the oldest now and
+ * then, so that none waits for ever. */
 struct cvy_fresh {
     _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_SCHED; guards the queue */
     struct cvy_taskq queue;
@@ -126,11 +126,11 @@ struct cvy_runtime {
 
     /* The scheduler's lock: idle workers, spare threads, the global queue, ownership of workers. */
     _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_SCHED */
-    struct cvy_taskq global; /* first in, first out */
-    _Atomic size_t global_len;  /* written under lock, peeked at without */
-    struct cvy_node idle;       /* workers, last to sleep first */
-    struct cvy_node spares;     /* threads without a worker */
-    struct cvy_thread *threads; /* all carriers, to join */
+    struct cvy_taskq global;                       /* first in, first out */
+    _Atomic size_t global_len;                     /* written under lock, peeked at without */
+    struct cvy_node idle;                          /* workers, last to sleep first */
+    struct cvy_node spares;                        /* threads without a worker */
+    struct cvy_thread *threads;                    /* all carriers, to join */
     int thread_count, spare_count, threads_max;
     struct cvy_worker *poller; /* the idle worker inside cvy_poll_wait */
     struct cvy_task *free_tasks;
@@ -242,7 +242,8 @@ bool cvy_worker_give(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_ta
 void cvy_global_push(struct cvy_runtime *rt, struct cvy_wakelist *list);
 void cvy_global_push_one(struct cvy_runtime *rt, struct cvy_task *t);
 struct cvy_task *cvy_global_take(struct cvy_worker *w);
-/* Owner: makes room in the ring. What has not run yet goes to fresh, the rest to the global queue. */
+/* Owner: makes room in the ring. What has not run yet goes to fresh, the rest to the global queue.
+ */
 void cvy_runq_spill(struct cvy_worker *w);
 /* Owner: the newest. */
 struct cvy_task *cvy_fresh_take(struct cvy_worker *w);
