@@ -18,5 +18,6 @@
 #include <covey/sync.h>
 #include <covey/task.h>
 #include <covey/time.h>
+#include <covey/trace.h>
 
 #endif

@@ -9,7 +9,9 @@
  * wakes it after unlocking: waking before would send it straight into this lock. */
 #include "chan/chan.h"
 
+#include "sched/recording.h"
 #include "sched/waitable.h"
+#include "trace/emit.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +202,12 @@ static inline int code_of(struct cvy_thread *th, int result)
     return cvy_likely(result == OK) ? 0 : cvy_fail(th->task, COVEY_ECLOSED);
 }
 
+/* How an attempt went, for the trace. */
+static inline uint8_t trace_arg(int result)
+{
+    return result == OK ? 0 : result == COVEY_EAGAIN ? 1 : 2;
+}
+
 int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem)
 {
     struct cvy_thread *th = cvy_enter();
@@ -213,6 +221,7 @@ int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem)
     }
     cvy_lock(&ch->lock);
     int result = send_locked(ch, elem, &woken);
+    CVY_EMIT(cvy_ring_of(th), chan_send, th->task->id, trace_arg(result), ch);
     if (result == COVEY_EAGAIN) {
         wr.elem = (void *)(uintptr_t)elem;
         wr.result = OK;
@@ -245,6 +254,7 @@ int covey_chan_recv(covey_ctx *ctx, covey_chan *ch, void *elem)
     }
     cvy_lock(&ch->lock);
     int result = recv_locked(ch, elem, &woken);
+    CVY_EMIT(cvy_ring_of(th), chan_recv, th->task->id, trace_arg(result), ch);
     if (result == COVEY_EAGAIN) {
         wr.elem = elem;
         wr.result = OK;
@@ -349,8 +359,11 @@ int covey_chan_close(covey_chan *ch)
 
     if (!ch) {
         code = cvy_fail(th->task, -EINVAL);
-    } else if (!close_and_collect(ch, &list)) {
-        code = cvy_fail(th->task, COVEY_ECLOSED);
+    } else {
+        CVY_EMIT(cvy_ring_of(th), chan_close, th->task->id, 0, ch);
+        if (!close_and_collect(ch, &list)) {
+            code = cvy_fail(th->task, COVEY_ECLOSED);
+        }
     }
     cvy_ready_all(th, &list);
     cvy_leave(th);

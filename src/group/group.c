@@ -7,7 +7,9 @@
  * lock for its own decrement, so that who then sees 0 under the lock knows that nobody is still on
  * his way in, and may free the group. */
 #include "group/error_list.h"
+#include "sched/recording.h"
 #include "sched/waitable.h"
+#include "trace/emit.h"
 
 #include <covey/error.h>
 #include <covey/group.h>
@@ -45,6 +47,15 @@ struct covey_group {
     bool has_succeeded;
 };
 
+static void emit_open(const covey_group *g, const struct cvy_task *t)
+{
+    struct cvy_thread *th = cvy_enter();
+    cvy_trace_put_pair(cvy_ring_of(th), COVEY_TRACE_group_open, (uint32_t)t->id,
+                       (uint64_t)(uintptr_t)g, COVEY_TRACE_site, 0,
+                       (uint64_t)(uintptr_t)g->scope.site);
+    cvy_leave(th);
+}
+
 covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
                                 const covey_group_options *opts)
 {
@@ -67,6 +78,10 @@ covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
     g->scope.site = site;
     if (!t->is_foreign) {
         cvy_scope_open(&g->scope, t);
+    }
+    CVY_PROBE(group_open, (uint32_t)t->id, 0, (uint64_t)(uintptr_t)g);
+    if (CVY_TRACES(group_open)) {
+        emit_open(g, t);
     }
     return g;
 }
@@ -334,6 +349,7 @@ int covey_group_wait(covey_group *g)
         (void)cvy_wait_in(&th, NULL, &g->lock, &g->joiners, &wr, CVY_WAIT_GROUP, g);
     }
     int code = result_of(g, t);
+    CVY_EMIT(cvy_ring_of(th), group_join, t->id, 0, g);
     if (g->scope.opener) {
         cvy_scope_close(&g->scope);
     }

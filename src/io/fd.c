@@ -8,6 +8,8 @@
 
 #include "base/alloc.h"
 #include "io/io.h"
+#include "sched/recording.h"
+#include "trace/emit.h"
 
 #include <covey/error.h>
 
@@ -31,9 +33,12 @@ static struct cvy_fd *fd_in_pool(struct cvy_node *n)
 }
 
 /* Claims every waiter of a queue, whose lock is held. */
-static void wake_locked(struct cvy_node *q, int result, struct cvy_wakelist *list)
+static void wake_locked(const struct cvy_fd *f, struct cvy_node *q, int result,
+                        struct cvy_wakelist *list)
 {
     for (struct cvy_waiter *w; (w = cvy_waitq_claim(q)) != NULL;) {
+        CVY_EMIT(cvy_ring_of(cvy_thread_self()), io, w->task->id,
+                 q == &f->waiters[CVY_WAY_IN] ? CVY_POLL_IN : CVY_POLL_OUT, f->fd);
         w->result = result;
         cvy_wakelist_add(list, w->task);
     }
@@ -52,7 +57,7 @@ static void on_events(struct cvy_pollable *self, uint32_t events, struct cvy_wak
     cvy_lock(&f->lock);
     for (unsigned way = 0; way < CVY_WAYS; way++) {
         if (events & CVY_POLL_OF(way)) {
-            wake_locked(&f->waiters[way], 0, list);
+            wake_locked(f, &f->waiters[way], 0, list);
         }
     }
     cvy_unlock(&f->lock);
@@ -278,8 +283,8 @@ void cvy_fd_close(struct cvy_thread *th, struct cvy_fd *f)
                   "close of a connection or listener that is closed already");
     cvy_lock(&f->lock);
     for (unsigned way = 0; way < CVY_WAYS; way++) {
-        wake_locked(&f->waiters[way], COVEY_ECLOSED, &list);
-        wake_locked(&f->turns[way], COVEY_ECLOSED, &list);
+        wake_locked(f, &f->waiters[way], COVEY_ECLOSED, &list);
+        wake_locked(f, &f->turns[way], COVEY_ECLOSED, &list);
     }
     cvy_unlock(&f->lock);
     cvy_ready_all(th, &list);

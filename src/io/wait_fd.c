@@ -14,7 +14,9 @@
 
 #include "io/io.h"
 #include "os/net.h"
+#include "sched/recording.h"
 #include "sched/waitable.h"
+#include "trace/emit.h"
 
 #include <covey/error.h>
 #include <covey/net.h>
@@ -69,6 +71,7 @@ static void wake_locked(struct watch *w, uint32_t bits, int code, struct cvy_wak
         struct cvy_waiter *wr = waiter_of(n);
         uint32_t own = (uint32_t)wr->amount & bits;
         if (own && cvy_claim(wr->task, wr->index)) {
+            CVY_EMIT(cvy_ring_of(cvy_thread_self()), io, wr->task->id, own, w->fd);
             wr->result = code < 0 ? code : (int)own;
             /* Of no interest any more, until it leaves. */
             wr->amount = 0;

@@ -21,6 +21,7 @@ enum cvy_rank {
     CVY_RANK_BLOCKING,
     CVY_RANK_SCHED,
     CVY_RANK_POOL,
+    CVY_RANK_TRACE,
 };
 
 struct cvy_lock {

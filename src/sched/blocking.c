@@ -196,11 +196,11 @@ static void call_run(struct cvy_job *job)
     struct call *c = CVY_CONTAINER_OF(job, struct call, job);
     struct cvy_task *t = c->task;
 
-    CVY_EMIT(blocking_start, t, c->fn);
+    CVY_EMIT(NULL, blocking_begin, t->id, 0, c->fn);
     c->code = c->fn(c->ctx, c->arg);
     struct cvy_thread *th = cvy_enter();
     c->message = cvy_message_take(&th->task->message, c->code);
-    CVY_EMIT(blocking_end, t, c->code);
+    CVY_EMIT(NULL, blocking_end, t->id, 0, (uint32_t)c->code);
     /* Nothing else can claim it: it waits without a context. */
     (void)cvy_claim(t, 0);
     cvy_ready(th, t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * cancel.c - see cancel.h. */
+#include "sched/recording.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
@@ -228,7 +229,7 @@ void cvy_cancel_fire(struct cvy_cancel *c, int err, int cause, struct cvy_wakeli
     if (cvy_cancel_is_done(c) || !mark_done(c, err, cause, self, &below, &has_waiters)) {
         return;
     }
-    CVY_EMIT(ctx_cancel, c, cause);
+    CVY_EMIT(cvy_ring_of(cvy_thread_self()), cancel, cause, 0, c);
     for (struct cvy_cancel *i; (i = below.head) != NULL;) {
         bool is_marked = mark_done(i, err, c->cause, self, &below, &has_waiters);
         below.head = i->next;

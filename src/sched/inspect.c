@@ -2,6 +2,7 @@
  * inspect.c - looks at the tasks from outside: dumps, figures, and whether all are asleep.
  *
  * A dump reads records that their owners write at the same time; each field is a moment's view. */
+#include "sched/recording.h"
 #include "sched/wait.h"
 
 #include <string.h>
@@ -143,6 +144,7 @@ void cvy_fatal_dump(void)
     if (rt) {
         cvy_dump_tasks(rt, stderr);
     }
+    cvy_recording_fatal();
 }
 
 static bool has_timers(struct cvy_runtime *rt)
@@ -164,7 +166,7 @@ void cvy_check_deadlock(struct cvy_runtime *rt)
     /* Threads are counted before the rest is looked at: one that is gone by now can have done
      * nothing later. Covey's own are carriers, pool, watchdog, and the one inside covey_run(). */
     int threads = cvy_thread_count();
-    int own = cvy_blocking_threads(rt) + 2;
+    int own = cvy_blocking_threads(rt) + cvy_trace_threads() + 2;
     cvy_lock(&rt->lock);
     own += rt->thread_count;
     bool is_quiet = cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&

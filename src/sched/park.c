@@ -5,6 +5,7 @@
  * then in a queue with on_cpu still 1. If its own worker finds it, it just goes on; another worker
  * waits on its base stack until on_cpu is 0, never on a task's stack, where two of them could wait
  * for each other. */
+#include "sched/recording.h"
 #include "sched/wait.h"
 
 #include "os/switch.h"
@@ -118,11 +119,29 @@ static inline void make_current(struct cvy_thread *th, struct cvy_task *t)
     cvy_store_relaxed(&t->on_cpu, 1);
     cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
     th->task = t;
-    CVY_EMIT(task_switch, t, th->worker);
+}
+
+/* Why a task leaves its worker. */
+enum leaving { PARKS, YIELDS, COMES_LATE };
+
+static inline void emit_leaving(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
+{
+    struct cvy_task *t = th->task;
+
+    if (why == PARKS) {
+        CVY_EMIT(cvy_ring_of(th), park, next ? next->id : 0, cvy_load_relaxed(&t->reason),
+                 cvy_load_relaxed(&t->wait_object));
+    } else if (why == YIELDS) {
+        CVY_EMIT(cvy_ring_of(th), yield, next ? next->id : 0, 0, 0);
+    } else {
+        /* It runs no worker any more: not into that one's ring. */
+        CVY_EMIT(NULL, return, t->id, 0, 0);
+    }
 }
 
 /* Leaves the running task for next, or for the base; returns when the task runs again. */
-static struct cvy_thread *switch_away(struct cvy_thread *th, struct cvy_task *next)
+static inline struct cvy_thread *switch_away(struct cvy_thread *th, struct cvy_task *next,
+                                             enum leaving why)
 {
     struct cvy_task *t = th->task;
 
@@ -130,6 +149,7 @@ static struct cvy_thread *switch_away(struct cvy_thread *th, struct cvy_task *ne
         th->base_next = next;
         next = NULL;
     }
+    emit_leaving(th, next, why);
     check_canary(t);
     t->saved_errno = *th->errno_ptr;
     th->previous = t;
@@ -163,14 +183,14 @@ struct cvy_thread *cvy_park(struct cvy_thread *th)
         return cvy_enter();
     }
     add_relaxed(&th->worker->parks);
-    CVY_EMIT(task_park, t, t->reason);
     /* A pinned task's thread runs nobody else: the base gives the worker away. */
     struct cvy_task *next = t->pins ? NULL : pick(th, th->worker);
     if (next == t) {
+        emit_leaving(th, next, PARKS);
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;
     }
-    return switch_away(th, next);
+    return switch_away(th, next, PARKS);
 }
 
 static inline void push_local(struct cvy_thread *th, struct cvy_task *t)
@@ -192,7 +212,7 @@ struct cvy_thread *cvy_yield(struct cvy_thread *th)
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;
     }
-    return switch_away(th, next);
+    return switch_away(th, next, YIELDS);
 }
 
 struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
@@ -210,7 +230,7 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
     }
     cvy_store_relaxed(&th->task->state, CVY_TASK_RUNNABLE);
     cvy_global_push_one(rt, th->task);
-    return switch_away(th, NULL);
+    return switch_away(th, NULL, COMES_LATE);
 }
 
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
@@ -232,7 +252,7 @@ void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
 
 void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
 {
-    CVY_EMIT(task_ready, t, th->task);
+    CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
     if (cvy_unlikely(t->is_foreign)) {
         /* Release: the outcome is written. The record may be gone once wake is seen; the futex
          * call then finds another word or none, which is harmless. */
@@ -264,6 +284,7 @@ void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
             cvy_ready(th, t);
             continue;
         }
+        CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
         if (!th->worker || !cvy_runq_push(&th->worker->runq, t)) {
             cvy_wakelist_add(&tasks, t);
@@ -286,6 +307,7 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
         bind_stack(th->worker, t);
     }
     make_current(th, t);
+    CVY_EMIT(cvy_ring_of(th), run, t->id, 0, 0);
     *th->errno_ptr = t->saved_errno;
     switch_stacks(th, &th->base_sp, t, false);
     while (th->base_call) {
@@ -334,7 +356,6 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
 {
     struct cvy_task *t = th->task;
 
-    CVY_EMIT(task_start, t, t->fn);
     if (t->pins) {
         t->pinned_to = th;
         th->dedicated = t;
@@ -343,7 +364,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     cvy_leave(th);
     int code = t->fn(t->ctx, t->arg);
     th = cvy_enter();
-    CVY_EMIT(task_end, t, code);
+    CVY_EMIT(cvy_ring_of(th), end, t->id, 0, (uint32_t)code);
     if (t->pins) {
         t->pins = 0;
         t->pinned_to = NULL;
@@ -382,6 +403,7 @@ static void task_main(void)
             cvy_store_relaxed(&t->on_cpu, 0);
             cvy_task_free(th->worker, t);
             make_current(th, next);
+            CVY_EMIT(cvy_ring_of(th), run, next->id, 0, 0);
             cvy_switch_reset_float();
             continue;
         }
@@ -396,6 +418,7 @@ static void task_main(void)
         th->previous_ended = true;
         if (next) {
             make_current(th, next);
+            CVY_EMIT(cvy_ring_of(th), run, next->id, 0, 0);
         } else {
             th->task = &th->self;
         }

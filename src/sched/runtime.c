@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * runtime.c - brings workers, poller, pool and watchdog up, and takes them down. */
 #include "base/alloc.h"
+#include "sched/recording.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -99,6 +100,9 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
         code = -EBUSY;
         goto fail_blocking;
     }
+    /* Without memory for rings the program runs unrecorded. */
+    (void)cvy_trace_attach(rt->worker_count);
+    rt->has_env_trace = cvy_recording_from_environment();
     cvy_store_release(&cvy_fatal_hook, cvy_fatal_dump);
     if (!rt->options.no_fault_handler) {
         cvy_fault_install();
@@ -237,6 +241,10 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
         }
     }
     cvy_taskq_clear(&rt->global);
+    if (rt->has_env_trace) {
+        cvy_recording_end();
+    }
+    cvy_trace_detach();
     cvy_store_release(&cvy_fatal_hook, NULL);
     /* Before the next runtime can start: io's tables go with the poller. */
     cvy_poll_close(&rt->poll);

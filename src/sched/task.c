@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * task.c - starts tasks, and what a task may ask of itself (covey/task.h). */
 #define _GNU_SOURCE
+#include "sched/recording.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
@@ -117,6 +118,10 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
         t->pins = 1;
     }
     cvy_store_relaxed(&t->state, CVY_TASK_NEW);
+    CVY_PROBE(new, (uint32_t)t->id, 0, (uint64_t)(uintptr_t)t->site);
+    if (CVY_TRACES(new)) {
+        cvy_recording_new_task(th, t);
+    }
     cvy_enqueue(th, t);
     return 0;
 }

@@ -2,6 +2,7 @@
  * timer.c - see timer.h. */
 #include "sched/timer.h"
 
+#include "sched/recording.h"
 #include "sched/wait.h"
 #include "trace/emit.h"
 
@@ -105,12 +106,12 @@ void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *lis
     cvy_wheel_advance(&ts->wheel, (uint64_t)now >> CVY_TICK_SHIFT, &due);
     for (struct cvy_node *n; (n = cvy_list_pop_head(&due)) != NULL;) {
         struct cvy_timer *t = timer_of(n);
-        CVY_EMIT(timer_fire, t, now);
         if (t->call) {
             /* Out of the wheel for whoever cancels (next is NULL); chained by prev. */
             n->prev = calls;
             calls = n;
         } else if (cvy_claim(t->task, t->index)) {
+            CVY_EMIT(cvy_ring_of(cvy_thread_self()), timer, t->task->id, 0, t);
             cvy_wakelist_add(list, t->task);
         }
     }

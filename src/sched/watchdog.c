@@ -3,6 +3,7 @@
  *
  * See worker.h for the handshake. It also rouses an idle worker when descriptors are waited for and
  * nobody is in the poller, and looks for a deadlock when all workers have been idle for 100 ms. */
+#include "sched/recording.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
@@ -74,7 +75,7 @@ static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
     w->thread = NULL;
     cvy_unlock(&rt->lock);
     atomic_fetch_add_explicit(&rt->takeovers, 1, memory_order_relaxed);
-    CVY_EMIT(worker_takeover, w, th);
+    CVY_EMIT(NULL, takeover, w->index, 0, 0);
     /* Without memory for a thread: until there is, or until one is spare (th, when it notices). */
     while (!cvy_worker_give(rt, w, NULL) && !cvy_load_relaxed(&rt->stopping)) {
         cvy_futex_wait(&rt->watchdog_wake, 0, COVEY_MS);
@@ -85,6 +86,7 @@ static void look(struct cvy_runtime *rt)
 {
     int64_t now = cvy_clock_now();
 
+    cvy_trace_restamp_all();
     if (cvy_load_relaxed(&rt->dump_wanted)) {
         cvy_store_relaxed(&rt->dump_wanted, false);
         cvy_dump_tasks(rt, stderr);

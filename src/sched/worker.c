@@ -8,6 +8,7 @@
  * work ("spins") before it sleeps, and nobody is woken while one does. */
 #define _GNU_SOURCE
 #include "base/alloc.h"
+#include "sched/recording.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
@@ -148,7 +149,7 @@ static struct cvy_task *local_take(struct cvy_worker *w)
     return t;
 }
 
-static struct cvy_task *steal(struct cvy_worker *w)
+static struct cvy_task *steal(struct cvy_thread *th, struct cvy_worker *w)
 {
     struct cvy_runtime *rt = w->runtime;
     struct cvy_task *batch[CVY_RUNQ_SIZE / 2];
@@ -171,7 +172,7 @@ static struct cvy_task *steal(struct cvy_worker *w)
         }
         if (n > 0) {
             cvy_store_relaxed(&w->steals, cvy_load_relaxed(&w->steals) + n);
-            CVY_EMIT(task_steal, victim, n);
+            CVY_EMIT(cvy_ring_of(th), steal, victim->index, 0, n);
             return batch[0];
         }
     }
@@ -217,7 +218,7 @@ static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
     if ((t = local_take(w))) {
         return t;
     }
-    return rt->worker_count > 1 ? steal(w) : NULL;
+    return rt->worker_count > 1 ? steal(th, w) : NULL;
 }
 
 /* Looks on for a while before sleeping: waking a thread costs far more than this. */
@@ -261,7 +262,6 @@ static void idle_in_poller(struct cvy_worker *w, struct cvy_wakelist *list)
         int64_t now = cvy_clock_now();
         timeout = deadline > now ? deadline - now : 0;
     }
-    CVY_EMIT(worker_idle, w, deadline);
     (void)cvy_poll_wait(&rt->poll, timeout, list);
     cvy_store_seq_cst(&rt->poll_deadline, 0);
 }
@@ -289,6 +289,7 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     }
     cvy_unlock(&rt->lock);
 
+    CVY_EMIT(cvy_ring_of(th), idle, 0, 0, 0);
     /* Announced; now once more. */
     if (!any_queued(rt)) {
         if (is_poller) {
@@ -406,8 +407,13 @@ void cvy_worker_loop(struct cvy_thread *th)
     struct cvy_runtime *rt = th->runtime;
 
     for (;;) {
-        if (!th->worker && !wait_for_worker(th)) {
-            return;
+        if (!th->worker) {
+            if (!wait_for_worker(th)) {
+                return;
+            }
+            /* The task that its last carrier ran is no longer this worker's. */
+            CVY_EMIT(cvy_ring_of(th), idle, 0, 0, 0);
+            CVY_EMIT(cvy_ring_of(th), run, 0, 0, 0);
         }
         struct cvy_task *t = th->base_next;
         th->base_next = NULL;

@@ -155,6 +155,7 @@ struct cvy_runtime {
     _Atomic uint32_t watchdog_wake;
     _Atomic bool watchdog_asleep;
     _Atomic bool dump_wanted;
+    bool has_env_trace; /* COVEY_TRACE named a file */
     int dump_signal; /* installed; 0: none */
 };
 

@@ -1,19 +1,54 @@
 /* SPDX-License-Identifier: MIT
- * emit.h - where events are emitted. Recording (a ring per worker) comes with the issue "Sight";
- * until then an emit point checks its arguments' types and costs nothing. */
+ * emit.h - where events are emitted: CVY_EMIT(ring, name, id, arg, object).
+ *
+ * Off, it is one look at a byte that hardly ever changes; ring is not even evaluated. The list of
+ * events is COVEY_TRACE_EVENT_LIST. Where <sys/sdt.h> is there at build time, each point is a USDT
+ * probe too (provider covey, a no-op instruction until a tracer arms it). */
 #ifndef CVY_TRACE_EMIT_H
 #define CVY_TRACE_EMIT_H
 
-#include <stdint.h>
+#include "trace/ring.h"
 
-enum cvy_event {
-#define CVY_EVENT(name, a, b) CVY_EVENT_##name,
-#include "trace/event.def"
-#undef CVY_EVENT
-    CVY_EVENT_COUNT
+#if defined(__has_include)
+#if __has_include(<sys/sdt.h>)
+#include <sys/sdt.h>
+#define CVY_PROBE(name, id, arg, object) DTRACE_PROBE3(covey, name, id, arg, object)
+#endif
+#endif
+#ifndef CVY_PROBE
+#define CVY_PROBE(name, id, arg, object) ((void)0)
+#endif
+
+enum {
+#define CVY_EVENT_LEVEL(number, name, level) CVY_LEVEL_##name = level,
+    COVEY_TRACE_EVENT_LIST(CVY_EVENT_LEVEL)
+#undef CVY_EVENT_LEVEL
 };
 
-#define CVY_EMIT(name, a, b)                                                                       \
-    ((void)sizeof(CVY_EVENT_##name), (void)sizeof((uintptr_t)(a)), (void)sizeof((uintptr_t)(b)))
+/* 0: off; 1: flight recorder; 2: all. Relaxed: a point that sees it late records a little more or
+ * less. Its own line: everybody reads it. */
+extern _Atomic uint8_t cvy_trace_level;
+
+/* One event into a ring; NULL: the one that all but workers share, under its lock. */
+void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object);
+/* The same, then text as further events. */
+void cvy_trace_put_text(struct cvy_ring *r, uint8_t type, uint32_t id, const char *text,
+                        size_t len_max);
+/* Two events that belong together. */
+void cvy_trace_put_pair(struct cvy_ring *r, uint8_t type, uint32_t id, uint64_t object,
+                        uint8_t type2, uint32_t id2, uint64_t object2);
+/* A task was started: its group first, if it is not that of the last one. */
+void cvy_trace_put_new(struct cvy_ring *r, uint32_t id, uint64_t site, uint64_t group);
+
+#define CVY_TRACES(name) cvy_unlikely(cvy_load_relaxed(&cvy_trace_level) >= CVY_LEVEL_##name)
+
+#define CVY_EMIT(ring, name, id, arg, object)                                                      \
+    do {                                                                                           \
+        CVY_PROBE(name, (uint32_t)(id), (uint8_t)(arg), (uint64_t)(uintptr_t)(object));            \
+        if (CVY_TRACES(name)) {                                                                    \
+            cvy_trace_put((ring), COVEY_TRACE_##name, (uint32_t)(id), (uint8_t)(arg),              \
+                          (uint64_t)(uintptr_t)(object));                                          \
+        }                                                                                          \
+    } while (0)
 
 #endif

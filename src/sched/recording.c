@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT
+ * recording.c - covey/trace.h, and what the recorder must know of tasks and the environment. */
+#include "sched/recording.h"
+
+#include "sched/wait.h"
+#include "trace/emit.h"
+
+#include <covey/error.h>
+#include <covey/trace.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#undef errno
+
+#define MESSAGE_LEN_MAX 120
+
+/* ---- the tasks alive ---- */
+
+struct collection {
+    covey_trace_task *tasks;
+    size_t count, room;
+};
+
+/* As in a dump (inspect.c): a moment's view of what the owner may be writing. */
+__attribute__((no_sanitize("thread"), noinline)) static void look_at(const struct cvy_task *t,
+                                                                     covey_trace_task *out)
+{
+    *out = (covey_trace_task){
+        .id = t->id, .site = (uint64_t)(uintptr_t)t->site, .group = (uint64_t)(uintptr_t)t->owner};
+    for (size_t i = 0; i + 1 < sizeof(out->name); i++) {
+        out->name[i] = ((const volatile char *)t->name)[i];
+    }
+}
+
+static bool collect_one(struct cvy_task *t, void *arg)
+{
+    struct collection *c = arg;
+
+    if (c->count == c->room) {
+        size_t room = c->room ? c->room * 2 : 256;
+        covey_trace_task *larger = realloc(c->tasks, room * sizeof(*larger));
+        if (!larger) {
+            return false;
+        }
+        c->tasks = larger;
+        c->room = room;
+    }
+    look_at(t, &c->tasks[c->count++]);
+    return true;
+}
+
+static size_t collect(covey_trace_task **out)
+{
+    struct collection c = {0};
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    if (rt) {
+        (void)cvy_tasks_each(rt, collect_one, &c);
+    }
+    cvy_leave(th);
+    *out = c.tasks;
+    return c.count;
+}
+
+/* ---- calls with files; libc's share of the stack is too much for a compact task ---- */
+
+struct file_call {
+    int (*fn)(const char *path);
+    const char *path;
+    int code;
+};
+
+static void file_call_run(void *arg)
+{
+    struct file_call *c = arg;
+    c->code = c->fn(c->path);
+}
+
+static int on_base(int (*fn)(const char *path), const char *path)
+{
+    struct file_call c = {.fn = fn, .path = path};
+
+    cvy_on_base(file_call_run, &c);
+    return c.code < 0 ? cvy_fail(cvy_task_self(), c.code) : c.code;
+}
+
+static int start(const char *path)
+{
+    return cvy_trace_start(path);
+}
+
+static int stop(const char *path)
+{
+    (void)path;
+    return cvy_trace_stop();
+}
+
+static int snapshot(const char *path)
+{
+    return cvy_trace_snapshot(path, collect, true);
+}
+
+static int fire(const char *path)
+{
+    (void)path;
+    cvy_trace_watch_fire(collect);
+    return 0;
+}
+
+int covey_trace_start(const char *path)
+{
+    return on_base(start, path);
+}
+
+int covey_trace_stop(void)
+{
+    return on_base(stop, NULL);
+}
+
+int covey_trace_snapshot(const char *path)
+{
+    return on_base(snapshot, path);
+}
+
+int covey_trace_flight_start(size_t bytes_per_worker)
+{
+    int code = cvy_trace_flight_start(bytes_per_worker);
+    return code < 0 ? cvy_fail(cvy_task_self(), code) : 0;
+}
+
+int covey_trace_flight_stop(void)
+{
+    int code = cvy_trace_flight_stop();
+    return code < 0 ? cvy_fail(cvy_task_self(), code) : 0;
+}
+
+int covey_trace_on_slow(int64_t bound_ns, const char *path)
+{
+    int code = bound_ns > 0 ? cvy_trace_watch(bound_ns, path) : -EINVAL;
+    return code < 0 ? cvy_fail(cvy_task_self(), code) : 0;
+}
+
+int covey_trace_on_slow_end(void)
+{
+    int code = cvy_trace_unwatch();
+    return code < 0 ? cvy_fail(cvy_task_self(), code) : code;
+}
+
+/* ---- fatal errors ---- */
+
+static const char *_Atomic fatal_path; /* release, acquire */
+
+void covey_trace_on_fatal(const char *path)
+{
+    cvy_store_release(&fatal_path, path);
+}
+
+void cvy_recording_fatal(void)
+{
+    const char *path = cvy_load_acquire(&fatal_path);
+
+    if (!path) {
+        return;
+    }
+    int code = cvy_trace_snapshot(path, collect, false);
+    if (code < 0) {
+        (void)fprintf(stderr, "covey: no trace: %s: %s\n", path, covey_strerror(code));
+    } else {
+        (void)fprintf(stderr, "covey: the last events are in %s (covey trace %s)\n", path, path);
+    }
+}
+
+/* ---- regions and logs ---- */
+
+static void emit_site(uint8_t type, const covey_site *site)
+{
+    struct cvy_thread *th = cvy_enter();
+    cvy_trace_put(cvy_ring_of(th), type, (uint32_t)th->task->id, 0, (uint64_t)(uintptr_t)site);
+    cvy_leave(th);
+}
+
+covey_trace_region covey_trace_region_begin_at(const covey_site *site)
+{
+    covey_trace_region r = {.site = site};
+
+    CVY_PROBE(region_begin, 0, 0, (uint64_t)(uintptr_t)site);
+    if (CVY_TRACES(region_begin)) {
+        r.began_ns = cvy_clock_now();
+        emit_site(COVEY_TRACE_region_begin, site);
+    }
+    return r;
+}
+
+void covey_trace_region_end(covey_trace_region *region)
+{
+    CVY_PROBE(region_end, 0, 0, (uint64_t)(uintptr_t)region->site);
+    if (!CVY_TRACES(region_end)) {
+        return;
+    }
+    emit_site(COVEY_TRACE_region_end, region->site);
+    if (region->began_ns && cvy_trace_is_too_long(cvy_clock_now() - region->began_ns)) {
+        (void)on_base(fire, NULL);
+    }
+}
+
+void covey_trace_log_at(const covey_site *site, int64_t value)
+{
+    CVY_PROBE(log, 0, 0, (uint64_t)(uintptr_t)site);
+    if (CVY_TRACES(log)) {
+        struct cvy_thread *th = cvy_enter();
+        cvy_trace_put_pair(cvy_ring_of(th), COVEY_TRACE_log, (uint32_t)th->task->id,
+                           (uint64_t)(uintptr_t)site, COVEY_TRACE_value, (uint32_t)value,
+                           (uint64_t)value >> 32);
+        cvy_leave(th);
+    }
+}
+
+void covey_trace_message(const char *text)
+{
+    CVY_PROBE(message, 0, 0, (uint64_t)(uintptr_t)text);
+    if (CVY_TRACES(message)) {
+        struct cvy_thread *th = cvy_enter();
+        cvy_trace_put_text(cvy_ring_of(th), COVEY_TRACE_message, (uint32_t)th->task->id, text,
+                           MESSAGE_LEN_MAX);
+        cvy_leave(th);
+    }
+}
+
+void cvy_recording_new_task(struct cvy_thread *th, const struct cvy_task *t)
+{
+    struct cvy_ring *r = cvy_ring_of(th);
+
+    cvy_trace_put_new(r, (uint32_t)t->id, (uint64_t)(uintptr_t)t->site,
+                      (uint64_t)(uintptr_t)t->owner & ((UINT64_C(1) << 48) - 1));
+    if (t->name[0]) {
+        cvy_trace_put_text(r, COVEY_TRACE_name, (uint32_t)t->id, t->name, sizeof(t->name));
+    }
+}
+
+/* ---- the environment ---- */
+
+/* "16M": bytes; 0: not a size. */
+static size_t parse_size(const char *text)
+{
+    char *end;
+    unsigned long long n = strtoull(text, &end, 10);
+
+    switch (*end) {
+    case 'K':
+        return (size_t)n << 10;
+    case 'M':
+        return (size_t)n << 20;
+    default:
+        return *end ? 0 : (size_t)n;
+    }
+}
+
+bool cvy_recording_from_environment(void)
+{
+    const char *how = getenv("COVEY_TRACE");
+    int code;
+
+    if (!how || !how[0]) {
+        return false;
+    }
+    if (strncmp(how, "flight", 6) == 0 && (how[6] == '\0' || how[6] == ':')) {
+        code = cvy_trace_flight_start(how[6] ? parse_size(how + 7) : 0);
+        how = NULL;
+    } else {
+        code = cvy_trace_start(how);
+    }
+    if (code < 0 && code != -EBUSY) {
+        (void)fprintf(stderr, "covey: COVEY_TRACE: %s: %s\n", how ? how : "flight",
+                      covey_strerror(code));
+    }
+    return code == 0 && how;
+}
+
+void cvy_recording_end(void)
+{
+    int code = cvy_trace_stop();
+
+    if (code < 0) {
+        (void)fprintf(stderr, "covey: COVEY_TRACE: %s\n", covey_strerror(code));
+    }
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * file.h - writes a trace file (covey/trace_format.h): sections through a buffer, and the table of
+ * the sites that occurred. One thread at a time. The first failure sticks and is told at the end.
+ */
+#ifndef CVY_TRACE_FILE_H
+#define CVY_TRACE_FILE_H
+
+#include "trace/ring.h"
+
+#define CVY_TRACE_BATCH 4096u /* events read at once */
+
+struct cvy_trace_file {
+    int fd;
+    int code; /* of the first failure; nothing is written after it */
+    size_t len;
+    char *buffer;
+    covey_trace_event *batch;
+    uintptr_t *sites; /* open addressing, 0: free */
+    size_t site_count, site_room;
+};
+
+/* 0 or a negative code, and nothing is left open. */
+int cvy_trace_file_open(struct cvy_trace_file *f, const char *path, int workers, bool is_snapshot);
+/* A pair of clocks. */
+void cvy_trace_file_clock(struct cvy_trace_file *f);
+/* What ring has from *pos on; moves *pos. How many events were lost in between is noted, unless
+ * is_first: what a ring has forgotten before is not missed. True: there was much, come again. */
+bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ring *r,
+                          uint64_t *pos, bool is_first);
+void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t);
+void cvy_trace_file_flush(struct cvy_trace_file *f);
+/* The last pair of clocks, the end. 0 or the first failure's code. */
+int cvy_trace_file_close(struct cvy_trace_file *f);
+
+#endif

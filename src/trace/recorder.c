@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: MIT
+ * recorder.c - see recorder.h.
+ *
+ * While a file is written, a thread moves what the rings hold to it every millisecond. It reads
+ * behind the writers' backs (ring.h); what it comes too late for is counted in the file. A snapshot
+ * is written by who asks for it. */
+#include "trace/recorder.h"
+
+#include "os/file.h"
+#include "os/lock.h"
+#include "os/sys.h"
+#include "trace/emit.h"
+
+#include <covey/error.h>
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DRAIN_NS 1000000
+#define RING_BYTES_DEFAULT ((size_t)4 << 20)
+#define RING_BYTES_MAX ((size_t)1 << 30)
+#define LAST_ROUNDS_MAX 10000
+#define SHARED_RING UINT32_MAX /* its number in files */
+
+_Alignas(CVY_CACHE_LINE) _Atomic uint8_t cvy_trace_level;
+_Alignas(CVY_CACHE_LINE) struct cvy_ring *_Atomic cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
+
+/* The ring of all threads that carry no worker. */
+static struct cvy_ring *_Atomic shared; /* release by who makes it, acquire; never freed */
+static struct cvy_lock shared_lock;     /* rank CVY_RANK_TRACE: its one writer at a time */
+
+/* Everything below is guarded by control, but what says otherwise. */
+static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
+static bool is_attached, has_flight, has_file;
+static int workers;
+static size_t ring_bytes = RING_BYTES_DEFAULT;
+
+/* The recorder's thread; the file is its own while it runs. */
+static pthread_t thread;
+static _Atomic bool has_thread;      /* read without control */
+static _Atomic uint32_t thread_stop; /* futex */
+static struct cvy_trace_file file;
+static uint64_t *positions; /* a worker's ring each, then the shared one */
+
+/* The snapshot that a slow region is to take. */
+static _Atomic int64_t
+    watch_bound; /* 0: none; who changes it to 0 has fired. Read without control */
+static char *watch_path;
+static int watch_code; /* 1: written */
+
+/* ---- the writers' side ---- */
+
+void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
+{
+    if (cvy_likely(r != NULL)) {
+        if (type <= COVEY_TRACE_end) {
+            r->running = type == COVEY_TRACE_end ? 0 : id;
+        } else if (type == COVEY_TRACE_idle || type == COVEY_TRACE_region_begin ||
+                   type == COVEY_TRACE_region_end) {
+            cvy_ring_restamp(r);
+        }
+        cvy_ring_put(r, type, id, arg, object);
+        if (type == COVEY_TRACE_idle) {
+            cvy_ring_restamp(r);
+        }
+        return;
+    }
+    r = cvy_load_acquire(&shared);
+    if (r) {
+        cvy_lock(&shared_lock);
+        cvy_ring_restamp(r);
+        cvy_ring_put(r, type, id, arg, object);
+        cvy_unlock(&shared_lock);
+    }
+}
+
+/* Events that belong together stay together. */
+static struct cvy_ring *begin_several(struct cvy_ring *r)
+{
+    if (!r && (r = cvy_load_acquire(&shared)) != NULL) {
+        cvy_lock(&shared_lock);
+        cvy_ring_restamp(r);
+    }
+    return r;
+}
+
+static void end_several(const struct cvy_ring *own)
+{
+    if (!own) {
+        cvy_unlock(&shared_lock);
+    }
+}
+
+void cvy_trace_put_text(struct cvy_ring *own, uint8_t type, uint32_t id, const char *text,
+                        size_t len_max)
+{
+    size_t len = strnlen(text, len_max);
+    struct cvy_ring *r = begin_several(own);
+
+    if (!r) {
+        return;
+    }
+    cvy_ring_put(r, type, id, 0, 0);
+    for (size_t at = 0; at == 0 || at < len; at += 10) {
+        char part[10] = {0};
+        uint32_t low;
+        uint64_t high = 0;
+        size_t n = len - at < sizeof(part) ? len - at : sizeof(part);
+        memcpy(part, text + at, n);
+        memcpy(&low, part, 4);
+        memcpy(&high, part + 4, 6);
+        uint8_t last = at + n == len ? 0x80 : 0;
+        cvy_ring_put(r, COVEY_TRACE_text, low, (uint8_t)(n | last), high);
+    }
+    end_several(own);
+}
+
+void cvy_trace_put_pair(struct cvy_ring *own, uint8_t type, uint32_t id, uint64_t object,
+                        uint8_t type2, uint32_t id2, uint64_t object2)
+{
+    struct cvy_ring *r = begin_several(own);
+
+    if (r) {
+        cvy_ring_put(r, type, id, 0, object);
+        cvy_ring_put(r, type2, id2, 0, object2);
+        end_several(own);
+    }
+}
+
+void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_t group)
+{
+    struct cvy_ring *r = begin_several(own);
+
+    if (!r) {
+        return;
+    }
+    if (r->group != group || cvy_load_relaxed(&r->pos) % CVY_RING_CHUNK == 0) {
+        cvy_ring_put(r, COVEY_TRACE_group, 0, 0, group);
+        r->group = group;
+    }
+    cvy_ring_put(r, COVEY_TRACE_new, id, 0, site);
+    end_several(own);
+}
+
+void cvy_trace_restamp_all(void)
+{
+    if (cvy_load_relaxed(&cvy_trace_level) == 0) {
+        return;
+    }
+    for (int i = 0; i < CVY_TRACE_WORKERS_MAX; i++) {
+        struct cvy_ring *r = cvy_load_acquire(&cvy_trace_rings[i]);
+        if (!r) {
+            return;
+        }
+        cvy_ring_restamp(r);
+    }
+}
+
+/* ---- rings; control is held ---- */
+
+static struct cvy_ring *ring_at(int i)
+{
+    return i < CVY_TRACE_WORKERS_MAX ? cvy_load_acquire(&cvy_trace_rings[i])
+                                     : cvy_load_acquire(&shared);
+}
+
+static bool ring_make(struct cvy_ring *_Atomic *at)
+{
+    if (!cvy_load_relaxed(at)) {
+        /* Release: the ring, to the acquire of its writer and readers. */
+        cvy_store_release(at, cvy_ring_new(ring_bytes));
+    }
+    return cvy_load_relaxed(at) != NULL;
+}
+
+static int rings_make(void)
+{
+    bool ok = ring_make(&shared);
+    for (int i = 0; ok && i < workers; i++) {
+        ok = ring_make(&cvy_trace_rings[i]);
+    }
+    return ok ? 0 : -ENOMEM;
+}
+
+static void rings_drop(void)
+{
+    if (is_attached || has_flight || has_file) {
+        return;
+    }
+    for (int i = 0; i < CVY_TRACE_WORKERS_MAX; i++) {
+        cvy_ring_free(cvy_load_relaxed(&cvy_trace_rings[i]));
+        cvy_store_relaxed(&cvy_trace_rings[i], NULL);
+    }
+}
+
+static void level_update(void)
+{
+    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
+        struct cvy_ring *r = ring_at(i);
+        if (r) {
+            cvy_store_relaxed(&r->share_max, has_file ? 0 : CVY_RING_SHARE_MAX);
+            cvy_ring_restamp(r);
+        }
+    }
+    cvy_store_relaxed(&cvy_trace_level, has_file ? 2 : has_flight ? 1 : 0);
+}
+
+int cvy_trace_attach(int n)
+{
+    (void)pthread_mutex_lock(&control);
+    is_attached = true;
+    workers = n < CVY_TRACE_WORKERS_MAX ? n : CVY_TRACE_WORKERS_MAX;
+    int code = 0;
+    if (has_file || has_flight) {
+        code = rings_make();
+        level_update();
+    }
+    (void)pthread_mutex_unlock(&control);
+    return code;
+}
+
+void cvy_trace_detach(void)
+{
+    (void)pthread_mutex_lock(&control);
+    is_attached = false;
+    rings_drop();
+    (void)pthread_mutex_unlock(&control);
+}
+
+/* ---- snapshots ---- */
+
+static int snapshot_locked(const char *path, const covey_trace_task *tasks, size_t count)
+{
+    if (!has_flight && !has_file) {
+        return -ENOENT;
+    }
+    struct cvy_trace_file *f = malloc(sizeof(*f));
+
+    int code = f ? cvy_trace_file_open(f, path, workers, true) : -ENOMEM;
+    if (code < 0) {
+        free(f);
+        return code;
+    }
+    cvy_trace_file_clock(f);
+    for (size_t i = 0; i < count; i++) {
+        cvy_trace_file_task(f, &tasks[i]);
+    }
+    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
+        struct cvy_ring *r = ring_at(i);
+        uint64_t pos = 0;
+        /* Not beyond what was there at the beginning: the writers go on. */
+        uint64_t end = r ? cvy_load_acquire(&r->pos) : 0;
+        for (bool is_first = true; r && pos < end; is_first = false) {
+            if (!cvy_trace_file_drain(f, i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : SHARED_RING, r,
+                                      &pos, is_first)) {
+                break;
+            }
+        }
+    }
+    code = cvy_trace_file_close(f);
+    free(f);
+    return code;
+}
+
+int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *get_tasks, bool may_wait)
+{
+    covey_trace_task *tasks = NULL;
+    /* Before control is held: this may switch tasks. */
+    size_t n = get_tasks(&tasks);
+    int code = -EBUSY;
+
+    if (may_wait) {
+        (void)pthread_mutex_lock(&control);
+    }
+    if (may_wait || pthread_mutex_trylock(&control) == 0) {
+        code = snapshot_locked(path, tasks, n);
+        (void)pthread_mutex_unlock(&control);
+    }
+    free(tasks);
+    return code;
+}
+
+/* ---- the recorder's thread ---- */
+
+static bool drain_all(void)
+{
+    bool is_more = false;
+
+    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
+        struct cvy_ring *r = ring_at(i);
+        if (r) {
+            is_more |=
+                cvy_trace_file_drain(&file, i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : SHARED_RING,
+                                     r, &positions[i], false);
+        } else if (i < CVY_TRACE_WORKERS_MAX) {
+            i = CVY_TRACE_WORKERS_MAX - 1;
+        }
+    }
+    return is_more;
+}
+
+static void *recorder_main(void *arg)
+{
+    (void)arg;
+    while (!cvy_load_acquire(&thread_stop)) {
+        if (!drain_all()) {
+            cvy_trace_file_flush(&file);
+            cvy_futex_wait(&thread_stop, 0, DRAIN_NS);
+        }
+    }
+    return NULL;
+}
+
+int cvy_trace_threads(void)
+{
+    return cvy_load_relaxed(&has_thread) ? 1 : 0;
+}
+
+/* ---- start and stop ---- */
+
+/* From the beginning of the chunk that is being written, which brings its clock. */
+static void positions_set(void)
+{
+    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
+        struct cvy_ring *r = ring_at(i);
+        uint64_t pos = r ? cvy_load_acquire(&r->pos) : 0;
+        positions[i] = pos - pos % CVY_RING_CHUNK;
+    }
+}
+
+static int start_locked(const char *path)
+{
+    if (has_file) {
+        return -EBUSY;
+    }
+    int code = rings_make();
+    if (code < 0) {
+        return code;
+    }
+    positions = calloc(CVY_TRACE_WORKERS_MAX + 1, sizeof(*positions));
+    if (!positions) {
+        return -ENOMEM;
+    }
+    code = cvy_trace_file_open(&file, path, workers, false);
+    if (code < 0) {
+        free(positions);
+        return code;
+    }
+    cvy_trace_file_clock(&file);
+    positions_set();
+    has_file = true;
+    level_update();
+    cvy_store_relaxed(&thread_stop, 0);
+    if (pthread_create(&thread, NULL, recorder_main, NULL) != 0) {
+        has_file = false;
+        level_update();
+        (void)cvy_trace_file_close(&file);
+        free(positions);
+        return -EAGAIN;
+    }
+    cvy_store_relaxed(&has_thread, true);
+    return 0;
+}
+
+int cvy_trace_start(const char *path)
+{
+    (void)pthread_mutex_lock(&control);
+    int code = start_locked(path);
+    (void)pthread_mutex_unlock(&control);
+    return code;
+}
+
+int cvy_trace_stop(void)
+{
+    (void)pthread_mutex_lock(&control);
+    if (!has_file) {
+        (void)pthread_mutex_unlock(&control);
+        return -ENOENT;
+    }
+    has_file = false;
+    level_update();
+    cvy_store_release(&thread_stop, 1);
+    cvy_futex_wake(&thread_stop, 1);
+    (void)pthread_join(thread, NULL);
+    cvy_store_relaxed(&has_thread, false);
+    /* Once more for what came last; with the flight recorder on there is always more. */
+    for (int rounds = 0; drain_all() && rounds < LAST_ROUNDS_MAX; rounds++) {
+    }
+    int code = cvy_trace_file_close(&file);
+    free(positions);
+    positions = NULL;
+    rings_drop();
+    (void)pthread_mutex_unlock(&control);
+    return code;
+}
+
+int cvy_trace_flight_start(size_t bytes)
+{
+    if (bytes > RING_BYTES_MAX) {
+        return -EINVAL;
+    }
+    (void)pthread_mutex_lock(&control);
+    ring_bytes = bytes ? bytes : RING_BYTES_DEFAULT;
+    int code = rings_make();
+    if (code == 0) {
+        has_flight = true;
+        level_update();
+    }
+    (void)pthread_mutex_unlock(&control);
+    return code;
+}
+
+int cvy_trace_flight_stop(void)
+{
+    (void)pthread_mutex_lock(&control);
+    int code = has_flight ? 0 : -ENOENT;
+    has_flight = false;
+    ring_bytes = RING_BYTES_DEFAULT;
+    level_update();
+    rings_drop();
+    (void)pthread_mutex_unlock(&control);
+    return code;
+}
+
+/* ---- a bound on durations ---- */
+
+int cvy_trace_watch(int64_t bound_ns, const char *path)
+{
+    char *copy = strdup(path);
+
+    if (!copy) {
+        return -ENOMEM;
+    }
+    (void)pthread_mutex_lock(&control);
+    int code = watch_path ? -EBUSY : 0;
+    if (code == 0) {
+        watch_path = copy;
+        watch_code = 0;
+        cvy_store_release(&watch_bound, bound_ns);
+    }
+    (void)pthread_mutex_unlock(&control);
+    if (code < 0) {
+        free(copy);
+    }
+    return code;
+}
+
+int cvy_trace_unwatch(void)
+{
+    (void)pthread_mutex_lock(&control);
+    int code = watch_path ? watch_code : -ENOENT;
+    cvy_store_relaxed(&watch_bound, 0);
+    free(watch_path);
+    watch_path = NULL;
+    (void)pthread_mutex_unlock(&control);
+    return code;
+}
+
+bool cvy_trace_is_too_long(int64_t ns)
+{
+    int64_t bound = cvy_load_relaxed(&watch_bound);
+
+    /* One of all that are too slow. */
+    return cvy_unlikely(bound > 0) && ns > bound && cvy_cas_acq_rel(&watch_bound, &bound, 0);
+}
+
+void cvy_trace_watch_fire(cvy_trace_tasks_fn *get_tasks)
+{
+    covey_trace_task *tasks = NULL;
+    size_t n = get_tasks(&tasks);
+
+    (void)pthread_mutex_lock(&control);
+    if (watch_path) {
+        int code = snapshot_locked(watch_path, tasks, n);
+        watch_code = code < 0 ? code : 1;
+    }
+    (void)pthread_mutex_unlock(&control);
+    free(tasks);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * recorder.h - who records: the rings there are, the file that is written, the snapshots. */
+#ifndef CVY_TRACE_RECORDER_H
+#define CVY_TRACE_RECORDER_H
+
+#include "trace/file.h"
+
+#define CVY_TRACE_WORKERS_MAX 1024
+
+/* A worker's ring, NULL while nothing was ever recorded. Release by who makes one, acquire. A ring
+ * goes only when no runtime is up and nothing records. */
+extern struct cvy_ring *_Atomic cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
+
+/* A runtime with so many workers starts; its last thread is gone. 0 or -ENOMEM. */
+int cvy_trace_attach(int workers);
+void cvy_trace_detach(void);
+
+/* The tasks alive, for snapshots: *out is malloc'd and the caller's; how many. Any thread. */
+typedef size_t cvy_trace_tasks_fn(covey_trace_task **out);
+
+/* covey/trace.h says what they do. */
+int cvy_trace_start(const char *path);
+int cvy_trace_stop(void);
+int cvy_trace_flight_start(size_t bytes);
+int cvy_trace_flight_stop(void);
+int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *tasks, bool may_wait);
+int cvy_trace_watch(int64_t bound_ns, const char *path);
+int cvy_trace_unwatch(void);
+
+/* Something took so long: whether the caller must take the snapshot now. */
+bool cvy_trace_is_too_long(int64_t ns);
+void cvy_trace_watch_fire(cvy_trace_tasks_fn *tasks);
+/* Each ring's next event gets a stamp of its own. */
+void cvy_trace_restamp_all(void);
+/* Threads of the recorder's own. */
+int cvy_trace_threads(void);
+
+#endif

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT
+ * trace_test.c - recording (covey/trace.h): what is in the files, and what is told when it fails.
+ */
+#include "harness.h"
+#include "support.h"
+
+#include <covey/trace_format.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What a file holds. */
+struct content {
+    covey_trace_header header;
+    uint64_t counts[256]; /* events by type */
+    uint64_t lost;
+    int clocks, tasks, rings;
+    bool has_end;
+    bool has_site, has_task; /* sought below */
+    char texts[2][256];      /* of the last name, of the last message */
+    char *text;              /* one of them */
+};
+
+static char path[64];
+
+static const char *temporary(const char *name)
+{
+    (void)snprintf(path, sizeof(path), "/tmp/covey-%s-%d", name, (int)getpid());
+    return path;
+}
+
+static void add_text(struct content *c, const covey_trace_event *e)
+{
+    char part[11] = {0};
+    uint64_t high = e->meta >> 16;
+    memcpy(part, &e->id, 4);
+    memcpy(part + 4, &high, 6);
+    part[e->meta >> 8 & 0x7F] = '\0';
+    (void)strncat(c->text, part, sizeof(c->texts[0]) - strlen(c->text) - 1);
+}
+
+static void add_events(struct content *c, const char *body, size_t bytes)
+{
+    CHECK_EQ(bytes % sizeof(covey_trace_event), sizeof(uint64_t));
+    c->rings++;
+    for (size_t at = sizeof(uint64_t); at < bytes; at += sizeof(covey_trace_event)) {
+        covey_trace_event e;
+        memcpy(&e, body + at, sizeof(e));
+        unsigned type = e.meta & 0xFF;
+        CHECK(type > 0 && type <= COVEY_TRACE_message);
+        c->counts[type]++;
+        if (type == COVEY_TRACE_message || type == COVEY_TRACE_name) {
+            c->text = c->texts[type == COVEY_TRACE_message];
+            c->text[0] = '\0';
+        } else if (type == COVEY_TRACE_text) {
+            add_text(c, &e);
+        }
+    }
+}
+
+static struct content *read_file(const char *site, const char *task)
+{
+    struct content *c = calloc(1, sizeof(*c));
+    FILE *in = fopen(path, "rb");
+    covey_trace_section s;
+
+    CHECK(c && in);
+    CHECK_EQ(fread(&c->header, sizeof(c->header), 1, in), 1);
+    CHECK_EQ(memcmp(c->header.magic, COVEY_TRACE_MAGIC, 8), 0);
+    CHECK_EQ(c->header.version, COVEY_TRACE_VERSION);
+    while (fread(&s, sizeof(s), 1, in) == 1) {
+        char *body = calloc(1, s.bytes + 8);
+        size_t padded = (s.bytes + 7) & ~(size_t)7;
+        CHECK(body);
+        CHECK_EQ(fread(body, 1, padded, in), padded);
+        if (s.kind == COVEY_TRACE_EVENTS) {
+            add_events(c, body, s.bytes);
+        } else if (s.kind == COVEY_TRACE_SITE) {
+            c->has_site |= site && strcmp(body + 12, site) == 0;
+        } else if (s.kind == COVEY_TRACE_TASK) {
+            c->tasks++;
+            c->has_task |= task && strcmp(((covey_trace_task *)(void *)body)->name, task) == 0;
+        } else if (s.kind == COVEY_TRACE_LOST) {
+            uint64_t n;
+            memcpy(&n, body, sizeof(n));
+            c->lost += n;
+        } else if (s.kind == COVEY_TRACE_CLOCK) {
+            c->clocks++;
+        } else {
+            CHECK_EQ(s.kind, COVEY_TRACE_END);
+            c->has_end = true;
+        }
+        free(body);
+    }
+    (void)fclose(in);
+    (void)unlink(path);
+    return c;
+}
+
+static int echo(covey_ctx *ctx, void *arg)
+{
+    covey_chan **chans = arg;
+    int n;
+
+    while (covey_chan_recv(ctx, chans[0], &n) == 0 && n >= 0) {
+        CHECK_EQ(covey_chan_send(ctx, chans[1], &n), 0);
+    }
+    return 0;
+}
+
+/* round_trips between two tasks of a group. */
+static void converse(covey_ctx *ctx, int round_trips)
+{
+    covey_chan *chans[2] = {covey_chan_new(sizeof(int), 0), covey_chan_new(sizeof(int), 0)};
+    covey_group *g = covey_group_new(ctx);
+    covey_task_options o = {.name = "the one that echoes"};
+
+    CHECK_EQ(covey_group_go_with(g, &o, echo, chans), 0);
+    for (int i = round_trips; i >= -1; i--) {
+        CHECK_EQ(covey_chan_send(ctx, chans[0], &i), 0);
+        int got;
+        if (i >= 0) {
+            CHECK_EQ(covey_chan_recv(ctx, chans[1], &got), 0);
+        }
+    }
+    CHECK_EQ(covey_group_wait(g), 0);
+    covey_chan_unref(chans[0]);
+    covey_chan_unref(chans[1]);
+}
+
+static int traced(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(covey_trace_start(temporary("trace")), 0);
+    CHECK_EQ(covey_trace_start("/tmp/another"), -EBUSY);
+    covey_trace_region r = covey_trace_region_begin("a region");
+    converse(ctx, 1000);
+    covey_trace_log("a number", -5);
+    covey_trace_message("words that are longer than one event holds");
+    covey_trace_region_end(&r);
+    CHECK_EQ(covey_trace_stop(), 0);
+    CHECK_EQ(covey_trace_stop(), -ENOENT);
+    return 0;
+}
+
+TEST(a_trace_has_every_event_from_start_to_stop)
+{
+    CHECK_EQ(covey_run(traced, NULL), 0);
+    struct content *c = read_file("a region", NULL);
+    CHECK(c->has_end && c->has_site);
+    CHECK_EQ(c->lost, 0);
+    CHECK_EQ(c->clocks, 2);
+    CHECK_EQ(c->counts[COVEY_TRACE_chan_send], 2003);
+    CHECK_EQ(c->counts[COVEY_TRACE_new], 1);
+    CHECK_EQ(c->counts[COVEY_TRACE_end], 1);
+    CHECK_EQ(c->counts[COVEY_TRACE_group_open], 1);
+    CHECK_EQ(c->counts[COVEY_TRACE_group_join], 1);
+    CHECK_EQ(c->counts[COVEY_TRACE_region_begin], 1);
+    CHECK_EQ(c->counts[COVEY_TRACE_region_end], 1);
+    CHECK_EQ(c->counts[COVEY_TRACE_log], 1);
+    CHECK(c->counts[COVEY_TRACE_park] >= 1);
+    CHECK(c->counts[COVEY_TRACE_ready] >= 1);
+    CHECK_STR(c->texts[0], "the one that echoes");
+    CHECK_STR(c->texts[1], "words that are longer than one event holds");
+    free(c);
+}
+
+static int nothing(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+static int crowd(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_group *g = covey_group_new(ctx);
+    for (int i = 0; i < 20000; i++) {
+        CHECK_EQ(covey_group_go(g, nothing, NULL), 0);
+    }
+    return covey_group_wait(g);
+}
+
+TEST(a_trace_around_the_whole_run_counts_every_task)
+{
+    CHECK_EQ(covey_trace_start(temporary("around")), 0);
+    CHECK_EQ(covey_run(crowd, NULL), 0);
+    CHECK_EQ(covey_trace_stop(), 0);
+    struct content *c = read_file("nothing", NULL);
+    CHECK(c->has_end && c->has_site);
+    /* A crowd may outrun the drain on a loaded machine: then it is told. */
+    if (c->lost == 0) {
+        CHECK_EQ(c->counts[COVEY_TRACE_new], 20001);
+        CHECK_EQ(c->counts[COVEY_TRACE_end], 20001);
+    }
+    free(c);
+}
+
+static int flight(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(covey_trace_snapshot(temporary("none")), -ENOENT);
+    CHECK_EQ(covey_trace_flight_start((size_t)1 << 17), 0);
+    converse(ctx, 20000);
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_chan *chans[2] = {ch, ch};
+    covey_group *g = covey_group_new(ctx);
+    covey_task_options o = {.name = "still here"};
+    CHECK_EQ(covey_group_go_with(g, &o, echo, chans), 0);
+    CHECK_EQ(covey_trace_snapshot(temporary("flight")), 0);
+    covey_group_cancel(g, 0);
+    CHECK_EQ(covey_group_wait(g), 0);
+    covey_chan_unref(ch);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    CHECK_EQ(covey_trace_flight_stop(), -ENOENT);
+    return 0;
+}
+
+TEST(a_snapshot_has_the_last_events_and_the_tasks_alive)
+{
+    CHECK_EQ(covey_run(flight, NULL), 0);
+    struct content *c = read_file(NULL, "still here");
+    CHECK(c->has_end && c->has_task);
+    CHECK_EQ(c->header.is_snapshot, 1);
+    CHECK_EQ(c->tasks, 2);
+    CHECK(c->counts[COVEY_TRACE_park] > 100);
+    CHECK_EQ(c->counts[COVEY_TRACE_chan_send], 0);
+    free(c);
+}
+
+static int slow(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    CHECK_EQ(covey_trace_flight_start(0), 0);
+    CHECK_EQ(covey_trace_on_slow(0, "/tmp/x"), -EINVAL);
+    CHECK_EQ(covey_trace_on_slow(COVEY_MS, temporary("slow")), 0);
+    CHECK_EQ(covey_trace_on_slow(COVEY_MS, "/tmp/x"), -EBUSY);
+    covey_trace_region r = covey_trace_region_begin("request");
+    CHECK_EQ(covey_sleep(ctx, 3 * COVEY_MS), 0);
+    covey_trace_region_end(&r);
+    CHECK_EQ(covey_trace_on_slow_end(), 1);
+    CHECK_EQ(covey_trace_on_slow_end(), -ENOENT);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+TEST(a_slow_region_writes_a_snapshot)
+{
+    CHECK_EQ(covey_run(slow, NULL), 0);
+    struct content *c = read_file("request", NULL);
+    CHECK(c->has_end && c->has_site);
+    CHECK_EQ(c->counts[COVEY_TRACE_region_end], 1);
+    free(c);
+}
+
+static int full_disk(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(covey_trace_start("/nowhere/at/all"), -ENOENT);
+    CHECK_EQ(covey_trace_start("/dev/full"), 0);
+    converse(ctx, 100);
+    CHECK_EQ(covey_trace_stop(), -ENOSPC);
+    CHECK_EQ(covey_trace_flight_start(0), 0);
+    CHECK_EQ(covey_trace_snapshot("/dev/full"), -ENOSPC);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+TEST(a_full_disk_is_told_by_its_code)
+{
+    CHECK_EQ(covey_run(full_disk, NULL), 0);
+}
+
+TEST(the_environment_turns_a_trace_on)
+{
+    CHECK_EQ(setenv("COVEY_TRACE", temporary("env"), 1), 0);
+    CHECK_EQ(covey_run(crowd, NULL), 0);
+    struct content *c = read_file("nothing", NULL);
+    CHECK(c->has_end && c->has_site);
+    free(c);
+}
+
+static int toggles(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQ(covey_trace_start(temporary("toggle")), 0);
+        CHECK_EQ(covey_trace_snapshot("/dev/null"), 0);
+        covey_yield();
+        CHECK_EQ(covey_trace_stop(), 0);
+    }
+    (void)unlink(path);
+    return 0;
+}
+
+static int busy(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    converse(ctx, 300);
+    return 0;
+}
+
+static int start_and_stop_under_load(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_group *g = covey_group_new(ctx);
+    for (int i = 0; i < 50; i++) {
+        CHECK_EQ(covey_group_go(g, busy, NULL), 0);
+    }
+    CHECK_EQ(covey_group_go(g, toggles, NULL), 0);
+    return covey_group_wait(g);
+}
+
+TEST(a_trace_starts_and_stops_while_others_work)
+{
+    CHECK_EQ(covey_run(start_and_stop_under_load, NULL), 0);
+}
+
+/* From a plain thread, without a runtime. */
+TEST(regions_without_a_runtime_are_recorded_too)
+{
+    CHECK_EQ(covey_trace_start(temporary("plain")), 0);
+    covey_trace_region r = covey_trace_region_begin("outside");
+    covey_trace_region_end(&r);
+    CHECK_EQ(covey_trace_stop(), 0);
+    struct content *c = read_file("outside", NULL);
+    CHECK(c->has_site);
+    CHECK_EQ(c->counts[COVEY_TRACE_region_end], 1);
+    free(c);
+}
