@@ -12,6 +12,7 @@
 #include <covey/defs.h>
 #include <covey/error.h>
 #include <covey/group.h>
+#include <covey/map.h>
 #include <covey/net.h>
 #include <covey/runtime.h>
 #include <covey/select.h>
@@ -19,5 +20,6 @@
 #include <covey/task.h>
 #include <covey/time.h>
 #include <covey/trace.h>
+#include <covey/value.h>
 
 #endif

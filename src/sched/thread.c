@@ -4,6 +4,7 @@
  * The thread-local is read here and nowhere else, through a call that the compiler cannot hoist:
  * after a switch the same code may be on another thread. */
 #include "base/alloc.h"
+#include "sched/grace.h"
 #include "sched/wait.h"
 
 static _Thread_local struct cvy_thread *self_record __attribute__((tls_model("initial-exec")));
@@ -64,6 +65,7 @@ static void foreign_end(void *arg)
     struct cvy_thread *th = arg;
 
     foreign_forget(th);
+    cvy_grace_leave(th);
 
     cvy_cancel_unregister(&th->self);
     cvy_task_clear(&th->self);
@@ -94,6 +96,7 @@ struct cvy_thread *cvy_thread_foreign(void)
     th->all_next = foreign_threads;
     foreign_threads = th;
     cvy_unlock(&foreign_lock);
+    cvy_grace_join(th);
     (void)pthread_setspecific(key, th);
     cvy_thread_set_self(th);
     return th;

@@ -8,6 +8,7 @@
  * work ("spins") before it sleeps, and nobody is woken while one does. */
 #define _GNU_SOURCE
 #include "base/alloc.h"
+#include "sched/grace.h"
 #include "sched/recording.h"
 #include "sched/wait.h"
 
@@ -449,6 +450,7 @@ static void *thread_main(void *arg)
     struct cvy_thread *th = arg;
 
     cvy_thread_set_self(th);
+    cvy_grace_join(th);
     th->errno_ptr = cvy_errno_ptr();
 #if CVY_ASAN
     pthread_attr_t attr;
@@ -465,6 +467,7 @@ static void *thread_main(void *arg)
     cvy_fault_thread_init(th);
     cvy_worker_loop(th);
     cvy_fault_thread_fini(th);
+    cvy_grace_leave(th);
     cvy_thread_set_self(NULL);
     return NULL;
 }

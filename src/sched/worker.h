@@ -99,6 +99,9 @@ struct cvy_thread {
     struct cvy_thread *all_next;
     void *alt_stack;
 
+    _Atomic uint32_t reading; /* odd: in a read section, see grace.h; only this thread writes */
+    struct cvy_thread *reader_next; /* grace.c's */
+
     /* Sanitizers' view of the base stack. */
     void *fiber;
     const void *base_low;

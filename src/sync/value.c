@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT
+ * value.c - covey_value: snapshots, counted.
+ *
+ * A snapshot has one record while it lives. The record's holds are one for each reader and one for
+ * each store whose snapshot it is, or was until that store's replacement has waited for a grace
+ * period. So a reader that finds the record as the current one inside a read section may count
+ * itself: the store's hold cannot go before that section ends.
+ *
+ * Holds go to 0 only under the lock, and only for a record that is not current: a release that meets
+ * its record as the current one inside a section leaves the store's hold behind. Who brings it to 0
+ * destroys the snapshot, after the unlock. */
+#include "base/list.h"
+#include "base/panic.h"
+#include "os/lock.h"
+#include "sched/grace.h"
+
+#include <covey/error.h>
+#include <covey/value.h>
+
+#include <stdlib.h>
+
+#undef errno
+
+#define OWN_RECORDS 4
+
+struct record {
+    void *snapshot; /* immutable while it is current or old */
+    /* Relaxed to count in, under the rule above; release to count out, acquire by who destroys. */
+    _Atomic size_t holds;
+    struct cvy_node node; /* in old or unused; guarded by the lock */
+    bool is_own;          /* one of own[] */
+};
+
+struct covey_value {
+    void (*destroy)(void *); /* immutable */
+    /* Release by the store, acquire by readers: what the snapshot points to. Changes under lock. */
+    struct record *_Atomic current;
+
+    /* Guarded by lock. */
+    struct cvy_lock lock;   /* rank CVY_RANK_GROUP */
+    struct cvy_node old;    /* was current, has holds */
+    struct cvy_node unused; /* of own[] */
+    struct record own[OWN_RECORDS];
+};
+
+static struct record *record_of(struct cvy_node *n)
+{
+    return CVY_CONTAINER_OF(n, struct record, node);
+}
+
+static struct record *old_find_locked(covey_value *v, const void *snapshot)
+{
+    for (struct cvy_node *n = v->old.next; n != &v->old; n = n->next) {
+        if (record_of(n)->snapshot == snapshot) {
+            return record_of(n);
+        }
+    }
+    return NULL;
+}
+
+/* NULL: none of its own is unused. */
+static struct record *unused_pop_locked(covey_value *v)
+{
+    struct cvy_node *n = cvy_list_pop_head(&v->unused);
+    return n ? record_of(n) : NULL;
+}
+
+static void destroy_snapshot(covey_value *v, void *snapshot)
+{
+    if (v->destroy && snapshot) {
+        v->destroy(snapshot);
+    }
+}
+
+/* Gives up one hold of a record that may be the last; unlocks, and destroys the snapshot then. */
+static void unhold_locked(covey_value *v, struct record *r)
+{
+    void *snapshot = r->snapshot;
+    struct record *garbage = NULL;
+
+    /* Acq_rel: every reader's reads happen before the snapshot is destroyed. */
+    bool is_last = atomic_fetch_sub_explicit(&r->holds, 1, memory_order_acq_rel) == 1;
+    if (is_last) {
+        CVY_ASSERT(r != cvy_load_relaxed(&v->current));
+        cvy_list_remove(&r->node);
+        if (r->is_own) {
+            cvy_list_push_head(&v->unused, &r->node);
+        } else {
+            garbage = r;
+        }
+    }
+    cvy_unlock(&v->lock);
+    free(garbage);
+    if (is_last) {
+        destroy_snapshot(v, snapshot);
+    }
+}
+
+covey_value *covey_value_new(void *initial, void (*destroy)(void *))
+{
+    covey_value *v = calloc(1, sizeof(*v));
+
+    if (!v) {
+        return NULL;
+    }
+    cvy_grace_init();
+    v->destroy = destroy;
+    cvy_list_init(&v->old);
+    cvy_list_init(&v->unused);
+    for (size_t i = 0; i < OWN_RECORDS; i++) {
+        v->own[i].is_own = true;
+        cvy_list_push_tail(&v->unused, &v->own[i].node);
+    }
+    struct record *r = unused_pop_locked(v);
+    r->snapshot = initial;
+    cvy_store_relaxed(&r->holds, 1);
+    cvy_store_relaxed(&v->current, r);
+    return v;
+}
+
+/* The record for a snapshot that is to be current, out of every list; NULL: memory is needed. */
+static struct record *record_take_locked(covey_value *v, void *snapshot, struct record **spare)
+{
+    struct record *r = old_find_locked(v, snapshot);
+
+    if (r) {
+        cvy_list_remove(&r->node);
+        return r;
+    }
+    r = unused_pop_locked(v);
+    if (!r && *spare) {
+        r = *spare;
+        *spare = NULL;
+    }
+    if (r) {
+        r->snapshot = snapshot;
+    }
+    return r;
+}
+
+/* Makes snapshot the current one. -EAGAIN: a spare record is needed. *replaced: the one before, whose
+ * hold by its store is to be given up after a grace period; NULL: nothing changed. */
+static int replace(covey_value *v, void *snapshot, struct record **spare, struct record **replaced)
+{
+    int code = 0;
+
+    *replaced = NULL;
+    cvy_lock(&v->lock);
+    struct record *before = cvy_load_relaxed(&v->current);
+    if (before->snapshot != snapshot) {
+        struct record *r = record_take_locked(v, snapshot, spare);
+        if (r) {
+            /* Relaxed: published by current. */
+            atomic_fetch_add_explicit(&r->holds, 1, memory_order_relaxed);
+            /* Release: pairs with the acquires in covey_value_acquire() and _release(). */
+            cvy_store_release(&v->current, r);
+            cvy_list_push_head(&v->old, &before->node);
+            *replaced = before;
+        } else {
+            code = -EAGAIN;
+        }
+    }
+    cvy_unlock(&v->lock);
+    return code;
+}
+
+int covey_value_store(covey_value *v, void *snapshot)
+{
+    struct record *spare = NULL;
+    struct record *replaced;
+
+    if (replace(v, snapshot, &spare, &replaced) < 0) {
+        spare = calloc(1, sizeof(*spare));
+        if (!spare) {
+            return cvy_fail(cvy_task_self(), -ENOMEM);
+        }
+        (void)replace(v, snapshot, &spare, &replaced);
+        free(spare);
+    }
+    if (replaced) {
+        cvy_grace_wait();
+        cvy_lock(&v->lock);
+        unhold_locked(v, replaced);
+    }
+    return 0;
+}
+
+const void *covey_value_acquire(covey_value *v)
+{
+    struct cvy_thread *reader = cvy_read_begin();
+    /* Acquire: pairs with the release in replace(). */
+    struct record *r = cvy_load_acquire(&v->current);
+
+    /* Relaxed: the store's hold is there until we leave the section. */
+    atomic_fetch_add_explicit(&r->holds, 1, memory_order_relaxed);
+    const void *snapshot = r->snapshot;
+    cvy_read_end(reader);
+    return snapshot;
+}
+
+/* Gives the hold up if snapshot is the current one. */
+static bool release_current(covey_value *v, const void *snapshot)
+{
+    struct cvy_thread *reader = cvy_read_begin();
+    struct record *r = cvy_load_acquire(&v->current);
+    bool is_current = r->snapshot == snapshot;
+    size_t holds = 2;
+
+    if (is_current) {
+        /* Release: pairs with the acquire in unhold_locked(). Cannot be the last: see the top. */
+        holds = atomic_fetch_sub_explicit(&r->holds, 1, memory_order_release);
+    }
+    cvy_read_end(reader);
+    COVEY_REQUIRE(holds > 1, "release of a snapshot that nobody holds");
+    return is_current;
+}
+
+void covey_value_release(covey_value *v, const void *snapshot)
+{
+    if (release_current(v, snapshot)) {
+        return;
+    }
+    cvy_lock(&v->lock);
+    struct record *r = old_find_locked(v, snapshot);
+    if (!r && cvy_load_relaxed(&v->current)->snapshot == snapshot) {
+        r = cvy_load_relaxed(&v->current); /* revived meanwhile */
+    }
+    if (!r) {
+        cvy_unlock(&v->lock);
+        cvy_fatal("release of a snapshot that nobody holds");
+    }
+    unhold_locked(v, r);
+}
+
+void covey_value_free(covey_value *v)
+{
+    if (!v) {
+        return;
+    }
+    destroy_snapshot(v, cvy_load_relaxed(&v->current)->snapshot);
+    if (!cvy_load_relaxed(&v->current)->is_own) {
+        free(cvy_load_relaxed(&v->current));
+    }
+    for (struct cvy_node *n; (n = cvy_list_pop_head(&v->old)) != NULL;) {
+        destroy_snapshot(v, record_of(n)->snapshot);
+        if (!record_of(n)->is_own) {
+            free(record_of(n));
+        }
+    }
+    free(v);
+}
