@@ -2,11 +2,11 @@
  * covey/map.h - concurrent maps from byte strings to pointers. After Go's sync.Map.
  *
  * Any task or thread may call everything here at any time, with or without a runtime. Each call on
- * one key is atomic; nothing here switches tasks, except what a range's fn does. Keys are copied and
- * compared by their bytes; an empty key is a key. The hash is seeded, each map its own.
+ * one key is atomic; nothing here switches tasks, except what a range's fn does. Keys are copied
+ * and compared by their bytes; an empty key is a key. The hash is seeded, each map its own.
  *
- * Values that are counted (value_ref and value_unref are given): the map holds one reference to each
- * value that it has.
+ * Values that are counted (value_ref and value_unref are given): the map holds one reference to
+ * each value that it has.
  *   - A call that stores takes over the caller's reference to the value, if it stores.
  *   - load, and load_or_store's actual, take one more for the caller, which may use the value while
  *     others delete it.
@@ -42,8 +42,8 @@ typedef struct covey_map_options {
 
 typedef struct covey_map covey_map;
 
-/* Owned; opts is borrowed for the call, NULL: all zero. NULL: out of memory, an option out of range,
- * or one callback without the other. */
+/* Owned; opts is borrowed for the call, NULL: all zero. NULL: out of memory, an option out of
+ * range, or one callback without the other. */
 COVEY_API covey_map *covey_map_new(const covey_map_options *opts);
 
 /* 0; -ENOMEM: nothing changed, value stays the caller's. */
@@ -63,9 +63,9 @@ COVEY_API bool covey_map_load_and_delete(covey_map *m, const void *key, size_t l
 /* True: it was there. */
 COVEY_API bool covey_map_delete(covey_map *m, const void *key, size_t len);
 
-/* True: there was one, *previous (NULL: it is released instead). False: there was none, *previous is
- * NULL; value is stored in both cases. Out of memory: false with value itself in *previous: nothing
- * changed and value is the caller's again. */
+/* True: there was one, *previous (NULL: it is released instead). False: there was none, *previous
+ * is NULL; value is stored in both cases. Out of memory: false with value itself in *previous:
+ * nothing changed and value is the caller's again. */
 COVEY_API bool covey_map_swap(covey_map *m, const void *key, size_t len, void *value,
                               void **previous);
 
@@ -84,10 +84,10 @@ COVEY_API bool covey_map_compare_and_delete(covey_map *m, const void *key, size_
 COVEY_API int covey_map_update(covey_map *m, const void *key, size_t len,
                                bool (*fn)(void **value, bool present, void *arg), void *arg);
 
-/* Calls fn for each entry until it says false. No lock is held meanwhile: fn may change the map, and
- * block. An entry that is there all the time is seen once; of one that comes or goes meanwhile no
- * more than one state is seen. The order is the map's own. key is borrowed during the call of fn;
- * so is the value, counted or not. */
+/* Calls fn for each entry until it says false. No lock is held meanwhile: fn may change the map,
+ * and block. An entry that is there all the time is seen once; of one that comes or goes meanwhile
+ * no more than one state is seen. The order is the map's own. key is borrowed during the call of
+ * fn; so is the value, counted or not. */
 COVEY_API void covey_map_range(covey_map *m,
                                bool (*fn)(const void *key, size_t len, void *value, void *arg),
                                void *arg);

@@ -2,12 +2,13 @@
  * covey/value.h - a value that is published whole and read without a lock: configuration, routing
  * tables. After Go's sync/atomic.Value, with an end for each snapshot.
  *
- * Readers acquire the present snapshot, read it as long as they like (a task may park meanwhile) and
- * release it; they never see half a change, and never wait. Each snapshot is destroyed once, after
- * it was replaced and its last reader has let go.
+ * Readers acquire the present snapshot, read it as long as they like (a task may park meanwhile)
+ * and release it; they never see half a change, and never wait. Each snapshot is destroyed once,
+ * after it was replaced and its last reader has let go.
  *
  * Any task or thread may call everything here at any time, with or without a runtime. Nothing here
- * switches tasks. destroy runs in the call that lets go last, without a lock: it may do anything. */
+ * switches tasks. destroy runs in the call that lets go last, without a lock: it may do anything.
+ */
 #ifndef COVEY_VALUE_H
 #define COVEY_VALUE_H
 

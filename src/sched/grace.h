@@ -7,8 +7,8 @@
  * the new links.
  *
  * Why that is so: the reader stores its word and then loads links; the writer stores links and then
- * loads words. A membarrier between the writer's two, paid by it alone, makes one see the other; the
- * reader needs only the compiler's order (a fence where the kernel has no membarrier).
+ * loads words. A membarrier between the writer's two, paid by it alone, makes one see the other;
+ * the reader needs only the compiler's order (a fence where the kernel has no membarrier).
  *
  * A section is a few dozen instructions. It calls nothing that may switch tasks, does not nest, and
  * must not wait for a grace period. */

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: MIT
- * table.h - a hash table from byte strings to pointers that can be read while one thread changes it,
- * and that grows one bucket at a time.
+ * table.h - a hash table from byte strings to pointers that can be read while one thread changes
+ * it, and that grows one bucket at a time.
  *
- * All entries stand in one list, sorted by the bit-reversed hash; a bucket is a marker in that list.
- * With 2^k buckets those of bucket i are neighbours, and with 2^(k+1) they are the two neighbouring
- * runs of i and i + 2^k: growing puts in a marker and moves no entry (split-ordered lists, Shalev
- * and Shavit 2003). Markers are put in one an insertion (linear hashing), so no call ever pays for
- * a whole table.
+ * All entries stand in one list, sorted by the bit-reversed hash; a bucket is a marker in that
+ * list. With 2^k buckets those of bucket i are neighbours, and with 2^(k+1) they are the two
+ * neighbouring runs of i and i + 2^k: growing puts in a marker and moves no entry (split-ordered
+ * lists, Shalev and Shavit 2003). Markers are put in one an insertion (linear hashing), so no call
+ * ever pays for a whole table.
  *
  *   link order       the hash reversed; odd for an entry, even for a marker; 0 is bucket 0's
  *   buckets          [0, ready) have their markers in the list
  *   equal orders     differ in the key, and stand in the order of insertion
  *
- * Changes need the owner's lock. Reads need it too, or a read section (sched/grace.h); an entry that
- * was taken out still leads to the rest of the list, so it may be freed only after a grace period. */
+ * Changes need the owner's lock. Reads need it too, or a read section (sched/grace.h); an entry
+ * that was taken out still leads to the rest of the list, so it may be freed only after a grace
+ * period. */
 #ifndef CVY_SYNC_TABLE_H
 #define CVY_SYNC_TABLE_H
 
@@ -35,7 +36,8 @@ struct cvy_link {
 struct cvy_entry {
     struct cvy_link link; /* first */
     void *_Atomic value;  /* release, acquire */
-    /* Who may still look at it: the table, and iterations that stand on it. Its owner's to count. */
+    /* Who may still look at it: the table, and iterations that stand on it. Its owner's to count.
+     */
     _Atomic uint32_t holds;
     struct cvy_entry *next_dead; /* owned by who took it out */
     size_t len;

@@ -6,9 +6,9 @@
  * period. So a reader that finds the record as the current one inside a read section may count
  * itself: the store's hold cannot go before that section ends.
  *
- * Holds go to 0 only under the lock, and only for a record that is not current: a release that meets
- * its record as the current one inside a section leaves the store's hold behind. Who brings it to 0
- * destroys the snapshot, after the unlock. */
+ * Holds go to 0 only under the lock, and only for a record that is not current: a release that
+ * meets its record as the current one inside a section leaves the store's hold behind. Who brings
+ * it to 0 destroys the snapshot, after the unlock. */
 #include "base/list.h"
 #include "base/panic.h"
 #include "os/lock.h"
@@ -138,8 +138,8 @@ static struct record *record_take_locked(covey_value *v, void *snapshot, struct 
     return r;
 }
 
-/* Makes snapshot the current one. -EAGAIN: a spare record is needed. *replaced: the one before, whose
- * hold by its store is to be given up after a grace period; NULL: nothing changed. */
+/* Makes snapshot the current one. -EAGAIN: a spare record is needed. *replaced: the one before,
+ * whose hold by its store is to be given up after a grace period; NULL: nothing changed. */
 static int replace(covey_value *v, void *snapshot, struct record **spare, struct record **replaced)
 {
     int code = 0;
