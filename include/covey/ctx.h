@@ -26,8 +26,9 @@ COVEY_API covey_ctx *covey_ctx_background(void);
 
 COVEY_API covey_ctx *covey_ctx_with_cancel(covey_ctx *parent);
 /* Done with COVEY_EDEADLINE ns from now; at once if ns <= 0. An earlier deadline of the parent's
- * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". Needs a runtime.
- */
+ * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". Without a runtime
+ * (before one, or after its end) plain threads that wait under it, or ask for covey_ctx_err(), see
+ * to it; what hangs on its end (covey_ctx_done()) then comes only with that. */
 COVEY_API covey_ctx *covey_ctx_with_timeout(covey_ctx *parent, int64_t ns);
 COVEY_API covey_ctx *covey_ctx_with_timeout_at(const covey_site *site, covey_ctx *parent,
                                                int64_t ns);
@@ -40,7 +41,7 @@ COVEY_API covey_ctx *covey_ctx_with_deadline_at(const covey_site *site, covey_ct
 COVEY_API covey_ctx *covey_ctx_with_value(covey_ctx *parent, const void *key, void *value);
 /* Keeps the values, drops cancellation and deadline: for clean-up that must finish. */
 COVEY_API covey_ctx *covey_ctx_without_cancel(covey_ctx *parent);
-/* without_cancel plus a deadline of its own: goodbyes, rollbacks. Needs a runtime. */
+/* without_cancel plus a deadline of its own: goodbyes, rollbacks. */
 COVEY_API covey_ctx *covey_ctx_for_cleanup(covey_ctx *parent, int64_t ns);
 COVEY_API covey_ctx *covey_ctx_for_cleanup_at(const covey_site *site, covey_ctx *parent,
                                               int64_t ns);

@@ -7,9 +7,9 @@
  * On a connection one task may read while another writes; two readers, or two writers, take turns
  * call by call. Any thread may call. What takes a context may switch, and returns COVEY_ECANCELED
  * or COVEY_EDEADLINE as soon as it is done; COVEY_ECLOSED once the object was closed here, also
- * while it waited. Errors of the network are -errno: -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH,
- * -EPIPE (a peer that went away; no SIGPIPE is raised), -ETIMEDOUT (the kernel's own). Messages
- * name the address. */
+ * while it waited, and for a wait in a plain thread without a runtime, or at its end. Errors of the
+ * network are -errno: -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -EPIPE (a peer that went away; no
+ * SIGPIPE is raised), -ETIMEDOUT (the kernel's own). Messages name the address. */
 #ifndef COVEY_NET_H
 #define COVEY_NET_H
 

@@ -40,7 +40,14 @@ typedef struct covey_options {
  *
  * When every task waits and nothing in the process could wake one (no timer, no watched descriptor,
  * no blocking call, no thread but covey's own) covey prints
- * "covey: fatal: all tasks are asleep - deadlock!" with a dump and aborts. */
+ * "covey: fatal: all tasks are asleep - deadlock!" with a dump and aborts.
+ *
+ * Plain threads at the end: what needs no runtime goes on without one. A thread that waits for
+ * another (channels, locks, conditions, semaphores) is left alone; covey_sleep(), COVEY_AFTER and
+ * the deadline of a context it waits under end in their time, which a thread keeps by itself. What
+ * only a runtime brings ends with it: a wait for a descriptor, connection or listener gives
+ * COVEY_ECLOSED, and the channels of timers and tickers are closed. A thread that is to stop with
+ * the runtime waits under the root context or a child of it. */
 COVEY_API int covey_run(covey_fn *main_fn, void *arg);
 COVEY_API int covey_run_with(const covey_options *opts, covey_fn *main_fn, void *arg);
 COVEY_API int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *main_fn,

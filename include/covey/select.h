@@ -23,13 +23,15 @@ COVEY_API extern const struct covey_waitable covey_waitable_recv, covey_waitable
     covey_waitable_done, covey_waitable_readable, covey_waitable_writable, covey_waitable_joined,
     covey_waitable_after, covey_waitable_default;
 
+/* elem is not const: compilers take a pointer to const for one that is only read, and would warn of
+ * a variable that is yet to be received into. */
 static inline covey_case covey_case_make(const struct covey_waitable *kind, const void *object,
-                                         const void *elem, bool *ok, int64_t number)
+                                         void *elem, bool *ok, int64_t number)
 {
     covey_case c;
     c.kind = kind;
     c.object = (void *)object;
-    c.elem = (void *)elem;
+    c.elem = elem;
     c.ok = ok;
     c.number = number;
     return c;
@@ -41,15 +43,18 @@ static inline covey_case covey_case_make(const struct covey_waitable *kind, cons
 #define COVEY_RECV_OK(ch, elem, ok) covey_case_make(&covey_waitable_recv, (ch), (elem), (ok), 0)
 /* Sends *elem. On a closed channel the case is ready: *ok is false, and plain COVEY_SEND makes
  * covey_select return COVEY_ECLOSED. */
-#define COVEY_SEND(ch, elem) covey_case_make(&covey_waitable_send, (ch), (elem), NULL, 0)
-#define COVEY_SEND_OK(ch, elem, ok) covey_case_make(&covey_waitable_send, (ch), (elem), (ok), 0)
+#define COVEY_SEND(ch, elem)                                                                       \
+    covey_case_make(&covey_waitable_send, (ch), (void *)(const void *)(elem), NULL, 0)
+#define COVEY_SEND_OK(ch, elem, ok)                                                                \
+    covey_case_make(&covey_waitable_send, (ch), (void *)(const void *)(elem), (ok), 0)
 /* Ready when ctx is done. COVEY_DONE(NULL) never is. */
 #define COVEY_DONE(ctx) covey_case_make(&covey_waitable_done, (ctx), NULL, NULL, 0)
 /* Ready when the descriptor can be read or written without blocking, or has failed. At most one of
  * each a descriptor in one select. */
 #define COVEY_READABLE(fd) covey_case_make(&covey_waitable_readable, NULL, NULL, NULL, (fd))
 #define COVEY_WRITABLE(fd) covey_case_make(&covey_waitable_writable, NULL, NULL, NULL, (fd))
-/* Ready when no task of the group is alive. The group must still be waited for. */
+/* Ready when no task of the group is alive (a NULL group has none). The group must still be waited
+ * for. */
 #define COVEY_JOINED(group) covey_case_make(&covey_waitable_joined, (group), NULL, NULL, 0)
 /* Runs if nothing else did within ns; of several the shortest runs; with ns <= 0 only if nothing is
  * ready now. No timer object. */

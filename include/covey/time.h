@@ -3,8 +3,8 @@
  * for stop and reset.
  *
  * Times are rounded up to the runtime's tick (16.4 us). A timer or ticker may be used from any
- * thread. All but covey_now() need a runtime; constructors return NULL without one, or when out of
- * memory. Only covey_sleep() may switch tasks. */
+ * thread. It belongs to the runtime it was started in, whose end closes its channel; constructors
+ * return NULL without one, or when out of memory. Only covey_sleep() may switch tasks. */
 #ifndef COVEY_TIME_H
 #define COVEY_TIME_H
 
@@ -16,7 +16,7 @@ COVEY_BEGIN
 COVEY_API int64_t covey_now(void);
 
 /* Sleeps ns or more; ns <= 0 returns at once. 0; COVEY_ECANCELED or COVEY_EDEADLINE as soon as ctx
- * is done. */
+ * is done. In a plain thread it needs no runtime. */
 COVEY_API int covey_sleep(covey_ctx *ctx, int64_t ns);
 
 typedef struct covey_timer covey_timer;

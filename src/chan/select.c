@@ -173,7 +173,7 @@ static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx
 {
     struct cvy_thread *th = *thp;
     struct cvy_task *t = th->task;
-    struct cvy_timer timer = {.task = t, .index = s->after};
+    int32_t index;
 
     int code = cvy_wait_open(t, ctx);
     if (code < 0) {
@@ -191,14 +191,14 @@ static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx
     if (s->after >= 0) {
         int64_t now = cvy_clock_now();
         int64_t ns = s->cases[s->after].number;
-        cvy_timer_add(th, &timer, ns > INT64_MAX - now ? INT64_MAX : now + ns);
-    }
-    int32_t index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s->cases);
-    if (s->after >= 0 && index != s->after) {
-        (void)cvy_timer_cancel(&timer);
+        int64_t at = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
+        index = cvy_wait_park_until(thp, ctx, CVY_WAIT_SELECT, s->cases, at, s->after);
+    } else {
+        index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s->cases);
     }
     leave_all(s);
-    return index == CVY_INDEX_CTX ? cvy_ctx_check(t, ctx) : index;
+    code = cvy_wait_error(t, ctx, index);
+    return code < 0 ? code : index;
 }
 
 static int finish(struct cvy_thread *th, int index, int result)

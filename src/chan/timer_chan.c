@@ -64,8 +64,7 @@ static void on_fire(struct cvy_timer *timer, struct cvy_wakelist *list)
         t->due = t->period > 0 ? t->due + ((now - t->due) / t->period + 1) * t->period : CVY_NEVER;
     }
     if (t->due != CVY_NEVER) {
-        t->is_queued = true;
-        cvy_timer_add(cvy_thread_self(), &t->timer, t->due);
+        t->is_queued = cvy_timer_add(cvy_thread_self(), &t->timer, t->due);
     }
     bool is_over = !t->is_queued;
     cvy_unlock(&t->lock);
@@ -74,12 +73,24 @@ static void on_fire(struct cvy_timer *timer, struct cvy_wakelist *list)
     }
 }
 
-/* The runtime ends. */
+/* No value will come any more, which a plain thread that waits for one is told. */
+static void ended_locked(struct covey_timer *t)
+{
+    t->due = CVY_NEVER;
+    if (t->ch) {
+        (void)covey_chan_close(t->ch);
+    }
+}
+
+/* The runtime has ended. */
 static void on_drop(struct cvy_timer *timer)
 {
     struct covey_timer *t = CVY_CONTAINER_OF(timer, struct covey_timer, timer);
+
+    cvy_lock(&t->lock);
     t->is_queued = false;
-    t->due = CVY_NEVER;
+    ended_locked(t);
+    cvy_unlock(&t->lock);
     unhold(t);
 }
 
@@ -103,9 +114,14 @@ static void start_locked(struct cvy_thread *th, struct covey_timer *t, int64_t n
 
     t->due = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + (ns < 0 ? 0 : ns);
     if (!t->is_queued) {
-        t->is_queued = true;
+        /* Before the timer can fire and drop it. */
         atomic_fetch_add_explicit(&t->holds, 1, memory_order_relaxed);
-        cvy_timer_add(th, &t->timer, t->due);
+        t->is_queued = cvy_timer_add(th, &t->timer, t->due);
+    }
+    if (!t->is_queued) {
+        /* The runtime has just ended. */
+        atomic_fetch_sub_explicit(&t->holds, 1, memory_order_relaxed);
+        ended_locked(t);
     }
 }
 

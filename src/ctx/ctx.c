@@ -10,12 +10,20 @@
 
 static covey_ctx background = {.is_static = true};
 
-/* What lack of memory gives: done from the start. */
 static covey_ctx exhausted = {
     .head.cancel = &exhausted.own,
     .is_static = true,
-    .own = {.deadline = CVY_NEVER, .done = COVEY_ECANCELED, .cause = -ENOMEM, .holds = 1, .settled = 1},
+    .own = {.deadline = CVY_NEVER,
+            .done = COVEY_ECANCELED,
+            .cause = -ENOMEM,
+            .holds = 1,
+            .settled = 1},
 };
+
+covey_ctx *cvy_ctx_exhausted(void)
+{
+    return &exhausted;
+}
 
 covey_ctx *covey_ctx_background(void)
 {
@@ -158,6 +166,11 @@ int covey_ctx_err(covey_ctx *ctx)
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
     int err = c ? cvy_load_acquire(&c->done) : 0;
 
+    if (cvy_unlikely(!err && c && c->deadline != CVY_NEVER && !cvy_runtime_get() &&
+                     c->deadline <= cvy_clock_now())) {
+        cvy_cancel_expire(c);
+        err = cvy_load_acquire(&c->done);
+    }
     /* Who sees the error also finds the done channel closed; its closer is on the way, and calls
      * no user code. */
     while (err && cvy_load_relaxed(&c->done_chan) && !cvy_load_acquire(&c->settled)) {

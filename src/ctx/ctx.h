@@ -19,4 +19,7 @@ struct covey_ctx {
     struct cvy_cancel own;
 };
 
+/* What lack of memory gives: done from the start, with the cause -ENOMEM. */
+covey_ctx *cvy_ctx_exhausted(void);
+
 #endif

@@ -6,6 +6,7 @@
  * neither stands, ends and unlimited starts are one atomic operation; otherwise the end takes the
  * lock for its own decrement, so that who then sees 0 under the lock knows that nobody is still on
  * his way in, and may free the group. */
+#include "ctx/ctx.h"
 #include "group/error_list.h"
 #include "sched/recording.h"
 #include "sched/waitable.h"
@@ -88,7 +89,7 @@ covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
 
 covey_ctx *covey_group_ctx(covey_group *g)
 {
-    return g->ctx;
+    return g ? g->ctx : cvy_ctx_exhausted();
 }
 
 static uint64_t count_of(uint64_t state)
@@ -152,12 +153,9 @@ static void leave(struct cvy_thread *th, covey_group *g)
     }
 }
 
-/* A task of g failed. Whether that ends the group. */
-static bool note_failure(covey_group *g, struct cvy_task *t, int code)
+/* A task of g failed, or could not be started. Whether that ends the group. */
+static bool note_failure(covey_group *g, struct cvy_message message)
 {
-    /* Unformatted: this is the task's stack, which may be small. */
-    struct cvy_message message = cvy_message_take(&t->message, code);
-
     cvy_lock(&g->lock);
     bool is_first = g->first.code == 0;
     if (g->errors) {
@@ -184,18 +182,35 @@ static bool note_success(covey_group *g)
     return is_first;
 }
 
+static void cancel_rest(struct cvy_thread *th, covey_group *g, int cause)
+{
+    struct cvy_wakelist list = {0};
+
+    cvy_cancel_fire(cvy_ctx_cancel_of(g->ctx), COVEY_ECANCELED, cause, &list);
+    cvy_ready_all(th, &list);
+}
+
 static void member_end(struct cvy_task *t, void *owner, int code)
 {
     covey_group *g = owner;
-    bool ends_group = code < 0 ? note_failure(g, t, code) : note_success(g);
+    /* The message is not formatted: this is the task's stack, which may be small. */
+    bool ends_group =
+        code < 0 ? note_failure(g, cvy_message_take(&t->message, code)) : note_success(g);
     struct cvy_thread *th = cvy_thread_self();
 
     if (ends_group) {
-        struct cvy_wakelist list = {0};
-        cvy_cancel_fire(cvy_ctx_cancel_of(g->ctx), COVEY_ECANCELED, code < 0 ? code : 0, &list);
-        cvy_ready_all(th, &list);
+        cancel_rest(th, g, code < 0 ? code : 0);
     }
     leave(th, g);
+}
+
+/* A start that failed counts as a task that did. */
+static void start_failed(struct cvy_thread *th, covey_group *g, int code)
+{
+    if (g && note_failure(g, (struct cvy_message){.code = code})) {
+        cancel_rest(th, g, code);
+    }
+    (void)cvy_fail(th->task, code);
 }
 
 /* Takes a place in the group, waiting for the limit. may_wait false: COVEY_EAGAIN instead. */
@@ -241,30 +256,28 @@ static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
 {
     struct cvy_thread *th = cvy_enter();
 
-    int code = cvy_task_check_options(s->opts);
+    int code = cvy_unlikely(!g) ? -ENOMEM : cvy_task_check_options(s->opts);
     if (code < 0) {
-        goto fail;
+        start_failed(th, g, code);
+        goto out;
     }
     if (cvy_likely(cvy_load_relaxed(&g->limit) < 0)) {
         atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
     } else {
         code = join_limited(&th, g, may_wait);
         if (code < 0) {
-            cvy_leave(th);
-            return code;
+            goto out;
         }
     }
     s->ctx = g->ctx;
     s->on_end = member_end;
     s->owner = g;
     code = cvy_task_start(th, s);
-    if (code == 0) {
-        cvy_leave(th);
-        return 0;
+    if (cvy_unlikely(code < 0)) {
+        start_failed(th, g, code);
+        leave(th, g);
     }
-    leave(th, g);
-fail:
-    (void)cvy_fail(th->task, code);
+out:
     cvy_leave(th);
     return code;
 }
@@ -302,17 +315,19 @@ void covey_group_set_limit(covey_group *g, int limit)
     struct cvy_thread *th = cvy_enter();
     struct cvy_wakelist list = {0};
 
-    cvy_lock(&g->lock);
-    cvy_store_relaxed(&g->limit, limit < 0 ? -1 : limit);
-    admit_locked(g, &list);
-    cvy_unlock(&g->lock);
-    cvy_ready_all(th, &list);
+    if (g) {
+        cvy_lock(&g->lock);
+        cvy_store_relaxed(&g->limit, limit < 0 ? -1 : limit);
+        admit_locked(g, &list);
+        cvy_unlock(&g->lock);
+        cvy_ready_all(th, &list);
+    }
     cvy_leave(th);
 }
 
 void covey_group_cancel(covey_group *g, int cause)
 {
-    covey_ctx_cancel_cause(g->ctx, cause);
+    covey_ctx_cancel_cause(covey_group_ctx(g), cause);
 }
 
 /* Whether all have ended; from now on an end that reaches 0 takes the lock. Lock held. */
@@ -340,6 +355,11 @@ int covey_group_wait(covey_group *g)
     struct cvy_task *t = th->task;
     struct cvy_waiter wr = {0};
 
+    if (cvy_unlikely(!g)) {
+        (void)cvy_fail(t, -ENOMEM);
+        cvy_leave(th);
+        return -ENOMEM;
+    }
     COVEY_REQUIRE(!g->scope.opener || g->scope.opener == t,
                   "a group must be waited for by the task that opened it");
     cvy_lock(&g->lock);
@@ -382,7 +402,7 @@ static bool joined_try_now(const covey_case *c, struct cvy_wakelist *list, int *
     covey_group *g = c->object;
     (void)list;
     *result = 0;
-    return g && count_of(cvy_load_acquire(&g->state)) == 0;
+    return !g || count_of(cvy_load_acquire(&g->state)) == 0;
 }
 
 static int joined_enqueue(const covey_case *c, struct cvy_waiter *w)

@@ -212,7 +212,7 @@ static void leave_queues(struct race *r)
 static int wait_for_any(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
 {
     struct cvy_task *t = (*thp)->task;
-    struct cvy_timer timer = {.task = t, .index = INDEX_TIMER};
+    int32_t index;
 
     /* Open before the first queue: nobody but the context can know of it yet. */
     int code = cvy_wait_open(t, ctx);
@@ -226,25 +226,29 @@ static int wait_for_any(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
         return 0;
     }
     if (r->next < r->count) {
-        cvy_timer_add(*thp, &timer, r->next_at);
+        index = cvy_wait_park_until(thp, ctx, CVY_WAIT_DIAL, r, r->next_at, INDEX_TIMER);
+    } else {
+        index = cvy_wait_park(thp, ctx, CVY_WAIT_DIAL, r);
     }
-    int32_t index = cvy_wait_park(thp, ctx, CVY_WAIT_WRITE, r);
-    (void)cvy_timer_cancel(&timer);
     leave_queues(r);
-    return index == CVY_INDEX_CTX ? cvy_ctx_check(t, ctx) : 0;
+    return cvy_wait_error(t, ctx, index);
 }
 
 static int race_step(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
 {
-    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_task *t = (*thp)->task;
+    struct cvy_runtime *rt = cvy_runtime_open();
 
+    if (!rt) {
+        return cvy_fail(t, COVEY_ECLOSED);
+    }
     if (r->next < r->count && (r->open == 0 || cvy_clock_now() >= r->next_at)) {
         start_next(r, *thp);
         return 0;
     }
-    cvy_io_wait_begin(rt);
+    cvy_io_wait_begin(t, rt);
     int code = wait_for_any(r, thp, ctx);
-    cvy_io_wait_end(rt);
+    cvy_io_wait_end(t, rt);
     look_at_all(r, *thp);
     return code;
 }

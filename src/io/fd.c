@@ -138,6 +138,8 @@ struct cvy_fd *cvy_fd_new(int fd, uint32_t ready, void (*on_free)(struct cvy_fd 
     memset((char *)f + sizeof(*f), 0, CVY_FD_RECORD_SIZE - sizeof(*f));
     f->fd = fd;
     f->on_free = on_free;
+    f->reasons[CVY_WAY_IN] = CVY_WAIT_READ;
+    f->reasons[CVY_WAY_OUT] = CVY_WAIT_WRITE;
     /* The count goes on: a call of the previous owner's cannot clear bits any more, but a late
      * event may still add some. */
     cvy_store_relaxed(&f->ready, ((cvy_load_relaxed(&f->ready) | (CVY_FD_EVENT - 1)) + 1) | ready);
@@ -205,8 +207,7 @@ static int turn_wait(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way way
         cvy_unlock(&f->lock);
         return 0;
     }
-    int code = cvy_wait_in(thp, ctx, &f->lock, &f->turns[way], &wr,
-                           way == CVY_WAY_IN ? CVY_WAIT_READ : CVY_WAIT_WRITE, f);
+    int code = cvy_wait_in(thp, ctx, &f->lock, &f->turns[way], &wr, f->reasons[way], f);
     if (code < 0) {
         return code;
     }
@@ -312,7 +313,7 @@ static int register_with(struct cvy_fd *f, struct cvy_poll *p)
 
 int cvy_fd_register(struct cvy_fd *f)
 {
-    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_runtime *rt = cvy_runtime_open();
 
     if (cvy_unlikely(!rt)) {
         return COVEY_ECLOSED;
@@ -333,8 +334,7 @@ static int wait_ready(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way wa
         cvy_unlock(&f->lock);
         return 0;
     }
-    int code = cvy_wait_in(thp, ctx, &f->lock, &f->waiters[way], &wr,
-                           way == CVY_WAY_IN ? CVY_WAIT_READ : CVY_WAIT_WRITE, f);
+    int code = cvy_wait_in(thp, ctx, &f->lock, &f->waiters[way], &wr, f->reasons[way], f);
     if (code < 0) {
         return code;
     }
@@ -348,9 +348,10 @@ int cvy_fd_wait(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way way, cov
     if (code < 0) {
         return cvy_fail((*thp)->task, code);
     }
+    struct cvy_task *t = (*thp)->task;
     struct cvy_runtime *rt = cvy_runtime_get();
-    cvy_io_wait_begin(rt);
+    cvy_io_wait_begin(t, rt);
     code = wait_ready(thp, f, way, ctx);
-    cvy_io_wait_end(rt);
+    cvy_io_wait_end(t, rt);
     return code;
 }

@@ -35,8 +35,9 @@ struct cvy_fd {
      * CLOSED without users: the record is about to be free. */
     _Atomic uint32_t use;
 
-    struct cvy_lock lock; /* rank CVY_RANK_FD; guards the queues below */
-    int fd;               /* immutable from open to free */
+    struct cvy_lock lock;      /* rank CVY_RANK_FD; guards the queues below */
+    int fd;                    /* immutable from open to free */
+    uint8_t reasons[CVY_WAYS]; /* enum cvy_reason of its waits; immutable from open to free */
     /* The poller it is registered with. Written under the pool's lock; acquire, release. */
     struct cvy_poll *_Atomic home;
     struct cvy_node waiters[CVY_WAYS]; /* for readiness */

@@ -6,17 +6,40 @@
 #include "os/poll.h"
 #include "sched/worker.h"
 
-/* Around every wait that only the poller can end: while there is one the scheduler looks at the
- * poller, and does not conclude that nothing can wake its tasks. Relaxed: a worker that goes idle
- * after it takes the scheduler's lock in between. */
-static inline void cvy_io_wait_begin(struct cvy_runtime *rt)
+/* While something is watched the scheduler looks at the poller, and does not conclude that nothing
+ * can wake its tasks. Relaxed: a worker that goes idle after it takes the scheduler's lock in
+ * between. */
+static inline void cvy_io_watch_begin(struct cvy_runtime *rt)
 {
     atomic_fetch_add_explicit(&rt->fd_waiters, 1, memory_order_relaxed);
 }
 
-static inline void cvy_io_wait_end(struct cvy_runtime *rt)
+static inline void cvy_io_watch_end(struct cvy_runtime *rt)
 {
     atomic_fetch_sub_explicit(&rt->fd_waiters, 1, memory_order_relaxed);
+}
+
+/* Around every wait that only the poller can end. Begin it only if the runtime is open
+ * (cvy_runtime_open()), with the same entry into it: a plain thread's wait holds the runtime's end
+ * up, which ends it. */
+static inline void cvy_io_wait_begin(struct cvy_task *t, struct cvy_runtime *rt)
+{
+    cvy_io_watch_begin(rt);
+    if (cvy_unlikely(t->is_foreign)) {
+        struct cvy_thread *th = CVY_CONTAINER_OF(t, struct cvy_thread, self);
+        /* One writer. */
+        cvy_store_relaxed(&th->needs_runtime, cvy_load_relaxed(&th->needs_runtime) + 1);
+    }
+}
+
+static inline void cvy_io_wait_end(struct cvy_task *t, struct cvy_runtime *rt)
+{
+    cvy_io_watch_end(rt);
+    if (cvy_unlikely(t->is_foreign)) {
+        struct cvy_thread *th = CVY_CONTAINER_OF(t, struct cvy_thread, self);
+        /* Release: our use of rt, to cvy_foreign_release(). */
+        cvy_store_release(&th->needs_runtime, cvy_load_relaxed(&th->needs_runtime) - 1);
+    }
 }
 
 /* Before, or right after, the first registration with p: its end will be told to all parts. */

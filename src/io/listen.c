@@ -199,6 +199,7 @@ static int listener_new(covey_listener **l, int fd, const struct cvy_addr *a, co
     }
     struct covey_listener *made = CVY_CONTAINER_OF(f, struct covey_listener, fd);
     made->addr = text;
+    f->reasons[CVY_WAY_IN] = CVY_WAIT_ACCEPT;
     made->is_tcp = !a->is_unix;
     made->has_path =
         a->is_unix && a->name[0] == '/' && cvy_net_path_id(path_of(text), &made->file) == 0;

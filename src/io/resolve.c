@@ -154,7 +154,7 @@ static int take_result(struct lookup *l, struct sockaddr_storage *addrs)
  */
 static int lookup_start(struct lookup *l)
 {
-    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_runtime *rt = cvy_runtime_open();
 
     if (!rt) {
         look_up(l);

@@ -138,7 +138,7 @@ static void leave_locked(struct entry *e)
     cvy_list_remove(&e->node);
     uninstall_all_locked(e->mask);
     if (cvy_list_is_empty(&signals.entries) && signals.runtime) {
-        cvy_io_wait_end(signals.runtime);
+        cvy_io_watch_end(signals.runtime);
     }
 }
 
@@ -209,7 +209,7 @@ static void on_events(struct cvy_pollable *self, uint32_t events, struct cvy_wak
     if (!signals.is_due) {
         signals.is_due = true;
         signals.delivery = (struct cvy_timer){.call = deliver};
-        cvy_timer_add(cvy_thread_self(), &signals.delivery, 0);
+        (void)cvy_timer_add(cvy_thread_self(), &signals.delivery, 0);
     }
     cvy_unlock(&signals.lock);
 }
@@ -279,7 +279,7 @@ static int enter(struct entry *e, struct cvy_wakelist *list)
     }
     if (code == 0) {
         if (cvy_list_is_empty(&signals.entries)) {
-            cvy_io_wait_begin(rt);
+            cvy_io_watch_begin(rt);
         }
         cvy_list_push_tail(&signals.entries, &e->node);
     }

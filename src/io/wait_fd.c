@@ -226,7 +226,7 @@ static int wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct watch *w, uin
 static int wait_fd(struct cvy_thread **thp, covey_ctx *ctx, int fd, uint32_t bits)
 {
     struct cvy_task *t = (*thp)->task;
-    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_runtime *rt = cvy_runtime_open();
 
     int code = cvy_ctx_check(t, ctx);
     if (code < 0) {
@@ -244,9 +244,9 @@ static int wait_fd(struct cvy_thread **thp, covey_ctx *ctx, int fd, uint32_t bit
         return code < 0 ? cvy_fail(t, code) : code;
     }
     cvy_io_attach(&rt->poll);
-    cvy_io_wait_begin(rt);
+    cvy_io_wait_begin(t, rt);
     code = wait_in(thp, ctx, w, bits);
-    cvy_io_wait_end(rt);
+    cvy_io_wait_end(t, rt);
     return code;
 }
 
@@ -281,7 +281,7 @@ static struct watch *watch_of(const covey_case *c)
 
 static struct cvy_lock *case_lock(const covey_case *c, int *code)
 {
-    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_runtime *rt = cvy_runtime_open();
 
     if (fd_of(c) < 0 || !rt) {
         *code = fd_of(c) < 0 ? -EBADF : COVEY_ECLOSED;
@@ -316,7 +316,7 @@ static int case_enqueue(const covey_case *c, struct cvy_waiter *wr)
     int code = enter_locked(w, wr, bits_of(c));
     if (code == 0) {
         cvy_list_push_tail(&w->waiters, &wr->node);
-        cvy_io_wait_begin(cvy_runtime_get());
+        cvy_io_wait_begin(wr->task, cvy_runtime_get());
     }
     return code;
 }
@@ -326,7 +326,7 @@ static void case_dequeue(const covey_case *c, struct cvy_waiter *wr)
     (void)c;
     if (wr->node.next) {
         cvy_list_remove(&wr->node);
-        cvy_io_wait_end(cvy_runtime_get());
+        cvy_io_wait_end(wr->task, cvy_runtime_get());
     }
 }
 

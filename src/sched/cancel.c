@@ -127,9 +127,9 @@ void cvy_cancel_attach(struct cvy_cancel *c, struct cvy_thread *th)
     }
     if (has_own_deadline) {
         cvy_cancel_hold(c);
-        cvy_timer_add(th, &c->timer, c->deadline);
+        bool is_armed = cvy_timer_add(th, &c->timer, c->deadline);
         /* above may have ended it since it entered the list, before there was a timer to stop. */
-        if (cvy_cancel_is_done(c) && cvy_timer_cancel(&c->timer)) {
+        if (!is_armed || (cvy_cancel_is_done(c) && cvy_timer_cancel(&c->timer))) {
             cvy_cancel_unhold(c);
         }
     }
@@ -254,6 +254,19 @@ void cvy_cancel_fire(struct cvy_cancel *c, int err, int cause, struct cvy_wakeli
         finish(i, list);
         cvy_cancel_unhold(i);
     }
+}
+
+void cvy_cancel_expire(struct cvy_cancel *c)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_wakelist list = {0};
+
+    while (c->above && c->above->deadline == c->deadline) {
+        c = c->above;
+    }
+    cvy_cancel_fire(c, COVEY_EDEADLINE, 0, &list);
+    cvy_ready_all(th, &list);
+    cvy_leave(th);
 }
 
 bool cvy_cancel_hook_add(struct cvy_cancel *c, struct cvy_cancel_hook *h)

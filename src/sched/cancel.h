@@ -89,6 +89,9 @@ void cvy_cancel_hold(struct cvy_cancel *c);
 void cvy_cancel_unhold(struct cvy_cancel *c);
 /* Ends c and all below it; the first call wins. The tasks to wake are collected. */
 void cvy_cancel_fire(struct cvy_cancel *c, int err, int cause, struct cvy_wakelist *list);
+/* Its deadline has passed: ends the context that set it. From a plain thread, for which no
+ * runtime's timer may do it. The caller is not in the runtime. */
+void cvy_cancel_expire(struct cvy_cancel *c);
 /* False: it is done already and the hook was not entered. */
 bool cvy_cancel_hook_add(struct cvy_cancel *c, struct cvy_cancel_hook *h);
 /* False: it was called, or is about to be. */

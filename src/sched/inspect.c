@@ -24,6 +24,8 @@ static const char *const reasons[] = {
     [CVY_WAIT_SLEEP] = "sleep",
     [CVY_WAIT_READ] = "read",
     [CVY_WAIT_WRITE] = "write",
+    [CVY_WAIT_ACCEPT] = "accept",
+    [CVY_WAIT_DIAL] = "dial",
     [CVY_WAIT_BLOCKING] = "blocking call",
     [CVY_WAIT_RESOLVE] = "name lookup",
 };

@@ -172,16 +172,6 @@ struct cvy_thread *cvy_park(struct cvy_thread *th)
 {
     struct cvy_task *t = th->task;
 
-    if (t->is_foreign) {
-        /* Not in the runtime meanwhile, whose end does not wait for it. */
-        cvy_leave(th);
-        /* Acquire: pairs with the release in cvy_ready(). */
-        while (cvy_load_acquire(&t->wake) == 0) {
-            cvy_futex_wait(&t->wake, 0, -1);
-        }
-        cvy_store_relaxed(&t->wake, 0);
-        return cvy_enter();
-    }
     add_relaxed(&th->worker->parks);
     /* A pinned task's thread runs nobody else: the base gives the worker away. */
     struct cvy_task *next = t->pins ? NULL : pick(th, th->worker);
@@ -220,6 +210,11 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
     struct cvy_runtime *rt = th->runtime;
 
     cvy_fork_check();
+    if (!rt) {
+        /* A plain thread: see cvy_foreign_quiesce(). Release: what it did before is done. */
+        cvy_store_release(&th->retake, 0);
+        return th;
+    }
     /* The watchdog holds this lock from raising retake to its decision. */
     cvy_lock(&rt->lock);
     bool is_lost = !th->worker;

@@ -177,7 +177,7 @@ static void threads_stop(struct cvy_runtime *rt)
 void cvy_runtime_close(struct cvy_runtime *rt)
 {
     cvy_store_seq_cst(&rt->closed, true);
-    cvy_foreign_quiesce();
+    cvy_foreign_release();
 }
 
 /* Tasks that were discarded still own names and copies; nobody can claim them any more. */
@@ -231,7 +231,6 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     cvy_dump_signal_remove(rt);
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     for (int i = 0; i < rt->worker_count; i++) {
-        cvy_timers_drop(&rt->workers[i].timers);
         cvy_taskq_clear(&rt->workers[i].fresh.queue);
         for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
             for (struct cvy_stack *s = rt->workers[i].stacks[c], *next; s; s = next) {
@@ -249,6 +248,11 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     /* Before the next runtime can start: io's tables go with the poller. */
     cvy_poll_close(&rt->poll);
     cvy_store_seq_cst(&cvy_runtime_now, NULL);
+    /* Nobody adds a timer from here on; then nobody who still saw one armed is at its wheel. */
+    cvy_foreign_quiesce();
+    for (int i = 0; i < rt->worker_count; i++) {
+        cvy_timers_drop(&rt->workers[i].timers);
+    }
     cvy_foreign_quiesce();
     memory_release(rt, has_discarded);
     free(rt->workers);

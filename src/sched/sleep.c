@@ -22,13 +22,9 @@ int covey_sleep(covey_ctx *ctx, int64_t ns)
     if (code < 0) {
         goto out;
     }
-    struct cvy_timer timer = {.task = t, .index = 0};
     int64_t now = cvy_clock_now();
-    cvy_timer_add(th, &timer, ns > INT64_MAX - now ? INT64_MAX : now + ns);
-    if (cvy_wait_park(&th, ctx, CVY_WAIT_SLEEP, NULL) == CVY_INDEX_CTX) {
-        (void)cvy_timer_cancel(&timer);
-        code = cvy_ctx_check(t, ctx);
-    }
+    int64_t at = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
+    code = cvy_wait_error(t, ctx, cvy_wait_park_until(&th, ctx, CVY_WAIT_SLEEP, NULL, at, 0));
 out:
     cvy_leave(th);
     return code;

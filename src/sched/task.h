@@ -46,6 +46,8 @@ enum cvy_reason {
     CVY_WAIT_SLEEP,
     CVY_WAIT_READ,
     CVY_WAIT_WRITE,
+    CVY_WAIT_ACCEPT,
+    CVY_WAIT_DIAL,
     CVY_WAIT_BLOCKING,
     CVY_WAIT_RESOLVE,
 };

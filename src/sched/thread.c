@@ -7,6 +7,8 @@
 #include "sched/grace.h"
 #include "sched/wait.h"
 
+#include <time.h>
+
 static _Thread_local struct cvy_thread *self_record __attribute__((tls_model("initial-exec")));
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
@@ -39,13 +41,50 @@ void cvy_foreign_quiesce(void)
     struct cvy_thread *self = cvy_thread_self();
     cvy_lock(&foreign_lock);
     for (struct cvy_thread *th = foreign_threads; th; th = th->all_next) {
-        /* Acquire: pairs with the release in cvy_leave(). Nobody stays inside for long: a thread
-         * that waits leaves for that time. */
-        while (th != self && cvy_load_acquire(&th->in_runtime)) {
+        if (th == self || !cvy_load_acquire(&th->in_runtime)) {
+            continue;
+        }
+        /* Nobody stays inside for long: a thread that waits leaves for that time. One that is soon
+         * back clears retake as it comes: it is in another call then. Acquire: pairs with the
+         * release in cvy_leave(), or in cvy_enter_slow(). */
+        cvy_store_release(&th->retake, 1);
+        while (cvy_load_acquire(&th->in_runtime) && cvy_load_acquire(&th->retake)) {
             cvy_futex_wait(&th->in_runtime, 1, 20 * COVEY_US);
         }
     }
     cvy_unlock(&foreign_lock);
+}
+
+/* Claims the waits that cannot end any more; how many are not over yet. */
+static size_t foreign_claim(struct cvy_wakelist *list)
+{
+    size_t n = 0;
+
+    cvy_lock(&foreign_lock);
+    for (struct cvy_thread *th = foreign_threads; th; th = th->all_next) {
+        /* Acquire: pairs with the release in cvy_io_wait_end(). */
+        if (cvy_load_acquire(&th->needs_runtime)) {
+            n++;
+            if (cvy_claim(&th->self, CVY_INDEX_ENDED)) {
+                cvy_wakelist_add(list, &th->self);
+            }
+        }
+    }
+    cvy_unlock(&foreign_lock);
+    return n;
+}
+
+void cvy_foreign_release(void)
+{
+    struct cvy_wakelist list = {0};
+
+    /* Who begins such a wait after the runtime was closed sees that; the others are parked by now,
+     * or on their way out. */
+    cvy_foreign_quiesce();
+    while (foreign_claim(&list) > 0) {
+        cvy_ready_all(cvy_thread_self(), &list);
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    }
 }
 
 static void foreign_forget(struct cvy_thread *th)

@@ -28,10 +28,12 @@ void cvy_timers_init(struct cvy_timers *ts)
     cvy_store_relaxed(&ts->next, CVY_NEVER);
 }
 
-void cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
+bool cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
 {
     struct cvy_runtime *rt = cvy_runtime_get();
-    COVEY_REQUIRE(rt, "timers, time-outs and deadlines need a running runtime (covey_run)");
+    if (cvy_unlikely(!rt)) {
+        return false;
+    }
     struct cvy_timers *ts = th->worker ? &th->worker->timers : &rt->workers[0].timers;
     uint64_t tick = tick_at_or_after(at_ns < 0 ? 0 : at_ns);
 
@@ -48,6 +50,7 @@ void cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
     if (is_first && !th->worker) {
         cvy_poller_hurry(rt, at);
     }
+    return true;
 }
 
 bool cvy_timer_cancel(struct cvy_timer *t)
@@ -78,18 +81,31 @@ static struct cvy_timer *timer_of(struct cvy_node *n)
     return CVY_CONTAINER_OF(entry, struct cvy_timer, entry);
 }
 
+/* One timer out of slot *i or one after it; NULL: none is left. */
+static struct cvy_timer *drop_next(struct cvy_timers *ts, size_t *i)
+{
+    struct cvy_timer *t = NULL;
+
+    cvy_lock(&ts->lock);
+    for (; *i < CVY_WHEEL_LEVELS * CVY_WHEEL_SLOTS && !t; (*i)++) {
+        struct cvy_node *n = cvy_list_pop_head(&ts->wheel.slots[*i]);
+        if (n) {
+            t = timer_of(n);
+            cvy_store_relaxed(&t->home, NULL);
+            (*i)--;
+        }
+    }
+    cvy_unlock(&ts->lock);
+    return t;
+}
+
 void cvy_timers_drop(struct cvy_timers *ts)
 {
-    struct cvy_node all;
+    size_t i = 0;
 
-    cvy_list_init(&all);
-    /* No other thread of the runtime is left. */
-    for (size_t i = 0; i < CVY_WHEEL_LEVELS * CVY_WHEEL_SLOTS; i++) {
-        cvy_list_move_all(&all, &ts->wheel.slots[i]);
-    }
-    for (struct cvy_node *n; (n = cvy_list_pop_head(&all)) != NULL;) {
-        struct cvy_timer *t = timer_of(n);
-        cvy_store_relaxed(&t->home, NULL);
+    /* Nobody adds any more, but plain threads may cancel. What has no drop belonged to a task that
+     * was discarded. */
+    for (struct cvy_timer *t; (t = drop_next(ts, &i)) != NULL;) {
         if (t->drop) {
             t->drop(t);
         }

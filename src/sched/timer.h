@@ -3,7 +3,8 @@
  *
  * A timer is added to the wheel of the worker that adds it (a plain thread's: worker 0's) and fires
  * on whichever worker looks first. Two kinds: a wait timer claims a waiter, under the wheel's lock,
- * so it may live in the waiting call's frame; a call timer runs a function after the lock was
+ * so it may live in the waiting call's frame, and is only a task's (a plain thread keeps its own
+ * time: wait.c); a call timer runs a function after the lock was
  * released, so what it belongs to must be kept alive until it ran or was cancelled. */
 #ifndef CVY_SCHED_TIMER_H
 #define CVY_SCHED_TIMER_H
@@ -39,12 +40,12 @@ struct cvy_timer {
 };
 
 void cvy_timers_init(struct cvy_timers *ts);
-/* Fires at or after at_ns. The caller is in the runtime. */
-void cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns);
+/* Fires at or after at_ns. The caller is in the runtime. False: none is up, so it never will. */
+bool cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns);
 /* True: it will not fire. False: it has fired, or (call timer) is being called now. After it
  * returns nobody touches a wait timer. */
 bool cvy_timer_cancel(struct cvy_timer *t);
-/* Takes out everything, when the runtime ends. */
+/* Takes out everything, after the runtime's end. */
 void cvy_timers_drop(struct cvy_timers *ts);
 /* Fires what is due. Called on a worker's own stack, without locks. */
 void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *list);

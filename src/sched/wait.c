@@ -54,8 +54,44 @@ int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx)
     return 0;
 }
 
-int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
-                      const void *object)
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A plain thread waits on its futex and keeps its own time, also that of its context's deadline:
+ * the runtime may end meanwhile, and its timers with it. */
+static struct cvy_thread *park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns,
+                                      int32_t index)
+{
+    struct cvy_task *t = th->task;
+    int64_t deadline = c ? c->deadline : CVY_NEVER;
+
+    /* Not in the runtime meanwhile, whose end does not wait for it. */
+    cvy_leave(th);
+    /* Acquire: pairs with the release in cvy_ready(). */
+    while (cvy_load_acquire(&t->wake) == 0) {
+        int64_t until = earlier(at_ns, deadline);
+        int64_t now = until == CVY_NEVER ? 0 : cvy_clock_now();
+        if (until > now) {
+            cvy_futex_wait(&t->wake, 0, until == CVY_NEVER ? -1 : until - now);
+        } else if (at_ns <= now) {
+            if (cvy_claim(t, index)) {
+                return cvy_enter();
+            }
+            at_ns = CVY_NEVER; /* claimed by another: the wake is on its way */
+        } else {
+            deadline = CVY_NEVER;
+            cvy_cancel_expire(c);
+        }
+    }
+    cvy_store_relaxed(&t->wake, 0);
+    return cvy_enter();
+}
+
+/* at_ns and index count in plain threads only. */
+static inline int32_t park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
+                           const void *object, int64_t at_ns, int32_t index)
 {
     struct cvy_thread *th = *thp;
     struct cvy_task *t = th->task;
@@ -75,13 +111,47 @@ int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason r
     cvy_store_relaxed(&t->wait_since, th->worker ? th->worker->checked_at : 0);
     /* May overwrite a waker's "runnable"; a dump then looks at the claim, which does not lie. */
     cvy_store_relaxed(&t->state, CVY_TASK_WAITING);
-    *thp = cvy_park(th);
+    *thp = cvy_unlikely(t->is_foreign) ? park_thread(th, c, at_ns, index) : cvy_park(th);
     /* Acquire: what the claimer wrote before it claimed. What it wrote after (result, the element)
      * is ordered by the queue that brought the task here. */
     uint32_t claim = cvy_load_acquire(&t->claim);
     CVY_ASSERT(claim & CVY_CLAIM_TAKEN);
     cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
     return (int32_t)(claim >> CVY_CLAIM_SHIFT);
+}
+
+int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
+                      const void *object)
+{
+    return park(thp, ctx, reason, object, CVY_NEVER, 0);
+}
+
+int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
+                            const void *object, int64_t at_ns, int32_t index)
+{
+    struct cvy_task *t = (*thp)->task;
+    struct cvy_timer timer = {.task = t, .index = index};
+
+    if (!t->is_foreign) {
+        (void)cvy_timer_add(*thp, &timer, at_ns); /* a task has a runtime */
+    }
+    int32_t outcome = park(thp, ctx, reason, object, at_ns, index);
+    if (!t->is_foreign && outcome != index) {
+        (void)cvy_timer_cancel(&timer);
+    }
+    return outcome;
+}
+
+int cvy_wait_error(struct cvy_task *t, covey_ctx *ctx, int32_t index)
+{
+    switch (index) {
+    case CVY_INDEX_CTX:
+        return cvy_ctx_check(t, ctx);
+    case CVY_INDEX_ENDED:
+        return cvy_fail(t, COVEY_ECLOSED);
+    default:
+        return 0;
+    }
 }
 
 int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
@@ -99,13 +169,14 @@ int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *loc
     }
     cvy_list_push_head(at, &wr->node);
     cvy_unlock(lock);
-    if (cvy_likely(cvy_wait_park(thp, ctx, reason, object) != CVY_INDEX_CTX)) {
+    int32_t index = cvy_wait_park(thp, ctx, reason, object);
+    if (cvy_likely(index == 0)) {
         return 0;
     }
     cvy_lock(lock);
     cvy_waitq_remove(wr);
     cvy_unlock(lock);
-    return cvy_ctx_check(t, ctx);
+    return cvy_wait_error(t, ctx, index);
 }
 
 int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,

@@ -7,7 +7,8 @@
  *   CLOSED -> OPEN or OPEN_CTX      by the task itself, under the lock of (one of) its queue(s)
  *   OPEN, OPEN_CTX -> TAKEN|index   by whoever wakes it, by compare-and-swap
  *   OPEN_CTX -> TAKEN|CTX           by its context's end
- *   TAKEN -> CLOSED                 by the task itself, after it woke
+ *   OPEN, OPEN_CTX -> TAKEN|ENDED   by the runtime's end: a plain thread waits for what only it
+ * brings TAKEN -> CLOSED                 by the task itself, after it woke
  *
  * A task stays registered with the context it last waited under; OPEN_CTX says that this wait is
  * under that context. Opening is a plain store followed by a look at the context; the context's end
@@ -23,7 +24,8 @@
 #define CVY_CLAIM_OPEN_CTX 2u
 #define CVY_CLAIM_TAKEN 4u
 #define CVY_CLAIM_SHIFT 3
-#define CVY_INDEX_CTX 0xFFFF /* the outcome "its context ended" */
+#define CVY_INDEX_CTX 0xFFFF   /* the outcome "its context ended" */
+#define CVY_INDEX_ENDED 0xFFFE /* the outcome "the runtime ended", in plain threads only */
 
 /* True: the caller owns the wake; it writes the waiter's result, and then must make t ready. */
 static inline bool cvy_claim(struct cvy_task *t, int32_t index)
@@ -83,6 +85,12 @@ int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx);
  * ended. No lock is held. *thp is the thread it goes on on. */
 int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
                       const void *object);
+/* The same; if nobody has claimed it by at_ns the outcome is index. */
+int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
+                            const void *object, int64_t at_ns, int32_t index);
+/* The error, with its message, of a wait that ended with CVY_INDEX_CTX or CVY_INDEX_ENDED; else 0.
+ */
+int cvy_wait_error(struct cvy_task *t, covey_ctx *ctx, int32_t index);
 
 /* The commonest wait, one queue under one lock: called with the lock held and nothing to be had;
  * enters wr in q, unlocks, parks. 0: woken by the queue (wr->result says how); else the context's

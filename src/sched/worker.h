@@ -109,6 +109,9 @@ struct cvy_thread {
     void *fake_stack;
 
     struct cvy_task self; /* plain threads' record */
+    /* Plain threads: its wait needs the runtime. Release by the thread, acquire by the runtime's
+     * end. */
+    _Atomic uint32_t needs_runtime;
 };
 
 struct cvy_blocking_pool;
@@ -159,7 +162,7 @@ struct cvy_runtime {
     _Atomic bool watchdog_asleep;
     _Atomic bool dump_wanted;
     bool has_env_trace; /* COVEY_TRACE named a file */
-    int dump_signal; /* installed; 0: none */
+    int dump_signal;    /* installed; 0: none */
 };
 
 /* The runtime that is up, or NULL: the one mutable global. */
@@ -171,6 +174,13 @@ static inline struct cvy_runtime *cvy_runtime_get(void)
     return cvy_load_acquire(&cvy_runtime_now);
 }
 
+/* The same unless its end has begun: what waits for the runtime must not begin any more. */
+static inline struct cvy_runtime *cvy_runtime_open(void)
+{
+    struct cvy_runtime *rt = cvy_runtime_get();
+    return rt && !cvy_load_relaxed(&rt->closed) ? rt : NULL;
+}
+
 /* This thread's record, or NULL. The only access to thread-locals; never kept across a switch. */
 struct cvy_thread *cvy_thread_self(void);
 void cvy_thread_set_self(struct cvy_thread *th);
@@ -180,6 +190,9 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th);
 /* Returns when no plain thread is in the runtime that could have missed the caller's last stores.
  */
 void cvy_foreign_quiesce(void);
+/* The runtime is closed: ends the waits of plain threads that only it could end (needs_runtime),
+ * with COVEY_ECLOSED, and returns when they are over. */
+void cvy_foreign_release(void);
 
 /* Into the runtime: from here to cvy_leave() this thread keeps its worker. May switch, when the
  * worker has been taken over meanwhile. */
@@ -211,8 +224,8 @@ static inline struct cvy_task *cvy_task_self(void)
 }
 
 /* park.c. All: the caller is in the runtime and holds no lock. */
-/* Stops the running task until it is made ready; in a plain thread waits on its futex. Returns the
- * thread it goes on on. */
+/* Stops the running task (never a plain thread: wait.c parks those) until it is made ready. Returns
+ * the thread it goes on on. */
 struct cvy_thread *cvy_park(struct cvy_thread *th);
 /* Makes a claimed task runnable. */
 void cvy_ready(struct cvy_thread *th, struct cvy_task *t);

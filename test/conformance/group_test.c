@@ -510,11 +510,12 @@ TASK_TEST(a_task_started_after_the_cancellation_still_runs)
     atomic_int count = 0;
 
     covey_group_cancel(g, 0);
+    /* The copy first: nobody counts yet while it is read. */
+    CHECK_EQ(covey_group_go_copy(g, see_done, &count, sizeof(count)), 0);
     GO(g, see_done, &count);
     CHECK_EQ(covey_group_try_go(g, see_done, &count), 0);
-    CHECK_EQ(covey_group_go_copy(g, see_done, &count, sizeof(count)), 0);
     CHECK_EQ(covey_group_wait(g), 0);
-    CHECK_EQ(atomic_load(&count), 2); /* the third had a copy of its own */
+    CHECK_EQ(atomic_load(&count), 2); /* the first had a copy of its own */
 }
 
 static int cancel_own_group(covey_ctx *ctx, void *arg)
@@ -855,14 +856,91 @@ TASK_TEST(tasks_are_named_by_their_function_or_option)
     JOIN(g);
 }
 
+static const covey_task_options impossible = {.stack_size = ((size_t)1 << 30) + 1};
+
 TASK_TEST(options_out_of_range_start_nothing)
 {
-    covey_task_options opts = {.stack_size = ((size_t)1 << 30) + 1};
     covey_group *g = covey_group_new(ctx);
     atomic_int count = 0;
 
-    CHECK_EQ(covey_group_go_with(g, &opts, count_up, &count), -EINVAL);
+    CHECK_EQ(covey_group_go_with(g, &impossible, count_up, &count), -EINVAL);
+    CHECK_EQ(covey_group_wait(g), -EINVAL);
+    CHECK_EQ(atomic_load(&count), 0);
+}
+
+TASK_TEST(a_start_that_fails_is_a_failure_of_the_group)
+{
+    covey_group *g = covey_group_new(ctx);
+    atomic_int cause = 0;
+
+    GO(g, note_cause, &cause);
+    CHECK_EQ(covey_group_go_with(g, &impossible, count_up, NULL), -EINVAL);
+    CHECK_EQ(covey_ctx_err(covey_group_ctx(g)), COVEY_ECANCELED);
+    CHECK_EQ(covey_ctx_cause(covey_group_ctx(g)), -EINVAL);
+    (void)covey_errorf(-EIO, "other words meanwhile");
+    CHECK_EQ(covey_group_wait(g), -EINVAL);
+    CHECK_STR(covey_errmsg(), covey_strerror(-EINVAL));
+    CHECK_EQ(atomic_load(&cause), -EINVAL);
+}
+
+TASK_TEST(a_start_that_fails_counts_by_the_policy)
+{
+    covey_error_list *list = covey_error_list_new();
+    covey_group_options all = {.policy = COVEY_ALL, .errors = list};
+    covey_group_options race = {.policy = COVEY_FIRST_SUCCESS};
+    covey_group *g = covey_group_new_with(ctx, &all);
+    atomic_int count = 0;
+
+    CHECK_EQ(covey_group_go_with(g, &impossible, count_up, &count), -EINVAL);
+    GO(g, count_up, &count);
+    CHECK_EQ(covey_group_wait(g), -EINVAL);
+    CHECK_EQ(atomic_load(&count), 1);
+    CHECK_EQ(covey_error_list_len(list), 1);
+    CHECK_EQ(covey_error_list_code(list, 0), -EINVAL);
+    covey_error_list_free(list);
+
+    g = covey_group_new_with(ctx, &race);
+    CHECK_EQ(covey_group_go_with(g, &impossible, count_up, &count), -EINVAL);
+    GO(g, count_up, &count);
     JOIN(g);
+    g = covey_group_new_with(ctx, &race);
+    CHECK_EQ(covey_group_go_with(g, &impossible, count_up, &count), -EINVAL);
+    CHECK_EQ(covey_group_wait(g), -EINVAL);
+}
+
+TASK_TEST(a_reached_limit_is_no_failure_of_the_group)
+{
+    covey_group_options opts = {.limit = 1};
+    covey_group *g = covey_group_new_with(ctx, &opts);
+    covey_chan *go_on = covey_chan_new(0, 1);
+
+    GO(g, recv_once, go_on);
+    CHECK_EQ(covey_group_try_go(g, recv_once, go_on), COVEY_EAGAIN);
+    CHECK_EQ(covey_ctx_err(covey_group_ctx(g)), 0);
+    CHECK_EQ(covey_chan_send(ctx, go_on, NULL), 0);
+    JOIN(g);
+    covey_chan_unref(go_on);
+}
+
+/* What covey_group_new() gives when memory is short. */
+TASK_TEST(a_null_group_tells_of_the_lack_of_memory)
+{
+    covey_group *g = NULL;
+    atomic_int count = 0;
+
+    CHECK_EQ(covey_group_go(g, count_up, &count), -ENOMEM);
+    CHECK_STR(covey_errmsg(), covey_strerror(-ENOMEM));
+    CHECK_EQ(covey_group_go_with(g, &impossible, count_up, &count), -ENOMEM);
+    CHECK_EQ(covey_group_try_go(g, count_up, &count), -ENOMEM);
+    CHECK_EQ(covey_group_go_copy(g, count_up, &count, sizeof(count)), -ENOMEM);
+    CHECK_EQ(covey_ctx_err(covey_group_ctx(g)), COVEY_ECANCELED);
+    CHECK_EQ(covey_ctx_cause(covey_group_ctx(g)), -ENOMEM);
+    covey_group_set_limit(g, 3);
+    covey_group_cancel(g, -EIO);
+    CHECK_EQ(covey_select(ctx, COVEY_JOINED(g)), 0);
+    (void)covey_errorf(-EIO, "other words meanwhile");
+    CHECK_EQ(covey_group_wait(g), -ENOMEM);
+    CHECK_STR(covey_errmsg(), covey_strerror(-ENOMEM));
     CHECK_EQ(atomic_load(&count), 0);
 }
 
@@ -873,7 +951,7 @@ TEST(without_a_runtime_nothing_is_started)
 
     CHECK_EQ(covey_group_go(g, count_up, &count), COVEY_ECLOSED);
     CHECK_EQ(covey_group_try_go(g, count_up, &count), COVEY_ECLOSED);
-    JOIN(g);
+    CHECK_EQ(covey_group_wait(g), COVEY_ECLOSED);
     CHECK_EQ(atomic_load(&count), 0);
 }
 

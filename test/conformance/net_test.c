@@ -315,8 +315,8 @@ TASK_TEST(accept_waits_for_a_connection)
     covey_group *g = covey_group_new(ctx);
     covey_conn *c;
 
-    GO(g, accept_task, &a);
-    settle();
+    go_waiting(g, "acceptor", accept_task, &a);
+    CHECK(dump_says("\"acceptor\" waiting in accept"));
     CHECK_EQ(atomic_load(&a.ended), 0);
     CHECK_EQ(covey_dial(ctx, &c, covey_listener_addr(l)), 0);
     JOIN(g);
@@ -1339,4 +1339,35 @@ TASK_TEST(a_dial_may_wait_long_and_be_cancelled)
     (void)unlink(addr + strlen("unix://"));
     CHECK_EQ(covey_sleep(c, hour), COVEY_EDEADLINE);
     covey_ctx_unref(c);
+}
+
+static int dial_and_hold(covey_ctx *ctx, void *arg)
+{
+    covey_conn *c = NULL;
+    int rc = covey_dial(ctx, &c, covey_listener_addr(arg));
+
+    if (rc == 0) {
+        rc = covey_sleep(ctx, hour);
+        covey_close(c);
+    }
+    CHECK_EQ(rc, COVEY_ECANCELED);
+    return 0;
+}
+
+TASK_TEST(a_dump_says_who_dials)
+{
+    covey_listen_options opts = {.backlog = 1};
+    covey_listener *l = NULL;
+    covey_group *g = covey_group_new(ctx);
+
+    CHECK_EQ(covey_listen(&l, "tcp://127.0.0.1:0", &opts), 0);
+    for (int i = 0; i < 8; i++) { /* more than a backlog of 1 takes in */
+        GO(g, dial_and_hold, l);
+    }
+    while (!dump_says("\"dial_and_hold\" waiting in dial")) {
+        covey_yield();
+    }
+    covey_group_cancel(g, 0);
+    JOIN(g);
+    covey_listener_close(l);
 }

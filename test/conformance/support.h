@@ -66,21 +66,28 @@ static inline void settle(void)
     }
 }
 
-/* Whether the dump says: task 7 "name" waiting in ... */
-static inline bool is_waiting(const char *name)
+static inline bool dump_says(const char *words)
 {
-    char pattern[64], *text = NULL;
+    char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    bool waits;
+    bool found;
 
     CHECK(out);
     covey_dump(out);
     CHECK_EQ(fclose(out), 0);
-    (void)snprintf(pattern, sizeof(pattern), "\"%s\" waiting", name);
-    waits = strstr(text, pattern) != NULL;
+    found = strstr(text, words) != NULL;
     free(text);
-    return waits;
+    return found;
+}
+
+/* Whether the dump says: task 7 "name" waiting in ... */
+static inline bool is_waiting(const char *name)
+{
+    char words[64];
+
+    (void)snprintf(words, sizeof(words), "\"%s\" waiting", name);
+    return dump_says(words);
 }
 
 /* Needed where the order of waiters matters: the dump is the one view of a task from outside. */

@@ -885,3 +885,236 @@ TEST(a_thread_may_wait_across_the_end_of_a_runtime)
     CHECK_EQ(j.value, 5);
     covey_chan_unref(j.in);
 }
+
+/* Starts fn in a thread, and a runtime that ends while it waits. */
+static void end_a_runtime_under(void *(*fn)(void *), struct job *j)
+{
+    pthread_t t;
+
+    atomic_store(&j->ended, 0);
+    CHECK_EQ(pthread_create(&t, NULL, fn, j), 0);
+    CHECK_EQ(covey_run(await_flag, j), 0);
+    CHECK_EQ(pthread_join(t, NULL), 0);
+}
+
+static void *sleep_beyond_run(void *arg)
+{
+    struct job *j = arg;
+    int64_t start = covey_now();
+
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_sleep(NULL, 50 * COVEY_MS), 0);
+    CHECK(covey_now() - start >= 50 * COVEY_MS);
+    CHECK_EQ(covey_select(NULL, COVEY_RECV(j->in, NULL), COVEY_AFTER(COVEY_MS)), 1);
+    return NULL;
+}
+
+static void *select_beyond_run(void *arg)
+{
+    struct job *j = arg;
+
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_select(NULL, COVEY_RECV(j->in, NULL), COVEY_AFTER(50 * COVEY_MS)), 1);
+    return NULL;
+}
+
+TEST(a_threads_time_goes_on_across_the_end_of_a_runtime)
+{
+    struct job j = {.in = covey_chan_new(0, 0)};
+
+    for (int i = 0; i < 5; i++) {
+        end_a_runtime_under(sleep_beyond_run, &j);
+        end_a_runtime_under(select_beyond_run, &j);
+    }
+    covey_chan_unref(j.in);
+}
+
+/* Returns its deadline's error from a wait that began while a runtime was up. */
+static void *outlast_a_deadline(void *arg)
+{
+    struct job *j = arg;
+    covey_ctx *late;
+    covey_ctx *child;
+
+    while (covey_workers() == 0) {
+        (void)sched_yield();
+    }
+    late = covey_ctx_with_timeout(NULL, 50 * COVEY_MS);
+    child = covey_ctx_with_cancel(late);
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_chan_recv(child, j->in, NULL), COVEY_EDEADLINE);
+    CHECK(strstr(covey_errmsg(), "threads_test.c"));
+    CHECK_EQ(covey_ctx_err(child), COVEY_EDEADLINE);
+    CHECK_EQ(covey_ctx_err(late), COVEY_EDEADLINE);
+    covey_ctx_unref(child);
+    covey_ctx_unref(late);
+    return NULL;
+}
+
+TEST(a_threads_deadline_holds_across_the_end_of_a_runtime)
+{
+    struct job j = {.in = covey_chan_new(0, 0)};
+
+    for (int i = 0; i < 5; i++) {
+        end_a_runtime_under(outlast_a_deadline, &j);
+    }
+    covey_chan_unref(j.in);
+}
+
+TEST(threads_sleep_and_keep_deadlines_without_a_runtime)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_ctx *late = covey_ctx_with_timeout(NULL, 5 * COVEY_MS);
+    covey_mutex m = {0};
+
+    CHECK_EQ(covey_ctx_err(late), 0);
+    CHECK_EQ(covey_sleep(NULL, COVEY_MS), 0);
+    CHECK_EQ(covey_select(NULL, COVEY_RECV(ch, NULL), COVEY_AFTER(COVEY_MS)), 1);
+    covey_mutex_lock(&m);
+    CHECK_EQ(covey_mutex_lock_ctx(late, &m), COVEY_EDEADLINE);
+    CHECK_EQ(covey_select(late, COVEY_RECV(ch, NULL)), COVEY_EDEADLINE);
+    CHECK_EQ(covey_ctx_err(late), COVEY_EDEADLINE);
+    covey_ctx_unref(late);
+    late = covey_ctx_with_timeout(NULL, COVEY_MS); /* nobody waits under it */
+    while (covey_ctx_err(late) == 0) {
+        CHECK_EQ(covey_sleep(NULL, COVEY_MS), 0);
+    }
+    CHECK_EQ(covey_ctx_err(late), COVEY_EDEADLINE);
+    covey_mutex_unlock(&m);
+    covey_ctx_unref(late);
+    covey_chan_unref(ch);
+}
+
+/* What only a runtime brings: each wait ends with it. */
+
+static void *wait_fd_beyond_run(void *arg)
+{
+    struct job *j = arg;
+
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_wait_fd(NULL, j->value, COVEY_FD_READ), COVEY_ECLOSED);
+    return NULL;
+}
+
+static void *select_fd_beyond_run(void *arg)
+{
+    struct job *j = arg;
+
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_select(NULL, COVEY_RECV(j->in, NULL), COVEY_READABLE(j->value)), COVEY_ECLOSED);
+    return NULL;
+}
+
+static void *accept_beyond_run(void *arg)
+{
+    struct job *j = arg;
+    covey_conn *c = NULL;
+
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_accept(NULL, j->object, &c), COVEY_ECLOSED);
+    return NULL;
+}
+
+static void *read_beyond_run(void *arg)
+{
+    struct job *j = arg;
+    covey_conn *c = NULL;
+    char byte;
+
+    while (covey_workers() == 0) {
+        (void)sched_yield();
+    }
+    CHECK_EQ(covey_dial(NULL, &c, covey_listener_addr(j->object)), 0);
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_read(NULL, c, &byte, 1), COVEY_ECLOSED);
+    covey_close(c);
+    return NULL;
+}
+
+static void *tick_beyond_run(void *arg)
+{
+    struct job *j = arg;
+    covey_ticker *t = NULL;
+    int64_t at = 1;
+
+    while (!(t = covey_ticker_new(hour))) {
+        (void)sched_yield();
+    }
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_chan_recv(NULL, covey_ticker_chan(t), &at), COVEY_ECLOSED);
+    CHECK_EQ(at, 0);
+    covey_ticker_free(t);
+    return NULL;
+}
+
+TEST(what_needs_a_runtime_ends_with_it)
+{
+    int fds = count_fds();
+    int p[2];
+    covey_listener *l = NULL;
+    struct job j = {.in = covey_chan_new(0, 0)};
+
+    CHECK_EQ(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+    j.value = p[0];
+    for (int i = 0; i < 5; i++) {
+        end_a_runtime_under(wait_fd_beyond_run, &j);
+        end_a_runtime_under(select_fd_beyond_run, &j);
+        end_a_runtime_under(tick_beyond_run, &j);
+        CHECK_EQ(covey_listen(&l, "tcp://127.0.0.1:0", NULL), 0);
+        j.object = l;
+        end_a_runtime_under(accept_beyond_run, &j);
+        end_a_runtime_under(read_beyond_run, &j);
+        covey_listener_close(l);
+    }
+    covey_chan_unref(j.in);
+    CHECK_EQ(close(p[0]), 0);
+    CHECK_EQ(close(p[1]), 0);
+    CHECK_EQ(count_fds(), fds);
+}
+
+static void *ask_again_and_again(void *arg)
+{
+    struct job *j = arg;
+    int asked = 0;
+
+    while (!atomic_load(&j->ended)) {
+        covey_ctx *late = covey_ctx_with_timeout(NULL, 100 * COVEY_US);
+        covey_timer *t = covey_timer_new(hour);
+        int code = covey_select(late, COVEY_READABLE(j->value), COVEY_RECV(j->in, NULL));
+        CHECK(code == COVEY_EDEADLINE || code == COVEY_ECLOSED);
+        code = covey_wait_fd(late, j->value, COVEY_FD_READ);
+        CHECK(code == COVEY_EDEADLINE || code == COVEY_ECLOSED);
+        covey_timer_free(t);
+        covey_ctx_unref(late);
+        CHECK_EQ(covey_sleep(NULL, 10 * COVEY_US), 0);
+        asked++;
+    }
+    CHECK(asked > 0);
+    return NULL;
+}
+
+TEST(runtimes_come_and_go_under_threads_that_use_them)
+{
+    int p[2];
+    struct job j = {.in = covey_chan_new(sizeof(int), 100)}; /* nothing is ever sent here */
+    covey_chan *other = covey_chan_new(sizeof(int), 1000);
+    pthread_t t[3];
+
+    CHECK_EQ(pipe2(p, O_CLOEXEC | O_NONBLOCK), 0);
+    j.value = p[0];
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(pthread_create(&t[i], NULL, ask_again_and_again, &j), 0);
+    }
+    for (int i = 0; i < 50; i++) {
+        CHECK_EQ(covey_run(send_five, other), 0);
+    }
+    atomic_store(&j.ended, 1);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(pthread_join(t[i], NULL), 0);
+    }
+    CHECK_EQ(covey_chan_len(other), 50);
+    covey_chan_unref(other);
+    covey_chan_unref(j.in);
+    CHECK_EQ(close(p[0]), 0);
+    CHECK_EQ(close(p[1]), 0);
+}

@@ -8,10 +8,11 @@
 
 static int producer(covey_ctx *ctx, void *arg)
 {
+    static const int one = 1;
     covey_chan *numbers = (covey_chan *)arg;
-    int err = 0;
+    int err = covey_select(ctx, COVEY_SEND(numbers, &one)); /* what is sent may be const */
 
-    for (int i = 1; i <= 10 && err == 0; i++) {
+    for (int i = 2; i <= 10 && err == 0; i++) {
         err = covey_chan_send(ctx, numbers, &i);
     }
     (void)covey_chan_close(numbers);
@@ -23,7 +24,8 @@ static int sum_up(covey_ctx *ctx, void *arg)
     covey_group *g = covey_group_new(ctx);
     covey_chan *numbers = covey_chan_new(sizeof(int), 2);
     int *sum = (int *)arg;
-    int number = 0, err = covey_group_go(g, producer, numbers);
+    int number,
+        err = covey_group_go(g, producer, numbers); /* number: first written by the select */
     bool ok = err == 0;
 
     while (ok) {
