@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * covey/sync.h - mutexes, read-write mutexes, wait groups, once, conditions, semaphores. After Go's
- * packages sync and golang.org/x/sync/semaphore.
+ * covey/sync.h - mutexes, read-write mutexes, wait groups, once, conditions, semaphores, calls made
+ * once for many. After Go's packages sync and golang.org/x/sync/{semaphore,singleflight}.
  *
  * The value types work from = {0}, live anywhere, must not move while in use, and need no destroy.
  * Any thread may use everything. What is marked "may switch" blocks only the calling task (or, in a
@@ -82,6 +82,53 @@ COVEY_API bool covey_sem_try_acquire(covey_sem *s, int64_t n);
 /* Releasing more than is held is fatal. */
 COVEY_API void covey_sem_release(covey_sem *s, int64_t n);
 COVEY_API void covey_sem_free(covey_sem *s); /* nobody may wait on it; NULL is allowed */
+
+/* Callers that ask for the same thing at the same time share one run:
+ * golang.org/x/sync/singleflight with cancellation. What runs, in a task of its own:
+ *
+ * fn(ctx, arg, &result) returns a code, and on success leaves a result. ctx belongs to nobody: it
+ * has no caller's values or deadline, and is cancelled when all callers have left, or at the end of
+ * covey_run(). fn must not ask for its own key. */
+typedef struct covey_singleflight covey_singleflight;
+typedef int covey_singleflight_fn(covey_ctx *ctx, void *arg, void **result);
+
+typedef struct covey_singleflight_options {
+    /* Counted results, both or none: fn's reference is the flight's; each caller that gets the
+     * result gets a reference of its own; what nobody waited for is released. Called by any task,
+     * also at the same time; must not block. Without them whoever gets the pointer shares it. */
+    void (*result_ref)(void *result);
+    void (*result_unref)(void *result);
+} covey_singleflight_options;
+
+/* Owned; opts is borrowed for the call, NULL: none. NULL: out of memory, or one callback alone. */
+COVEY_API covey_singleflight *covey_singleflight_new(void);
+COVEY_API covey_singleflight *covey_singleflight_new_with(const covey_singleflight_options *opts);
+/* Runs that go on are seen through. NULL is allowed. */
+COVEY_API void covey_singleflight_free(covey_singleflight *f);
+
+/* Joins the run for key that is under way, or starts one, and waits for its end. Returns fn's code,
+ * with its message; *result is written if that is no failure; *shared (either may be NULL) says
+ * whether another caller joined. key, a string, is copied. arg is borrowed until fn returns, which
+ * may be after this caller has left: see covey_singleflight_do_copy(). May switch.
+ *
+ * COVEY_ECANCELED, COVEY_EDEADLINE: this caller's ctx is done, and it leaves alone; when the last
+ * one does, the run is cancelled and forgotten. -ENOMEM; COVEY_ECLOSED: no runtime is up. */
+COVEY_API int covey_singleflight_do(covey_ctx *ctx, covey_singleflight *f, const char *key,
+                                    covey_singleflight_fn *fn, void *arg, void **result,
+                                    bool *shared);
+COVEY_API int covey_singleflight_do_at(const covey_site *site, covey_ctx *ctx,
+                                       covey_singleflight *f, const char *key,
+                                       covey_singleflight_fn *fn, void *arg, void **result,
+                                       bool *shared);
+#define covey_singleflight_do(ctx, f, key, fn, arg, result, shared)                                \
+    covey_singleflight_do_at(COVEY_SITE(#fn), (ctx), (f), (key), (fn), (arg), (result), (shared))
+/* The same; fn's arg points to a copy of len bytes, aligned for any type, that lives as long as the
+ * run. */
+COVEY_API int covey_singleflight_do_copy(covey_ctx *ctx, covey_singleflight *f, const char *key,
+                                         covey_singleflight_fn *fn, const void *arg, size_t len,
+                                         void **result, bool *shared);
+/* Who asks for key from now on starts a new run. The present one goes on for those who wait. */
+COVEY_API void covey_singleflight_forget(covey_singleflight *f, const char *key);
 
 COVEY_END
 #endif

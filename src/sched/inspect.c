@@ -28,6 +28,7 @@ static const char *const reasons[] = {
     [CVY_WAIT_DIAL] = "dial",
     [CVY_WAIT_BLOCKING] = "blocking call",
     [CVY_WAIT_RESOLVE] = "name lookup",
+    [CVY_WAIT_SINGLEFLIGHT] = "singleflight",
 };
 
 static const char *const states[] = {

@@ -50,6 +50,7 @@ enum cvy_reason {
     CVY_WAIT_DIAL,
     CVY_WAIT_BLOCKING,
     CVY_WAIT_RESOLVE,
+    CVY_WAIT_SINGLEFLIGHT,
 };
 
 /* The message of the last failure. text, if any, was formatted; else it is made on demand from the
