@@ -31,9 +31,16 @@
 void __sanitizer_start_switch_fiber(void **fake_stack, const void *bottom, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake_stack, const void **bottom, size_t *size);
 void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
+void __lsan_register_root_region(const void *addr, size_t size);
+void __lsan_unregister_root_region(const void *addr, size_t size);
 #define CVY_ASAN_UNPOISON(addr, size) __asan_unpoison_memory_region((addr), (size))
+/* A mapping of ours from which the leak checker is to follow pointers. */
+#define CVY_LSAN_ROOT(addr, size) __lsan_register_root_region((addr), (size))
+#define CVY_LSAN_FORGET(addr, size) __lsan_unregister_root_region((addr), (size))
 #else
 #define CVY_ASAN_UNPOISON(addr, size) ((void)0)
+#define CVY_LSAN_ROOT(addr, size) ((void)0)
+#define CVY_LSAN_FORGET(addr, size) ((void)0)
 #endif
 
 /* Before a switch that never returns: pops the frame that TSan pushed at the function's entry, or

@@ -1,70 +1,67 @@
 /* SPDX-License-Identifier: MIT
  * stack.c - see stack.h. */
-#define _GNU_SOURCE
 #include "os/stack.h"
 
 #include "base/panic.h"
+#include "base/slots.h"
+#include "os/pages.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102 /* Linux 6.13 */
-#endif
-
-#define PAGE 4096
 #define REGION_BYTES ((size_t)256 << 20)
 #define COMPACT_REGION_BYTES ((size_t)4 << 20)
-#define HUGE_PAGE ((size_t)2 << 20)
 #define COLOURS 16
 #define COLOUR_STEP 64
-/* Each PROT_NONE page splits a mapping; the kernel's default allows 65,530 of them. */
-#define MPROTECT_GUARDS_MAX 30000
+#define RUNS_MAX 64
 
-enum guard_kind { GUARD_MADVISE, GUARD_MPROTECT, GUARD_CANARY };
-
-struct cvy_region {
-    struct cvy_region *next;
+/* One mapping of slots, and its books in a mapping of their own. */
+struct region {
+    struct cvy_node all;  /* in pool->regions */
+    struct cvy_node open; /* in pool->open while it has a free slot and is not being trimmed */
     char *base;
-    size_t size;
+    size_t size, record_size;
+    unsigned class_index;
+    bool is_trimming;
+    struct cvy_slots slots;
+    struct cvy_stack stacks[];
+};
+
+struct run {
+    uint32_t first, count;
 };
 
 void cvy_stack_pool_init(struct cvy_stack_pool *p)
 {
     memset(p, 0, sizeof(*p));
-    const char *wanted = getenv("COVEY_STACK_GUARD");
-    if (wanted && strcmp(wanted, "mprotect") == 0) {
-        p->guard_kind = GUARD_MPROTECT;
-    } else if (wanted && strcmp(wanted, "canary") == 0) {
-        p->guard_kind = GUARD_CANARY;
+    cvy_list_init(&p->regions);
+    for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
+        cvy_list_init(&p->open[c]);
     }
+    cvy_guards_init(&p->guards);
 }
 
-static void fibers_destroy(struct cvy_stack *s)
+static void region_free(struct cvy_stack_pool *p, struct region *r)
 {
+    size_t guards = 0;
+
+    for (uint32_t i = 0; i < r->slots.used; i++) {
+        guards += !r->stacks[i].has_canary;
 #if CVY_TSAN
-    for (; s; s = s->next) {
-        if (s->fiber) {
-            __tsan_destroy_fiber(s->fiber);
+        if (r->stacks[i].fiber) {
+            __tsan_destroy_fiber(r->stacks[i].fiber);
         }
-    }
-#else
-    (void)s;
 #endif
+    }
+    cvy_guards_forget(&p->guards, guards);
+    CVY_ASAN_UNPOISON(r->base, r->size);
+    cvy_pages_unmap(r->base, r->size);
+    cvy_pages_unmap(r, r->record_size);
 }
 
 void cvy_stack_pool_fini(struct cvy_stack_pool *p)
 {
-    for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
-        fibers_destroy(p->classes[c].free);
-    }
-    while (p->regions) {
-        struct cvy_region *r = p->regions;
-        p->regions = r->next;
-        CVY_ASAN_UNPOISON(r->base, r->size);
-        (void)munmap(r->base, r->size);
-        free(r);
+    for (struct cvy_node *n; (n = cvy_list_pop_head(&p->regions)) != NULL;) {
+        region_free(p, CVY_CONTAINER_OF(n, struct region, all));
     }
 }
 
@@ -86,125 +83,222 @@ size_t cvy_stack_class_size(unsigned class_index)
 const char *cvy_stack_guard_name(const struct cvy_stack_pool *p)
 {
     static const char *const names[] = {"MADV_GUARD_INSTALL", "mprotect", "canary"};
-    return names[p->guard_kind];
+    return names[cvy_load_relaxed(&((struct cvy_stack_pool *)(uintptr_t)p)->guards.kind)];
 }
 
-static bool region_add(struct cvy_stack_pool *p, unsigned class_index)
+static bool is_compact(unsigned class_index)
+{
+    return cvy_stack_class_size(class_index) <= CVY_STACK_COMPACT_MAX;
+}
+
+/* The slots' mapping. Under a limit on address space a smaller one may still fit. */
+static char *slots_map(size_t slot, size_t *size)
+{
+    bool packed = slot <= CVY_STACK_COMPACT_MAX;
+
+    *size = packed ? COMPACT_REGION_BYTES : slot > REGION_BYTES ? slot : REGION_BYTES;
+    for (;; *size /= 2) {
+        char *base = cvy_pages_map(*size, packed ? CVY_PAGES_DENSE : CVY_PAGES_SPARSE);
+        if (base || *size / 2 < slot) {
+            return base;
+        }
+    }
+}
+
+/* A region of free slots at the head of its class's open ones; NULL: out of memory. */
+static struct region *region_new_locked(struct cvy_stack_pool *p, unsigned class_index)
 {
     size_t slot = cvy_stack_class_size(class_index);
-    bool compact = slot <= CVY_STACK_COMPACT_MAX;
-    size_t size = compact ? COMPACT_REGION_BYTES : slot > REGION_BYTES ? slot : REGION_BYTES;
-    struct cvy_region *r = malloc(sizeof(*r));
+    size_t size;
+    char *base = slots_map(slot, &size);
 
-    if (!r) {
-        return false;
-    }
-    char *base;
-    /* Under a limit on address space a smaller region may still fit. */
-    for (;; size /= 2) {
-        base = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-        if (base != MAP_FAILED || size / 2 < slot) {
-            break;
-        }
-    }
-    if (base == MAP_FAILED) {
-        free(r);
-        return false;
-    }
-    /* Packed slots fill whole huge pages, so one fault serves a thousand of them; in sparse slots a
-     * huge page would commit what nobody touches. Both are hints. */
-    (void)madvise(base, size, compact ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    *r = (struct cvy_region){.next = p->regions, .base = base, .size = size};
-    p->regions = r;
-    p->classes[class_index].carve = base;
-    p->classes[class_index].carve_end = base + size;
-    return true;
-}
-
-/* Whether a guard page now stands at addr. Moves on to the next strategy when one is refused. */
-static bool guard_install(struct cvy_stack_pool *p, char *addr)
-{
-    if (p->guard_kind == GUARD_MADVISE) {
-        if (madvise(addr, PAGE, MADV_GUARD_INSTALL) == 0) {
-            return true;
-        }
-        p->guard_kind = GUARD_MPROTECT;
-    }
-    if (p->guard_kind == GUARD_MPROTECT) {
-        if (p->guards < MPROTECT_GUARDS_MAX && mprotect(addr, PAGE, PROT_NONE) == 0) {
-            p->guards++;
-            return true;
-        }
-        p->guard_kind = GUARD_CANARY;
-    }
-    return false;
-}
-
-static struct cvy_stack *carve(struct cvy_stack_pool *p, unsigned class_index)
-{
-    size_t slot = cvy_stack_class_size(class_index);
-
-    if (p->classes[class_index].carve == p->classes[class_index].carve_end &&
-        !region_add(p, class_index)) {
+    if (!base) {
         return NULL;
     }
-    char *base = p->classes[class_index].carve;
-    p->classes[class_index].carve += slot;
-
-    struct cvy_stack *s = (struct cvy_stack *)(base + slot) - 1;
-    bool compact = slot <= CVY_STACK_COMPACT_MAX;
-    bool guarded = !compact && guard_install(p, base);
-    *s = (struct cvy_stack){
-        .low = guarded ? base + PAGE : base,
-        .class_index = (uint16_t)class_index,
-        .has_canary = !guarded,
-    };
-    uintptr_t top = (uintptr_t)s;
-    if (!compact) {
-        /* Colours spread the tops over the cache's sets; all slots are aligned alike. */
-        top -= (p->classes[class_index].colour++ % COLOURS) * COLOUR_STEP;
+    uint32_t count = (uint32_t)(size / slot);
+    size_t stacks_end = sizeof(struct region) + count * sizeof(struct cvy_stack);
+    size_t record_size =
+        (stacks_end + cvy_slots_bytes(count) + CVY_PAGE - 1) & ~(size_t)(CVY_PAGE - 1);
+    struct region *r = cvy_pages_map(record_size, CVY_PAGES_PLAIN);
+    if (!r) {
+        cvy_pages_unmap(base, size);
+        return NULL;
     }
-    s->top = (void *)(top & ~(uintptr_t)15);
-    if (s->has_canary) {
-        *(uint64_t *)(void *)s->low = CVY_STACK_CANARY;
+    r->base = base;
+    r->size = size;
+    r->record_size = record_size;
+    r->class_index = class_index;
+    cvy_slots_init(&r->slots, count, (char *)r + stacks_end);
+    cvy_list_push_tail(&p->regions, &r->all);
+    cvy_list_push_head(&p->open[class_index], &r->open);
+    return r;
+}
+
+static struct region *region_of(struct cvy_stack *s)
+{
+    return CVY_CONTAINER_OF(s - s->index, struct region, stacks[0]);
+}
+
+/* A slot out of r, which leaves the open ones with its last. */
+static struct cvy_stack *region_take_locked(struct region *r)
+{
+    uint32_t index = cvy_slots_take(&r->slots);
+    struct cvy_stack *s = &r->stacks[index];
+
+    s->index = (uint16_t)index;
+    if (r->slots.free_count == 0) {
+        cvy_list_remove(&r->open);
     }
     return s;
 }
 
-struct cvy_stack *cvy_stack_take(struct cvy_stack_pool *p, unsigned class_index, size_t want)
-{
-    struct cvy_stack *first = NULL;
-    struct cvy_stack **end = &first;
-
-    cvy_lock(&p->lock);
-    for (size_t i = 0; i < want; i++) {
-        struct cvy_stack *s = p->classes[class_index].free;
-        if (s) {
-            p->classes[class_index].free = s->next;
-            p->classes[class_index].free_count--;
-        } else {
-            s = carve(p, class_index);
-            if (!s) {
-                break;
-            }
-        }
-        *end = s;
-        end = &s->next;
-    }
-    *end = NULL;
-    cvy_unlock(&p->lock);
-    return first;
-}
-
-void cvy_stack_give(struct cvy_stack_pool *p, struct cvy_stack *first, struct cvy_stack *last,
+/* Fills in what is taken for the first time, in all of them. */
+static void prepare(struct cvy_stack_pool *p, unsigned class_index, struct cvy_stack *const *stacks,
                     size_t count)
 {
-    unsigned c = first->class_index;
+    size_t slot = cvy_stack_class_size(class_index);
+    char *pages[CVY_STACK_BATCH];
+    size_t guarded = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        pages[i] = region_of(stacks[i])->base + stacks[i]->index * slot;
+    }
+    if (!is_compact(class_index)) {
+        guarded = cvy_guards_install(&p->guards, pages, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct cvy_stack *s = stacks[i];
+        /* Colours spread the tops over the cache's sets; all sparse slots are aligned alike. */
+        size_t colour = is_compact(class_index) ? 0 : s->index % COLOURS * COLOUR_STEP;
+        size_t guard = i < guarded ? CVY_PAGE : 0;
+        s->low = pages[i] + guard;
+        s->span = (uint32_t)(slot - guard - colour);
+        s->class_index = (uint8_t)class_index;
+        s->has_canary = guard == 0;
+    }
+}
+
+size_t cvy_stack_take(struct cvy_stack_pool *p, unsigned class_index, struct cvy_stack **out,
+                      size_t want)
+{
+    struct cvy_stack *fresh[CVY_STACK_BATCH];
+    size_t fresh_count = 0;
+    size_t n = 0;
+
+    CVY_ASSERT(want <= CVY_STACK_BATCH);
+    cvy_lock(&p->lock);
+    while (n < want) {
+        struct cvy_node *first = p->open[class_index].next;
+        struct region *r = first != &p->open[class_index]
+                               ? CVY_CONTAINER_OF(first, struct region, open)
+                               : region_new_locked(p, class_index);
+        if (!r) {
+            break;
+        }
+        struct cvy_stack *s = region_take_locked(r);
+        if (!s->low) {
+            fresh[fresh_count++] = s;
+        }
+        out[n++] = s;
+    }
+    cvy_unlock(&p->lock);
+    if (fresh_count > 0) {
+        prepare(p, class_index, fresh, fresh_count);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (out[i]->has_canary) {
+            *(uint64_t *)(void *)out[i]->low = CVY_STACK_CANARY;
+        }
+    }
+    return n;
+}
+
+static void region_open_locked(struct cvy_stack_pool *p, struct region *r)
+{
+    if (!r->open.next && !r->is_trimming) {
+        cvy_list_push_tail(&p->open[r->class_index], &r->open);
+    }
+}
+
+void cvy_stack_give(struct cvy_stack_pool *p, struct cvy_stack *const *stacks, size_t count)
+{
+    cvy_lock(&p->lock);
+    for (size_t i = 0; i < count; i++) {
+        struct region *r = region_of(stacks[i]);
+        cvy_slots_give(&r->slots, stacks[i]->index);
+        region_open_locked(p, r);
+    }
+    cvy_unlock(&p->lock);
+}
+
+bool cvy_stack_pool_age(struct cvy_stack_pool *p)
+{
+    bool any = false;
 
     cvy_lock(&p->lock);
-    last->next = p->classes[c].free;
-    p->classes[c].free = first;
-    p->classes[c].free_count += count;
+    for (struct cvy_node *n = p->regions.next; n != &p->regions; n = n->next) {
+        struct region *r = CVY_CONTAINER_OF(n, struct region, all);
+        cvy_slots_age(&r->slots);
+        any |= r->slots.dirty_count > 0;
+    }
     cvy_unlock(&p->lock);
+    return any;
+}
+
+/* The first region with something to give back, out of the open ones, so that nobody takes from it:
+ * with its idle runs, or, if it is idle as a whole, out of the pool and without runs. */
+static struct region *region_pick_locked(struct cvy_stack_pool *p, struct run *runs,
+                                         size_t *run_count)
+{
+    *run_count = 0;
+    for (struct cvy_node *n = p->regions.next; n != &p->regions; n = n->next) {
+        struct region *r = CVY_CONTAINER_OF(n, struct region, all);
+        bool is_idle = cvy_slots_is_idle(&r->slots);
+        if (!is_idle && r->slots.idle_count == 0) {
+            continue;
+        }
+        cvy_list_remove(&r->open);
+        if (is_idle) {
+            cvy_list_remove(&r->all);
+            return r;
+        }
+        r->is_trimming = true;
+        for (uint32_t first = 0, count;
+             *run_count < RUNS_MAX && cvy_slots_next_idle(&r->slots, &first, &count);
+             first += count) {
+            runs[(*run_count)++] = (struct run){first, count};
+        }
+        return r;
+    }
+    return NULL;
+}
+
+bool cvy_stack_pool_trim(struct cvy_stack_pool *p)
+{
+    struct run runs[RUNS_MAX];
+    size_t run_count;
+
+    cvy_lock(&p->lock);
+    struct region *r = region_pick_locked(p, runs, &run_count);
+    cvy_unlock(&p->lock);
+    if (!r) {
+        return false;
+    }
+    if (run_count == 0) {
+        region_free(p, r);
+        return true;
+    }
+    size_t slot = cvy_stack_class_size(r->class_index);
+    for (size_t i = 0; i < run_count; i++) {
+        cvy_pages_discard(r->base + runs[i].first * slot, runs[i].count * slot);
+    }
+    cvy_lock(&p->lock);
+    for (size_t i = 0; i < run_count; i++) {
+        cvy_slots_clean(&r->slots, runs[i].first, runs[i].count);
+    }
+    r->is_trimming = false;
+    /* In front: it is in use, others may become idle as a whole. */
+    cvy_list_push_head(&p->open[r->class_index], &r->open);
+    cvy_unlock(&p->lock);
+    return true;
 }

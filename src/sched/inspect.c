@@ -3,6 +3,7 @@
  *
  * A dump reads records that their owners write at the same time; each field is a moment's view. */
 #include "sched/recording.h"
+#include "sched/slab.h"
 #include "sched/wait.h"
 
 #include <string.h>
@@ -43,8 +44,9 @@ size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, voi
 
     /* Slabs are only ever added in front, and freed with the runtime. No lock: this also runs in
      * fatal errors. */
-    for (struct cvy_slab *s = cvy_load_acquire(&rt->slabs); s; s = s->next) {
-        for (int i = 0; i < CVY_SLAB_TASKS; i++) {
+    for (struct cvy_slab *s = cvy_load_acquire(&rt->tasks.slabs); s; s = s->next) {
+        uint32_t used = cvy_load_relaxed(&s->used);
+        for (uint32_t i = 0; i < used; i++) {
             if (cvy_load_relaxed(&s->tasks[i].state) == CVY_TASK_FREE) {
                 continue;
             }

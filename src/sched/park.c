@@ -69,7 +69,7 @@ static void bind_stack(struct cvy_worker *w, struct cvy_task *t)
         cvy_fatal("out of memory for the stack of task %llu \"%s\"", (unsigned long long)t->id,
                   cvy_task_label(t));
     }
-    t->sp = cvy_switch_prepare(t->stack->top, task_main);
+    t->sp = cvy_switch_prepare(cvy_stack_top(t->stack), task_main);
 }
 
 /* First thing on the far side of every switch. */
@@ -90,7 +90,7 @@ static inline void after_switch(struct cvy_thread *th)
     cvy_stack_free(th->worker, previous->stack);
     previous->stack = NULL;
     cvy_store_relaxed(&previous->on_cpu, 0);
-    cvy_task_free(th->worker, previous);
+    cvy_task_free(th->runtime, th->worker, previous);
 }
 
 /* The bare switch with the sanitizers' hooks. to NULL: the base. */
@@ -100,7 +100,7 @@ switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to, bool f
 #if CVY_ASAN
     void *fake = NULL;
     const void *low = to ? to->stack->low : th->base_low;
-    size_t size = to ? (size_t)((char *)to->stack->top - to->stack->low) : th->base_size;
+    size_t size = to ? to->stack->span : th->base_size;
     __sanitizer_start_switch_fiber(from_ends ? NULL : &fake, low, size);
 #else
     (void)from_ends;
@@ -396,7 +396,7 @@ static void task_main(void)
             next->stack = t->stack;
             t->stack = NULL;
             cvy_store_relaxed(&t->on_cpu, 0);
-            cvy_task_free(th->worker, t);
+            cvy_task_free(th->runtime, th->worker, t);
             make_current(th, next);
             CVY_EMIT(cvy_ring_of(th), run, next->id, 0, 0);
             cvy_switch_reset_float();

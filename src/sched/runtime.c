@@ -77,6 +77,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     rt->default_class = cvy_stack_class(rt->options.stack_size);
     cvy_list_init(&rt->idle);
     cvy_list_init(&rt->spares);
+    cvy_list_init(&rt->tasks.open);
     cvy_stack_pool_init(&rt->stacks);
     rt->workers = cvy_alloc_lines((size_t)rt->worker_count * sizeof(*rt->workers));
     if (!rt->workers) {
@@ -190,36 +191,6 @@ static bool clear_discarded(struct cvy_task *t, void *arg)
     return true;
 }
 
-/* What discarded tasks leave: their waiters still stand in queues that may outlive the runtime, so
- * records and stacks stay. Reachable, for leak checkers. */
-struct remains {
-    struct remains *next;
-    struct cvy_slab *slabs;
-    struct cvy_stack_pool stacks;
-};
-
-static struct remains *all_remains;
-
-static void memory_release(struct cvy_runtime *rt, bool has_discarded)
-{
-    struct remains *r = has_discarded ? malloc(sizeof(*r)) : NULL;
-    struct cvy_slab *slabs = cvy_load_relaxed(&rt->slabs);
-
-    if (has_discarded) {
-        if (r) {
-            *r = (struct remains){.next = all_remains, .slabs = slabs, .stacks = rt->stacks};
-            all_remains = r;
-        }
-        return;
-    }
-    cvy_stack_pool_fini(&rt->stacks);
-    while (slabs) {
-        struct cvy_slab *s = slabs;
-        slabs = s->next;
-        free(s);
-    }
-}
-
 void cvy_runtime_stop(struct cvy_runtime *rt)
 {
     cvy_runtime_close(rt);
@@ -232,12 +203,6 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_taskq_clear(&rt->workers[i].fresh.queue);
-        for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
-            for (struct cvy_stack *s = rt->workers[i].stacks[c], *next; s; s = next) {
-                next = s->next;
-                cvy_stack_give(&rt->stacks, s, s, 1);
-            }
-        }
     }
     cvy_taskq_clear(&rt->global);
     if (rt->has_env_trace) {
@@ -254,7 +219,9 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
         cvy_timers_drop(&rt->workers[i].timers);
     }
     cvy_foreign_quiesce();
-    memory_release(rt, has_discarded);
+    /* Waiters of discarded tasks still stand in queues that may outlive the runtime: records and
+     * stacks stay, which docs/design/0004 explains. */
+    cvy_slabs_fini(rt, has_discarded);
     free(rt->workers);
     free(rt);
 }

@@ -96,14 +96,7 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
     }
     if (!copy_borrowed(t, s)) {
         cvy_task_clear(t);
-        if (th->worker) {
-            cvy_task_free(th->worker, t);
-        } else {
-            cvy_lock(&rt->lock);
-            t->next = rt->free_tasks;
-            rt->free_tasks = t;
-            cvy_unlock(&rt->lock);
-        }
+        cvy_task_free(rt, th->worker, t);
         return -ENOMEM;
     }
     /* The rest of the record is clean. */

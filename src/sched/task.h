@@ -103,6 +103,7 @@ struct cvy_task {
     uint64_t id;
     uint8_t stack_class;
     bool is_foreign;
+    uint16_t slab; /* the record's own: see slab.c */
 
     /* For dumps: written by the task, read by anyone, torn reads allowed. */
     _Atomic uint8_t state;
@@ -118,12 +119,14 @@ struct cvy_task {
     uint8_t owns;
     uint16_t pins;
     int saved_errno;
-    struct cvy_thread *pinned_to;  /* read by who dequeues it */
-    struct cvy_cancel *registered; /* holds it; ctx_waiter is, or was, in its list */
-    struct cvy_scope *scopes;      /* groups it opened and has not waited for */
 
     /* Foreign only: 1 is a wake not yet taken. Release by the waker, acquire by the sleeper. */
     _Atomic uint32_t wake;
+
+    /* Owned by the task itself. */
+    struct cvy_thread *pinned_to;  /* read by who dequeues it */
+    struct cvy_cancel *registered; /* holds it; ctx_waiter is, or was, in its list */
+    struct cvy_scope *scopes;      /* groups it opened and has not waited for */
 
     struct cvy_message message;
     struct cvy_waiter ctx_waiter;
@@ -136,7 +139,8 @@ struct cvy_task {
     _Alignas(16) char small[64]; /* small argument copies */
 };
 
-static_assert(offsetof(struct cvy_task, message) <= 2 * CVY_CACHE_LINE + 8, "two hot lines");
+static_assert(offsetof(struct cvy_task, message) == 2 * CVY_CACHE_LINE, "two hot lines");
+static_assert(sizeof(struct cvy_task) == 5 * CVY_CACHE_LINE, "a million of them count");
 
 /* What a task must close before it ends; a group has one. Owned by the opener. */
 struct cvy_scope {

@@ -2,7 +2,9 @@
  * watchdog.c - finds workers whose task holds its thread, and gives them to other threads.
  *
  * See worker.h for the handshake. It also rouses an idle worker when descriptors are waited for and
- * nobody is in the poller, and looks for a deadlock when all workers have been idle for 100 ms. */
+ * nobody is in the poller, looks for a deadlock when all workers have been idle for 100 ms, and
+ * gives idle memory back: what has lain free for half a second to one second, a region at a time.
+ */
 #include "sched/recording.h"
 #include "sched/wait.h"
 
@@ -12,6 +14,7 @@
 #define STUCK_PERIODS 2
 #define IDLE_ROUNDS 20
 #define ASLEEP_NS (10 * COVEY_SEC)
+#define TRIM_PERIOD_NS (500 * COVEY_MS)
 
 void cvy_watchdog_rouse(struct cvy_runtime *rt)
 {
@@ -130,16 +133,41 @@ static int64_t next_period(struct cvy_runtime *rt, unsigned *idle_rounds)
     return cvy_load_seq_cst(&rt->idle_count) == (uint32_t)rt->worker_count ? ASLEEP_NS : PERIOD_NS;
 }
 
+/* Gives memory back; when to come again. A step takes about a millisecond, so that stuck workers
+ * are still looked for in time. */
+static int64_t trim(struct cvy_runtime *rt, int64_t now)
+{
+    if (cvy_slabs_trim(rt)) {
+        return now;
+    }
+    return cvy_slabs_age(rt) ? now + TRIM_PERIOD_NS : CVY_NEVER;
+}
+
 void *cvy_watchdog_main(void *arg)
 {
     struct cvy_runtime *rt = arg;
     unsigned idle_rounds = 0;
+    int64_t look_at = cvy_clock_now() + PERIOD_NS;
+    int64_t trim_at = CVY_NEVER;
 
     while (!cvy_load_acquire(&rt->stopping)) {
-        cvy_futex_wait(&rt->watchdog_wake, 0, next_period(rt, &idle_rounds));
-        cvy_store_relaxed(&rt->watchdog_asleep, false);
-        cvy_store_relaxed(&rt->watchdog_wake, 0);
-        look(rt);
+        int64_t now = cvy_clock_now();
+        int64_t next = look_at < trim_at ? look_at : trim_at;
+        if (next > now) {
+            cvy_futex_wait(&rt->watchdog_wake, 0, next - now);
+            now = cvy_clock_now();
+        }
+        if (now >= look_at || cvy_load_relaxed(&rt->watchdog_wake)) {
+            cvy_store_relaxed(&rt->watchdog_asleep, false);
+            cvy_store_relaxed(&rt->watchdog_wake, 0);
+            look(rt);
+            look_at = now + next_period(rt, &idle_rounds);
+            /* Tasks have run: they may leave memory. */
+            trim_at = trim_at == CVY_NEVER ? now + TRIM_PERIOD_NS : trim_at;
+        }
+        if (now >= trim_at) {
+            trim_at = trim(rt, now);
+        }
     }
     return NULL;
 }

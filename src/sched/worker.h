@@ -24,7 +24,6 @@
 
 #define CVY_STACK_CACHE 64
 #define CVY_TASK_CACHE 256
-#define CVY_SLAB_TASKS 128
 
 struct cvy_runtime;
 
@@ -52,10 +51,12 @@ struct cvy_worker {
     struct cvy_runtime *runtime;
     int index;
 
-    struct cvy_stack *stacks[CVY_STACK_CLASSES]; /* hottest first */
-    uint32_t stack_counts[CVY_STACK_CLASSES];
     struct cvy_task *tasks; /* free records */
     uint32_t task_count;
+    struct cvy_stack_cache {
+        uint32_t count;
+        struct cvy_stack *stacks[CVY_STACK_CACHE]; /* the hottest last */
+    } stack_caches[CVY_STACK_CLASSES];
 
     struct cvy_runq runq; /* others steal */
     struct cvy_fresh fresh;
@@ -116,6 +117,14 @@ struct cvy_thread {
 
 struct cvy_blocking_pool;
 
+/* Task records that no worker holds. Guarded by the scheduler's lock unless it says otherwise. */
+struct cvy_task_pool {
+    struct cvy_slab *_Atomic slabs; /* only added to, in front; read without the lock */
+    struct cvy_slab **index;        /* by cvy_task.slab */
+    size_t count, capacity;         /* of index */
+    struct cvy_node open;           /* slabs with free records: the first serves */
+};
+
 struct cvy_runtime {
     /* Immutable while it is up. */
     covey_options options;
@@ -139,8 +148,7 @@ struct cvy_runtime {
     struct cvy_thread *threads;                    /* all carriers, to join */
     int thread_count, spare_count, threads_max;
     struct cvy_worker *poller; /* the idle worker inside cvy_poll_wait */
-    struct cvy_task *free_tasks;
-    struct cvy_slab *_Atomic slabs; /* only added to; read without the lock */
+    struct cvy_task_pool tasks; /* slab.c */
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint32_t idle_count;
     _Atomic uint32_t spinning;     /* 0 or 1 */
@@ -318,13 +326,16 @@ void cvy_fork_watch(void);
 void cvy_fork_check(void);
 
 /* slab.c */
-struct cvy_slab {
-    struct cvy_slab *next;
-    struct cvy_task tasks[CVY_SLAB_TASKS];
-};
 struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt);
-void cvy_task_free(struct cvy_worker *w, struct cvy_task *t);
+/* The caller carries w, or is a plain thread (NULL). */
+void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t);
 struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index);
 void cvy_stack_free(struct cvy_worker *w, struct cvy_stack *s);
+/* What the workers hold goes back to the pools, and the pools to the system. keep: records and
+ * stacks stay mapped. */
+void cvy_slabs_fini(struct cvy_runtime *rt, bool keep);
+/* As cvy_stack_pool_age() and cvy_stack_pool_trim(), for stacks and records. */
+bool cvy_slabs_age(struct cvy_runtime *rt);
+bool cvy_slabs_trim(struct cvy_runtime *rt);
 
 #endif
