@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#define REGION_BYTES ((size_t)256 << 20)
+#define REGION_BYTES ((size_t)64 << 20)
 #define COMPACT_REGION_BYTES ((size_t)4 << 20)
 #define COLOURS 16
 #define COLOUR_STEP 64

@@ -82,11 +82,10 @@ static uint32_t pool_take(struct cvy_runtime *rt, struct cvy_task **list, uint32
     return n;
 }
 
-static void pool_give(struct cvy_runtime *rt, struct cvy_task *list)
+static void pool_give_locked(struct cvy_runtime *rt, struct cvy_task *list)
 {
     struct cvy_task_pool *p = &rt->tasks;
 
-    cvy_lock(&rt->lock);
     for (struct cvy_task *t = list; t; t = t->next) {
         struct cvy_slab *slab = p->index[t->slab];
         cvy_slots_give(&slab->slots, (uint32_t)(t - slab->tasks));
@@ -94,6 +93,12 @@ static void pool_give(struct cvy_runtime *rt, struct cvy_task *list)
             cvy_list_push_tail(&p->open, &slab->open);
         }
     }
+}
+
+static void pool_give(struct cvy_runtime *rt, struct cvy_task *list)
+{
+    cvy_lock(&rt->lock);
+    pool_give_locked(rt, list);
     cvy_unlock(&rt->lock);
 }
 
@@ -183,12 +188,6 @@ void cvy_slabs_fini(struct cvy_runtime *rt, bool keep)
     struct cvy_slab *slab = cvy_load_relaxed(&rt->tasks.slabs);
 
     if (!keep) {
-        for (int i = 0; i < rt->worker_count; i++) {
-            for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
-                struct cvy_stack_cache *cache = &rt->workers[i].stack_caches[c];
-                cvy_stack_give(&rt->stacks, cache->stacks, cache->count);
-            }
-        }
         cvy_stack_pool_fini(&rt->stacks);
     }
     while (slab) {
@@ -203,10 +202,32 @@ void cvy_slabs_fini(struct cvy_runtime *rt, bool keep)
     free(rt->tasks.index);
 }
 
+/* Empties the caches of a worker that is idle, so that what it once used does not pin the memory
+ * around it. It leaves the idle list under the lock, before it looks at them again. */
+static void drain_locked(struct cvy_runtime *rt, struct cvy_worker *w)
+{
+    for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
+        struct cvy_stack_cache *cache = &w->stack_caches[c];
+        if (cache->count > 0) {
+            cvy_stack_give(&rt->stacks, cache->stacks, cache->count);
+            cache->count = 0;
+        }
+    }
+    pool_give_locked(rt, w->tasks);
+    w->tasks = NULL;
+    w->task_count = 0;
+}
+
 bool cvy_slabs_age(struct cvy_runtime *rt)
 {
+    cvy_lock(&rt->lock);
+    for (int i = 0; i < rt->worker_count; i++) {
+        if (rt->workers[i].is_idle) {
+            drain_locked(rt, &rt->workers[i]);
+        }
+    }
+    cvy_unlock(&rt->lock);
     bool any = cvy_stack_pool_age(&rt->stacks);
-
     cvy_lock(&rt->lock);
     for (struct cvy_slab *s = cvy_load_relaxed(&rt->tasks.slabs); s; s = s->next) {
         cvy_slots_age(&s->slots);

@@ -331,10 +331,10 @@ struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt);
 void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t);
 struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index);
 void cvy_stack_free(struct cvy_worker *w, struct cvy_stack *s);
-/* What the workers hold goes back to the pools, and the pools to the system. keep: records and
- * stacks stay mapped. */
+/* When nobody runs any more. keep: records and stacks stay mapped. */
 void cvy_slabs_fini(struct cvy_runtime *rt, bool keep);
-/* As cvy_stack_pool_age() and cvy_stack_pool_trim(), for stacks and records. */
+/* As cvy_stack_pool_age() and cvy_stack_pool_trim(), for stacks and records, those that idle workers
+ * hold included. */
 bool cvy_slabs_age(struct cvy_runtime *rt);
 bool cvy_slabs_trim(struct cvy_runtime *rt);
 

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * memory_test.c - what a crowd of tasks leaves when it is gone: nothing, a little later. */
+#include "support.h"
+
+#define CROWD 20000
+
+/* Resident bytes and those of page tables. */
+static int64_t memory_now(void)
+{
+    int64_t bytes = 0;
+    char line[256];
+    static const char *const files[] = {"/proc/self/smaps_rollup", "/proc/self/status"};
+    static const char *const labels[] = {"Rss:", "VmPTE:"};
+
+    for (int i = 0; i < 2; i++) {
+        FILE *f = fopen(files[i], "r");
+        CHECK(f != NULL);
+        while (fgets(line, sizeof(line), f)) {
+            if (strncmp(line, labels[i], strlen(labels[i])) == 0) {
+                bytes += strtoll(line + strlen(labels[i]), NULL, 10) * 1024;
+            }
+        }
+        (void)fclose(f);
+    }
+    return bytes;
+}
+
+struct crowd {
+    covey_chan *gate;
+    covey_waitgroup arrived;
+};
+
+static int wait_at_gate(covey_ctx *ctx, void *arg)
+{
+    struct crowd *c = arg;
+    char deep[300];
+
+    memset(deep, 1, sizeof(deep));
+    covey_waitgroup_done(&c->arrived);
+    CHECK_EQ(covey_chan_recv(ctx, c->gate, NULL), COVEY_ECLOSED);
+    CHECK_EQ(deep[299], 1);
+    return 0;
+}
+
+/* Memory while a crowd stands at a gate, which then opens. */
+static int64_t gather(covey_ctx *ctx, const covey_task_options *options, int count)
+{
+    struct crowd c = {.gate = covey_chan_new(0, 0)};
+    covey_group *g = covey_group_new(ctx);
+
+    covey_waitgroup_add(&c.arrived, count);
+    for (int i = 0; i < count; i++) {
+        CHECK_EQ(covey_group_go_with(g, options, wait_at_gate, &c), 0);
+    }
+    CHECK_EQ(covey_waitgroup_wait(ctx, &c.arrived), 0);
+    int64_t bytes = memory_now();
+    CHECK_EQ(covey_chan_close(c.gate), 0);
+    JOIN(g);
+    covey_chan_unref(c.gate);
+    return bytes;
+}
+
+static int come_and_go(covey_ctx *ctx, void *arg)
+{
+    const covey_task_options *options = arg;
+
+    (void)gather(ctx, options, 200);
+    int64_t before = memory_now();
+    int64_t during = gather(ctx, options, CROWD);
+    CHECK(during > before + CROWD * (options->compact ? INT64_C(2048) : INT64_C(4096)));
+    int64_t allowed = before + (during - before) / 20;
+    /* Given back late and in batches; how late is nobody's promise. */
+    for (int i = 0; i < 600 && memory_now() > allowed; i++) {
+        CHECK_EQ(covey_sleep(ctx, 50 * COVEY_MS), 0);
+    }
+    CHECK(memory_now() <= allowed);
+    /* And what was given back serves again. */
+    CHECK(gather(ctx, options, CROWD) > allowed);
+    return 0;
+}
+
+TEST(memory_of_a_crowd_is_given_back)
+{
+    if (WITH_ASAN || WITH_TSAN) {
+        SKIP("a sanitizer has memory of its own");
+    }
+    CHECK_EQ(covey_run(come_and_go, &(covey_task_options){0}), 0);
+}
+
+TEST(memory_of_a_compact_crowd_is_given_back)
+{
+    if (WITH_ASAN || WITH_TSAN) {
+        SKIP("a sanitizer has memory of its own");
+    }
+    CHECK_EQ(covey_run(come_and_go, &(covey_task_options){.compact = true}), 0);
+}
+
+TEST(memory_of_a_crowd_is_given_back_with_each_kind_of_guard)
+{
+    if (WITH_ASAN || WITH_TSAN) {
+        SKIP("a sanitizer has memory of its own");
+    }
+    static const char *const guards[] = {"mprotect", "canary"};
+    for (int i = 0; i < 2; i++) {
+        (void)setenv("COVEY_STACK_GUARD", guards[i], 1);
+        CHECK_EQ(covey_run(come_and_go, &(covey_task_options){.stack_size = 65536}), 0);
+    }
+}
