@@ -3,7 +3,7 @@
  *
  * A slot is [guard page][usable ...]; nothing of ours lies in it, so that one that lies idle can be
  * given back to the kernel whole. Compact slots (2 or 4 KiB) have no guard page and a canary
- * instead, as have all slots once the kernel refuses more guards. See docs/design/0008. */
+ * instead, as have all slots once the kernel refuses more guards. See docs/design. */
 #ifndef CVY_OS_STACK_H
 #define CVY_OS_STACK_H
 
