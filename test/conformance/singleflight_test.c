@@ -329,6 +329,7 @@ TASK_TEST(each_caller_gets_a_reference_of_a_counted_result)
     CHECK_EQ(atomic_load(&refs), N); /* fn's own is gone */
     /* One that nobody wants. */
     atomic_store(&refs, 1);
+    covey_chan_unref(w.go_on);
     w.go_on = NULL;
     CHECK_EQ(covey_singleflight_do(ctx, f, "a", fly, &w, NULL, NULL), 0);
     CHECK_EQ(atomic_load(&refs), 0);
