@@ -42,6 +42,14 @@ def pair(name, program, counts, quick, **more):
     return Contest(name, counts, quick, sides, **more)
 
 
+def maps(name, writes):
+    """Three maps of covey's and three of Go's: tasks, turns of each, writes of 100 turns."""
+    kinds = ("read-mostly", "locked", "sharded")
+    sides = tuple(Side(f"{label} {kind}", runner, "map", (kind,))
+                  for kind in kinds for label, runner in (("covey", "covey"), ("Go", "go")))
+    return Contest(name, (8, 500000, writes), (8, 5000, writes), sides)
+
+
 CONTESTS = (
     pair("switch", "switch", (5000000,), (100000,)),
     pair("spawn100k", "spawn", (100000, 10), (10000, 2)),
@@ -88,6 +96,9 @@ CONTESTS = (
         ),
     ),
     pair("sieve", "sieve", (2000,), (500,)),
+    maps("map90", 10),
+    maps("map50", 50),
+    maps("map10", 90),
     Contest(  # connections, requests, bytes
         "echo",
         (64, 300000, 64),
@@ -126,6 +137,13 @@ def against_go(number, contest, text, metric, one, two, ours="covey", rival="Go"
     return Row(number, contest, text, metric, ours, rival, {1: one, 2: two})
 
 
+def map_rows(number, contest, mix):
+    """Each kind of map against Go's of the same idea."""
+    kinds = (("r", "read-mostly", "sync.Map"), ("l", "locked", "RWMutex"), ("s", "sharded", "shards"))
+    return (against_go(number + letter, contest, f"map, {mix}: {kind} / {go}", "map", None, None,
+                       f"covey {kind}", f"Go {kind}") for letter, kind, go in kinds)
+
+
 ROWS = (
     against_go("1", "switch", "two tasks yield to each other", "switch", 0.11, 0.11),
     against_go("2", "spawn100k", "start 100k tasks, join", "spawn", 0.04, 0.15),
@@ -152,6 +170,9 @@ ROWS = (
     against_go("16", "cancel", "cancel 10k tasks, join", "cancel", 0.25, 0.3),
     against_go("16r", "cancel", "the same, they receive", "cancel", None, None, "covey recv", "Go recv"),
     against_go("17", "sieve", "prime sieve, 2000 primes", "sieve", 0.4, 0.5),
+    *map_rows("21", "map90", "90 % reads"),
+    *map_rows("22", "map50", "50 % reads"),
+    *map_rows("23", "map10", "10 % reads"),
     against_go("18", "echo", "TCP echo: server CPU a request", "echo", None, 0.75),
     against_go("18e", "echo", "the same", "echo", 1.05, None, rival="bare epoll"),
     against_go("18q", "echo", "server CPU / load's CPU", "echo_quotient", None, 0.75),
@@ -191,5 +212,9 @@ hard maximum (echo_idle says how many); each has made one request. Memory is the
 the kernel's share.
 - 19: processor time of the whole client process from exec to exit, its start included; nginx counts \
 that all requests were made. The rivals without workers are the same in both halves of the table.
+- 21 to 23: 1,000 string keys, half of the turns on 20 of them; a write counts an entry up. \
+covey's update changes the entry under its lock; sync.Map has no such call and holds pointers to \
+atomics, so it is only read. Locked: libc's hash table under a covey_rwmutex against Go's built-in \
+map under a RWMutex.
 - 20: not there yet: covey has no HTTP server.
 """

@@ -29,6 +29,7 @@ var workloads = map[string]func(args []string){
 	"group":    measureGroup,
 	"cancel":   measureCancel,
 	"sieve":    measureSieve,
+	"map":      measureMap,
 	"echo":     serveEcho,
 	"fetch":    measureFetch,
 }
