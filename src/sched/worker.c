@@ -47,10 +47,11 @@ static void thread_wake(struct cvy_thread *th)
 
 static void thread_sleep(struct cvy_thread *th)
 {
-    while (cvy_load_acquire(&th->wake) == 0) {
+    /* Acquire: pairs with the release in thread_wake(). Taken in one operation: a kick for an earlier
+     * sleep may come late, and a plain store could then undo the wake that follows it, unseen. */
+    while (atomic_exchange_explicit(&th->wake, 0, memory_order_acquire) == 0) {
         cvy_futex_wait(&th->wake, 0, -1);
     }
-    cvy_store_relaxed(&th->wake, 0);
 }
 
 void cvy_kick(struct cvy_runtime *rt)
