@@ -9,6 +9,7 @@
  * wakes it after unlocking: waking before would send it straight into this lock. */
 #include "chan/chan.h"
 
+#include "base/alloc.h"
 #include "sched/recording.h"
 #include "sched/waitable.h"
 #include "trace/emit.h"
@@ -42,7 +43,7 @@ covey_chan *covey_chan_new(size_t elem_size, size_t capacity)
         bytes > SIZE_MAX / 2 - sizeof(covey_chan)) {
         return NULL;
     }
-    covey_chan *ch = malloc(sizeof(*ch) + bytes);
+    covey_chan *ch = cvy_alloc(sizeof(*ch) + bytes);
     if (!ch) {
         return NULL;
     }

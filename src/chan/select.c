@@ -4,6 +4,7 @@
  * Each case is tried alone first, in random order. If none is ready, all locks are taken, by rank
  * and address; with them held the cases are tried again and the queues entered, so that no two
  * selects can miss each other, and nobody can claim a select half entered. */
+#include "base/alloc.h"
 #include "sched/waitable.h"
 
 #include <covey/time.h>
@@ -246,7 +247,7 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
 __attribute__((noinline)) static int run_large(struct select *s, struct cvy_thread **thp,
                                                covey_ctx *ctx)
 {
-    s->entries = malloc(s->n * (sizeof(*s->entries) + sizeof(*s->shuffled)));
+    s->entries = cvy_alloc(s->n * (sizeof(*s->entries) + sizeof(*s->shuffled)));
     if (!s->entries) {
         return cvy_fail((*thp)->task, -ENOMEM);
     }

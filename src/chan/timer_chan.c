@@ -4,6 +4,7 @@
  * due says when it should fire next; is_queued that its scheduler timer is armed or being called. A
  * reset during the call only sets due: the call sees that it came too early and arms again. Sending
  * happens under the timer's lock, so that a stop or reset that follows can take the value back. */
+#include "base/alloc.h"
 #include "chan/chan.h"
 
 #include <covey/time.h>
@@ -174,7 +175,7 @@ static bool init(struct covey_timer *t, bool has_chan, covey_fn *fn, void *arg)
 static void *new_started(size_t size, bool has_chan, covey_fn *fn, void *arg, int64_t ns,
                          int64_t period)
 {
-    struct covey_timer *t = cvy_runtime_get() ? calloc(1, size) : NULL;
+    struct covey_timer *t = cvy_runtime_get() ? cvy_alloc_zeroed(size) : NULL;
 
     if (!t) {
         return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * after.c - covey_ctx_after_func, and the select case COVEY_DONE. */
+#include "base/alloc.h"
 #include "ctx/ctx.h"
 #include "sched/waitable.h"
 
@@ -46,7 +47,7 @@ static void on_done(struct cvy_cancel_hook *h, struct cvy_wakelist *list)
 covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg)
 {
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
-    covey_stop *s = cvy_runtime_get() ? calloc(1, sizeof(*s)) : NULL;
+    covey_stop *s = cvy_runtime_get() ? cvy_alloc_zeroed(sizeof(*s)) : NULL;
 
     if (!s) {
         return NULL;

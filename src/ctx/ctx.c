@@ -2,6 +2,8 @@
  * ctx.c - contexts (covey/ctx.h), on the cancel tree of sched/. */
 #include "ctx/ctx.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 
 #undef covey_ctx_with_timeout
@@ -43,7 +45,7 @@ static void ctx_free(struct cvy_cancel *c)
 /* A context below parent, not yet cancellable. NULL: out of memory. */
 static covey_ctx *ctx_new(covey_ctx *parent)
 {
-    covey_ctx *ctx = calloc(1, sizeof(*ctx));
+    covey_ctx *ctx = cvy_alloc_zeroed(sizeof(*ctx));
 
     if (!ctx) {
         return NULL;

@@ -2,6 +2,7 @@
  * error_list.c - see error_list.h. */
 #include "group/error_list.h"
 
+#include "base/alloc.h"
 #include "os/lock.h"
 
 #include <covey/error.h>
@@ -21,7 +22,7 @@ struct covey_error_list {
 
 covey_error_list *covey_error_list_new(void)
 {
-    return calloc(1, sizeof(covey_error_list));
+    return cvy_alloc_zeroed(sizeof(covey_error_list));
 }
 
 void covey_error_list_free(covey_error_list *l)
@@ -43,7 +44,7 @@ static bool make_room(covey_error_list *l)
         return true;
     }
     size_t room = l->room ? l->room * 2 : 8;
-    struct cvy_message *more = realloc(l->entries, room * sizeof(*more));
+    struct cvy_message *more = cvy_realloc(l->entries, room * sizeof(*more));
     if (!more) {
         return false;
     }
@@ -58,7 +59,7 @@ void cvy_error_list_add(covey_error_list *l, const struct cvy_message *m)
     if (make_room(l)) {
         struct cvy_message *entry = &l->entries[l->len++];
         *entry = *m;
-        entry->text = m->text ? strdup(m->text) : NULL;
+        entry->text = m->text ? cvy_strdup(m->text) : NULL;
     } else {
         l->lost++;
     }

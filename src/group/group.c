@@ -6,6 +6,7 @@
  * neither stands, ends and unlimited starts are one atomic operation; otherwise the end takes the
  * lock for its own decrement, so that who then sees 0 under the lock knows that nobody is still on
  * his way in, and may free the group. */
+#include "base/alloc.h"
 #include "ctx/ctx.h"
 #include "group/error_list.h"
 #include "sched/recording.h"
@@ -60,7 +61,7 @@ static void emit_open(const covey_group *g, const struct cvy_task *t)
 covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
                                 const covey_group_options *opts)
 {
-    covey_group *g = calloc(1, sizeof(*g));
+    covey_group *g = cvy_alloc_zeroed(sizeof(*g));
 
     if (!g) {
         return NULL;

@@ -8,6 +8,7 @@
  * that.
  *
  * It stands in group/ since it needs tasks and contexts both. */
+#include "base/alloc.h"
 #include "sched/wait.h"
 #include "sync/table.h"
 
@@ -76,7 +77,7 @@ static void flight_unhold(covey_singleflight *f)
 static struct call *call_new(covey_singleflight *f, const struct cvy_key *key,
                              covey_singleflight_fn *fn, void *arg, size_t copy_len)
 {
-    struct call *c = calloc(1, sizeof(*c) + copy_len);
+    struct call *c = cvy_alloc_zeroed(sizeof(*c) + copy_len);
     struct cvy_entry *e = c ? cvy_entry_new(key) : NULL;
 
     if (!e) {
@@ -176,7 +177,7 @@ static int run_call(covey_ctx *root, void *arg)
     int code = c->fn(ctx, c->arg, &result);
     if (code < 0) {
         result = NULL;
-        words = covey_errcode() == code ? strdup(covey_errmsg()) : NULL;
+        words = covey_errcode() == code ? cvy_strdup(covey_errmsg()) : NULL;
     }
     finish(c, code, words, result);
     covey_ctx_unref(ctx);
@@ -238,7 +239,7 @@ static void start(const struct request *r, struct call *c)
 
     if (code < 0) {
         /* Others may have joined: they fail with us. */
-        finish(c, code, strdup(covey_errmsg()), NULL);
+        finish(c, code, cvy_strdup(covey_errmsg()), NULL);
     }
 }
 
@@ -362,7 +363,7 @@ void covey_singleflight_forget(covey_singleflight *f, const char *key)
 covey_singleflight *covey_singleflight_new_with(const covey_singleflight_options *opts)
 {
     covey_singleflight_options o = opts ? *opts : (covey_singleflight_options){0};
-    covey_singleflight *f = !o.result_ref == !o.result_unref ? calloc(1, sizeof(*f)) : NULL;
+    covey_singleflight *f = !o.result_ref == !o.result_unref ? cvy_alloc_zeroed(sizeof(*f)) : NULL;
 
     if (f) {
         f->options = o;

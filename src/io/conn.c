@@ -6,6 +6,7 @@
  * may read and write. */
 #include "io/conn.h"
 
+#include "base/alloc.h"
 #include "io/addr.h"
 
 #include <covey/error.h>
@@ -43,7 +44,7 @@ static void set_peer(struct covey_conn *c, const struct cvy_sockaddr *peer)
         return;
     }
     cvy_addr_format(peer, text, sizeof(text));
-    cvy_store_release(&c->peer_text, text[0] ? strdup(text) : NULL);
+    cvy_store_release(&c->peer_text, text[0] ? cvy_strdup(text) : NULL);
 }
 
 struct covey_conn *cvy_conn_new(int fd, uint32_t ready, const struct cvy_sockaddr *peer)
@@ -103,7 +104,7 @@ const char *covey_conn_peer(const covey_conn *c)
     peer.len = sizeof(c->peer);
     memcpy(&peer.storage, &c->peer, sizeof(c->peer));
     cvy_addr_format(&peer, made, sizeof(made));
-    char *copy = strdup(made);
+    char *copy = cvy_strdup(made);
     if (!copy) {
         return "";
     }

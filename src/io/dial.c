@@ -5,6 +5,7 @@
  * next, under its one claim. */
 #include "io/dial.h"
 
+#include "base/alloc.h"
 #include "io/addr.h"
 #include "io/conn.h"
 #include "io/io.h"
@@ -280,7 +281,7 @@ static int race_run(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
 int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct sockaddr_storage *addrs,
                  size_t n, covey_conn **c)
 {
-    struct race *r = calloc(1, sizeof(*r));
+    struct race *r = cvy_alloc_zeroed(sizeof(*r));
 
     if (!r) {
         return cvy_fail((*thp)->task, -ENOMEM);
@@ -302,8 +303,8 @@ int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct sockaddr_
 static int dial_name(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
                      const struct cvy_addr *a)
 {
-    struct sockaddr_storage *addrs = calloc(CVY_DIAL_ADDRS_MAX, sizeof(*addrs));
-    char *host = strndup(a->name, a->name_len);
+    struct sockaddr_storage *addrs = cvy_alloc_zeroed(CVY_DIAL_ADDRS_MAX * sizeof(*addrs));
+    char *host = cvy_strndup(a->name, a->name_len);
     char port[PORT_TEXT_SIZE];
     int code = -ENOMEM;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * listen.c - listeners (covey/net.h). Any number of tasks may accept from one: they take no turns,
  * since the kernel gives each connection to one of them. */
+#include "base/alloc.h"
 #include "io/addr.h"
 #include "io/conn.h"
 
@@ -92,7 +93,7 @@ static int bind_name(const struct cvy_addr *a, const covey_listen_options *opts)
     char port[PORT_TEXT_SIZE];
     int code;
 
-    char *host = strndup(a->name, a->name_len);
+    char *host = cvy_strndup(a->name, a->name_len);
     if (!host) {
         return -ENOMEM;
     }
@@ -180,10 +181,10 @@ static char *bound_text(int fd, const struct cvy_addr *a, const char *addr)
     char text[CVY_ADDR_TEXT_SIZE];
 
     if (a->is_unix || cvy_net_name(fd, &name) < 0) {
-        return strdup(addr);
+        return cvy_strdup(addr);
     }
     cvy_addr_format(&name, text, sizeof(text));
-    return strdup(text);
+    return cvy_strdup(text);
 }
 
 /* Makes a listener of fd, which is closed if that fails. */

@@ -5,6 +5,7 @@
  * leave as soon as its context ends, and who is last, task or pool thread, frees the record. */
 #include "io/resolve.h"
 
+#include "base/alloc.h"
 #include "io/addr.h"
 
 #include <covey/error.h>
@@ -53,7 +54,8 @@ static struct lookup *lookup_new(const char *host, const char *port, size_t n)
     size_t port_size = port ? strlen(port) + 1 : 0;
 
     n = n < ADDRS_MAX ? n : ADDRS_MAX;
-    struct lookup *l = calloc(1, sizeof(*l) + n * sizeof(l->found[0]) + host_size + port_size);
+    struct lookup *l =
+        cvy_alloc_zeroed(sizeof(*l) + n * sizeof(l->found[0]) + host_size + port_size);
     if (!l) {
         return NULL;
     }

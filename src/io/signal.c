@@ -10,6 +10,7 @@
  * end of the last, and before a signal's contexts can be seen done: a second arrival then has the
  * earlier effect. */
 #define _GNU_SOURCE
+#include "base/alloc.h"
 #include "io/io.h"
 #include "io/signal.h"
 
@@ -301,7 +302,7 @@ static bool is_allowed(int number)
 /* Lets c be cancelled by the signals in mask. 0 or a negative code. */
 static int watch_signals(struct cvy_cancel *c, uint64_t mask, struct cvy_wakelist *list)
 {
-    struct entry *e = calloc(1, sizeof(*e));
+    struct entry *e = cvy_alloc_zeroed(sizeof(*e));
 
     if (!e) {
         return -ENOMEM;

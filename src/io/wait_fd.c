@@ -12,6 +12,7 @@
  */
 #include "io/wait_fd.h"
 
+#include "base/alloc.h"
 #include "io/io.h"
 #include "os/net.h"
 #include "sched/recording.h"
@@ -117,7 +118,7 @@ static void on_events(struct cvy_pollable *self, uint32_t events, struct cvy_wak
 
 static struct watch *watch_new(int fd)
 {
-    struct watch *w = calloc(1, sizeof(*w));
+    struct watch *w = cvy_alloc_zeroed(sizeof(*w));
 
     if (w) {
         w->pollable.on_events = on_events;
@@ -134,7 +135,7 @@ static struct page *page_get(int index)
     if (cvy_likely(page != NULL)) {
         return page;
     }
-    struct page *made = calloc(1, sizeof(*made));
+    struct page *made = cvy_alloc_zeroed(sizeof(*made));
     if (made && !cvy_cas_acq_rel(&table[index], &page, made)) {
         free(made);
         made = page;

@@ -7,7 +7,7 @@
 #ifndef CVY_OS_LOCK_H
 #define CVY_OS_LOCK_H
 
-#include "base/atomic.h"
+#include "os/delay.h"
 
 /* Lock ranks: a lock may be taken only while all held ones rank lower. Channels of one select are
  * of equal rank and taken by address. */
@@ -42,11 +42,13 @@ static inline void cvy_lock(struct cvy_lock *l)
     if (cvy_unlikely(atomic_exchange_explicit(&l->word, 1, memory_order_acquire) != 0)) {
         cvy_lock_slow(l);
     }
+    CVY_WINDOW();
 }
 
 static inline void cvy_unlock(struct cvy_lock *l)
 {
     cvy_store_release(&l->word, 0);
+    CVY_WINDOW();
 }
 
 #endif

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "os/net.h"
 
+#include "base/debug.h"
 #include "os/poll.h"
 
 #include <errno.h>
@@ -250,7 +251,7 @@ int cvy_net_lookup(const char *host, const char *port, bool is_passive, struct a
                    int *code)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = is_passive ? AI_PASSIVE : 0};
-    int gai = getaddrinfo(host, port, &hints, out);
+    int gai = cvy_alloc_fails() ? EAI_MEMORY : getaddrinfo(host, port, &hints, out);
 
     *code = 0;
     if (gai == EAI_SYSTEM) {

@@ -3,11 +3,16 @@
 #define _GNU_SOURCE
 #include "os/pages.h"
 
+#include "base/debug.h"
+
 #include <stdint.h>
 #include <sys/mman.h>
 
 static char *map(size_t size)
 {
+    if (cvy_alloc_fails()) {
+        return NULL;
+    }
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     return p == MAP_FAILED ? NULL : p;

@@ -5,6 +5,7 @@
  * without work for IDLE_NS ends; ended threads are joined by the next that ends, or at the stop.
  * These are plain threads, so a pthread mutex does. */
 #define _GNU_SOURCE
+#include "base/alloc.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
@@ -38,7 +39,7 @@ struct cvy_blocking_pool {
 
 int cvy_blocking_start(struct cvy_runtime *rt)
 {
-    struct cvy_blocking_pool *p = calloc(1, sizeof(*p));
+    struct cvy_blocking_pool *p = cvy_alloc_zeroed(sizeof(*p));
     pthread_condattr_t attr;
 
     if (!p) {
@@ -118,13 +119,13 @@ static void *pool_main(void *arg)
 /* The mutex is held. */
 static bool thread_add(struct cvy_runtime *rt, struct cvy_blocking_pool *p)
 {
-    struct pool_thread *t = calloc(1, sizeof(*t));
+    struct pool_thread *t = cvy_alloc_zeroed(sizeof(*t));
 
     if (!t) {
         return false;
     }
     t->runtime = rt;
-    if (pthread_create(&t->handle, NULL, pool_main, t) != 0) {
+    if (cvy_alloc_fails() || pthread_create(&t->handle, NULL, pool_main, t) != 0) {
         free(t);
         return false;
     }

@@ -245,8 +245,10 @@ void cvy_cancel_fire(struct cvy_cancel *c, int err, int cause, struct cvy_wakeli
     }
     if (has_waiters) {
         /* Pairs with the light fence in cvy_wait_park(). */
+        CVY_WINDOW();
         cvy_membarrier();
     }
+    CVY_WINDOW();
     leave_above(c);
     finish(c, list);
     for (struct cvy_cancel *i = won, *next; i; i = next) {

@@ -4,6 +4,7 @@
  * Runs on an alternate stack, one per carrier thread. Any other fault goes to the handler that was
  * there before. Left alone in sanitizer builds, which have handlers of their own. */
 #define _GNU_SOURCE
+#include "base/alloc.h"
 #include "sched/worker.h"
 
 #include <signal.h>
@@ -73,7 +74,7 @@ void cvy_fault_thread_init(struct cvy_thread *th)
     if (CVY_SANITIZED || th->runtime->options.no_fault_handler) {
         return;
     }
-    th->alt_stack = malloc(ALT_STACK_BYTES);
+    th->alt_stack = cvy_alloc(ALT_STACK_BYTES);
     if (th->alt_stack) {
         stack_t ss = {.ss_sp = th->alt_stack, .ss_size = ALT_STACK_BYTES};
         (void)sigaltstack(&ss, NULL);

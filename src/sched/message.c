@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * message.c - the words beside an error code, kept per task (covey/error.h). */
 #define _GNU_SOURCE
+#include "base/debug.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -87,7 +88,7 @@ int cvy_fail_deadline(struct cvy_task *t, int code, const covey_site *site, int6
 static char *format_text(const char *fmt, va_list args)
 {
     char *text = NULL;
-    return vasprintf(&text, fmt, args) < 0 ? NULL : text;
+    return cvy_alloc_fails() || vasprintf(&text, fmt, args) < 0 ? NULL : text;
 }
 
 __attribute__((format(printf, 1, 2))) static char *format_of(const char *fmt, ...)

@@ -11,8 +11,6 @@
 #include "os/switch.h"
 #include "trace/emit.h"
 
-#define SLOT_RUNS_MAX 16
-
 static void add_relaxed(_Atomic uint64_t *counter)
 {
     /* One writer: a load and a store, no locked add. */
@@ -29,7 +27,7 @@ static inline struct cvy_task *pick(struct cvy_thread *th, struct cvy_worker *w)
     }
     bool is_alone = w->runtime->worker_count == 1;
     struct cvy_task *t = cvy_load_relaxed(&w->slot);
-    if (t && w->slot_runs < SLOT_RUNS_MAX) {
+    if (t && w->slot_runs < CVY_SLOT_RUNS_MAX) {
         cvy_store_relaxed(&w->slot, NULL);
         w->slot_runs++;
         return t;
@@ -82,6 +80,7 @@ static inline void after_switch(struct cvy_thread *th)
     }
     th->previous = NULL;
     if (!th->previous_ended) {
+        CVY_WINDOW();
         /* Release: its saved context is whole before another worker may switch to it. */
         cvy_store_release(&previous->on_cpu, 0);
         return;

@@ -2,6 +2,7 @@
  * recording.c - covey/trace.h, and what the recorder must know of tasks and the environment. */
 #include "sched/recording.h"
 
+#include "base/alloc.h"
 #include "sched/wait.h"
 #include "trace/emit.h"
 
@@ -39,7 +40,7 @@ static bool collect_one(struct cvy_task *t, void *arg)
 
     if (c->count == c->room) {
         size_t room = c->room ? c->room * 2 : 256;
-        covey_trace_task *larger = realloc(c->tasks, room * sizeof(*larger));
+        covey_trace_task *larger = cvy_realloc(c->tasks, room * sizeof(*larger));
         if (!larger) {
             return false;
         }

@@ -7,7 +7,7 @@
 #ifndef CVY_SCHED_RUNQ_H
 #define CVY_SCHED_RUNQ_H
 
-#include "base/atomic.h"
+#include "os/delay.h"
 
 #include <stddef.h>
 
@@ -86,6 +86,7 @@ static inline uint32_t cvy_runq_steal(struct cvy_runq *q, struct cvy_task **out,
         for (uint32_t i = 0; i < n; i++) {
             out[i] = cvy_load_relaxed(&q->slots[(head + i) % CVY_RUNQ_SIZE]);
         }
+        CVY_WINDOW();
         if (cvy_cas_acq_rel(&q->head, &head, head + n)) {
             return n;
         }

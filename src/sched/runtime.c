@@ -109,6 +109,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
         cvy_fault_install();
     }
     cvy_dump_signal_install(rt);
+    cvy_pause_install();
     cvy_fork_watch();
     for (int i = 0; i < rt->worker_count; i++) {
         if (!cvy_worker_give(rt, &rt->workers[i], NULL)) {
@@ -116,7 +117,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
             goto fail_threads;
         }
     }
-    if (pthread_create(&rt->watchdog, NULL, cvy_watchdog_main, rt) != 0) {
+    if (cvy_alloc_fails() || pthread_create(&rt->watchdog, NULL, cvy_watchdog_main, rt) != 0) {
         code = -EAGAIN;
         goto fail_threads;
     }
@@ -189,6 +190,36 @@ static bool clear_discarded(struct cvy_task *t, void *arg)
     cvy_cancel_unregister(t);
     cvy_task_clear(t);
     return true;
+}
+
+/* What discarded tasks leave: their waiters still stand in queues that may outlive the runtime, so
+ * records and stacks stay. Reachable, for leak checkers. */
+struct remains {
+    struct remains *next;
+    struct cvy_slab *slabs;
+    struct cvy_stack_pool stacks;
+};
+
+static struct remains *all_remains;
+
+static void memory_release(struct cvy_runtime *rt, bool has_discarded)
+{
+    struct remains *r = has_discarded ? cvy_alloc(sizeof(*r)) : NULL;
+    struct cvy_slab *slabs = cvy_load_relaxed(&rt->slabs);
+
+    if (has_discarded) {
+        if (r) {
+            *r = (struct remains){.next = all_remains, .slabs = slabs, .stacks = rt->stacks};
+            all_remains = r;
+        }
+        return;
+    }
+    cvy_stack_pool_fini(&rt->stacks);
+    while (slabs) {
+        struct cvy_slab *s = slabs;
+        slabs = s->next;
+        free(s);
+    }
 }
 
 void cvy_runtime_stop(struct cvy_runtime *rt)

@@ -26,15 +26,16 @@ static struct cvy_slab *slab_new_locked(struct cvy_task_pool *p)
 
     if (p->count == p->capacity) {
         size_t capacity = p->capacity ? p->capacity * 2 : 16;
-        struct cvy_slab **index =
-            p->count < SLABS_MAX ? realloc(p->index, capacity * sizeof(struct cvy_slab *)) : NULL;
+        struct cvy_slab **index = p->count < SLABS_MAX
+                                      ? cvy_realloc(p->index, capacity * sizeof(struct cvy_slab *))
+                                      : NULL;
         if (!index) {
             return NULL;
         }
         p->index = index;
         p->capacity = capacity;
     }
-    struct cvy_slab *slab = calloc(1, sizeof(*slab) + cvy_slots_bytes(count));
+    struct cvy_slab *slab = cvy_alloc_zeroed(sizeof(*slab) + cvy_slots_bytes(count));
     if (!slab) {
         return NULL;
     }

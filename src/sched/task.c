@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * task.c - starts tasks, and what a task may ask of itself (covey/task.h). */
 #define _GNU_SOURCE
+#include "base/alloc.h"
 #include "sched/recording.h"
 #include "sched/wait.h"
 
@@ -66,7 +67,7 @@ static bool copy_borrowed(struct cvy_task *t, const struct cvy_start *s)
     if (s->has_copy) {
         t->arg = t->small;
         if (s->copy_len > sizeof(t->small)) {
-            t->arg = malloc(s->copy_len);
+            t->arg = cvy_alloc(s->copy_len);
             if (!t->arg) {
                 return false;
             }

@@ -109,6 +109,8 @@ struct cvy_task {
     _Atomic uint8_t state;
     _Atomic uint8_t reason;
 
+    uint16_t ran_on; /* COVEY_DEBUG=migrate: the number of the thread that ran it last */
+
     /* The one claim: see wait.h. */
     _Atomic uint32_t claim;
     /* 1 from before the switch to it until after the switch away: who finds it in a queue earlier
@@ -135,7 +137,8 @@ struct cvy_task {
     _Atomic(const void *) wait_object;
     _Atomic int64_t wait_since; /* clock of the worker's last look; 0: unknown */
 
-    char name[32];               /* empty: site->name */
+    char name[32]; /* empty: site->name */
+
     _Alignas(16) char small[64]; /* small argument copies */
 };
 

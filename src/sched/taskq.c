@@ -2,12 +2,14 @@
  * taskq.c - see taskq.h. */
 #include "sched/taskq.h"
 
+#include "base/alloc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static struct cvy_chunk *chunk_append(struct cvy_taskq *q)
 {
-    struct cvy_chunk *c = malloc(sizeof(*c));
+    struct cvy_chunk *c = cvy_alloc(sizeof(*c));
 
     if (!c) {
         return NULL;

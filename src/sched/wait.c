@@ -97,6 +97,7 @@ static inline int32_t park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_rea
     struct cvy_task *t = th->task;
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
 
+    CVY_WINDOW();
     if (c) {
         /* Pairs with the membarrier in cvy_cancel_fire(): the open claim, then this look. */
         cvy_light_fence();
@@ -111,6 +112,7 @@ static inline int32_t park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_rea
     cvy_store_relaxed(&t->wait_since, th->worker ? th->worker->checked_at : 0);
     /* May overwrite a waker's "runnable"; a dump then looks at the claim, which does not lie. */
     cvy_store_relaxed(&t->state, CVY_TASK_WAITING);
+    CVY_WINDOW();
     *thp = cvy_unlikely(t->is_foreign) ? park_thread(th, c, at_ns, index) : cvy_park(th);
     /* Acquire: what the claimer wrote before it claimed. What it wrote after (result, the element)
      * is ordered by the queue that brought the task here. */

@@ -36,6 +36,7 @@ static inline bool cvy_claim(struct cvy_task *t, int32_t index)
     while (claim == CVY_CLAIM_OPEN || claim == CVY_CLAIM_OPEN_CTX) {
         /* Acq_rel: acquire pairs with the open, so that the waiter's fields are seen. */
         if (cvy_cas_acq_rel(&t->claim, &claim, taken)) {
+            CVY_WINDOW();
             return true;
         }
     }

@@ -64,6 +64,7 @@ static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
         return;
     }
     cvy_store_relaxed(&th->retake, 1);
+    CVY_WINDOW();
     /* Pairs with the light fence in cvy_enter(). */
     cvy_membarrier();
     /* Acquire: pairs with the release in cvy_leave(); all it did to the worker is seen. A thread
@@ -77,6 +78,7 @@ static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
     th->worker = NULL;
     w->thread = NULL;
     cvy_unlock(&rt->lock);
+    CVY_WINDOW();
     atomic_fetch_add_explicit(&rt->takeovers, 1, memory_order_relaxed);
     CVY_EMIT(NULL, takeover, w->index, 0, 0);
     /* Without memory for a thread: until there is, or until one is spare (th, when it notices). */
@@ -93,6 +95,9 @@ static void look(struct cvy_runtime *rt)
     if (cvy_load_relaxed(&rt->dump_wanted)) {
         cvy_store_relaxed(&rt->dump_wanted, false);
         cvy_dump_tasks(rt, stderr);
+    }
+    if (cvy_knob(CVY_KNOB_PAUSE)) {
+        cvy_pause_one(rt);
     }
     for (int i = 0; i < rt->worker_count && rt->has_takeover; i++) {
         struct cvy_worker *w = &rt->workers[i];

@@ -66,6 +66,7 @@ void cvy_kick(struct cvy_runtime *rt)
     struct cvy_thread *th = w->thread;
     bool is_poller = w == rt->poller;
     cvy_unlock(&rt->lock);
+    CVY_WINDOW();
     if (is_poller) {
         cvy_poll_wake(&rt->poll);
     } else {
@@ -128,7 +129,8 @@ static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
         w->check_every++;
     }
     w->checked_at = now;
-    w->turns_to_check = w->check_every;
+    /* Each turn through the base, where tasks migrate: so the switch itself has no hook. */
+    w->turns_to_check = cvy_knob(CVY_KNOB_MIGRATE) ? 1 : w->check_every;
     th->check_due = false;
     run_timers(th, now);
     if (cvy_load_relaxed(&w->runtime->fd_waiters) > 0 &&
@@ -139,15 +141,22 @@ static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
     return t ? t : cvy_fresh_air(w, now);
 }
 
+/* As pick() in park.c: the slot first, but not for ever; a ring that never empties, of tasks that
+ * yield after long turns, must not keep it waiting either. */
 static struct cvy_task *local_take(struct cvy_worker *w)
 {
-    struct cvy_task *t = cvy_runq_pop(&w->runq, w->runtime->worker_count == 1);
+    struct cvy_task *woken = cvy_load_relaxed(&w->slot);
+    struct cvy_task *t = NULL;
 
-    if (!t) {
-        t = cvy_load_relaxed(&w->slot);
-        cvy_store_relaxed(&w->slot, NULL);
+    if (!woken || w->slot_runs >= CVY_SLOT_RUNS_MAX) {
+        w->slot_runs = 0;
+        t = cvy_runq_pop(&w->runq, w->runtime->worker_count == 1);
     }
-    w->slot_runs = 0;
+    if (!t && woken) {
+        cvy_store_relaxed(&w->slot, NULL);
+        w->slot_runs++;
+        t = woken;
+    }
     return t;
 }
 
@@ -291,6 +300,7 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     }
     cvy_unlock(&rt->lock);
 
+    CVY_WINDOW();
     CVY_EMIT(cvy_ring_of(th), idle, 0, 0, 0);
     /* Announced; now once more. */
     if (!any_queued(rt)) {
@@ -442,6 +452,9 @@ void cvy_worker_loop(struct cvy_thread *th)
             cvy_global_push_one(rt, t);
             continue;
         }
+        if (cvy_knob(CVY_KNOB_MIGRATE) && cvy_migrate(th, t)) {
+            continue;
+        }
         cvy_run_task(th, t);
     }
 }
@@ -493,11 +506,12 @@ static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cv
     (void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
     /* Held over the creation, so that the thread is in the list before it can be looked for. */
     cvy_lock(&rt->lock);
-    bool ok = pthread_create(&th->handle, &attr, thread_main, th) == 0;
+    bool ok = !cvy_alloc_fails() && pthread_create(&th->handle, &attr, thread_main, th) == 0;
     if (ok) {
         th->all_next = rt->threads;
         rt->threads = th;
         rt->thread_count++;
+        th->number = (uint16_t)rt->thread_count;
         w->thread = th;
     }
     cvy_unlock(&rt->lock);

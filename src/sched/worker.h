@@ -23,6 +23,7 @@
 #include <pthread.h>
 
 #define CVY_STACK_CACHE 64
+#define CVY_SLOT_RUNS_MAX 16 /* turns in a row */
 #define CVY_TASK_CACHE 256
 
 struct cvy_runtime;
@@ -95,6 +96,7 @@ struct cvy_thread {
     struct cvy_task *handed_next;      /* written before handed */
     struct cvy_node spare_node;        /* guarded by the scheduler's lock */
     struct cvy_runtime *runtime;       /* NULL in plain threads */
+    uint16_t number;                   /* from 1; for COVEY_DEBUG=migrate */
     bool is_pool;                      /* a thread of the blocking pool */
     pthread_t handle;
     struct cvy_thread *all_next;
@@ -147,7 +149,7 @@ struct cvy_runtime {
     struct cvy_node spares;                        /* threads without a worker */
     struct cvy_thread *threads;                    /* all carriers, to join */
     int thread_count, spare_count, threads_max;
-    struct cvy_worker *poller; /* the idle worker inside cvy_poll_wait */
+    struct cvy_worker *poller;  /* the idle worker inside cvy_poll_wait */
     struct cvy_task_pool tasks; /* slab.c */
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint32_t idle_count;
@@ -212,6 +214,7 @@ static inline struct cvy_thread *cvy_enter(void)
     }
     cvy_store_relaxed(&th->in_runtime, 1);
     cvy_light_fence();
+    CVY_WINDOW();
     if (cvy_unlikely(cvy_load_acquire(&th->retake))) {
         th = cvy_enter_slow(th);
     }
@@ -304,6 +307,13 @@ void cvy_blocking_stop(struct cvy_runtime *rt);
 int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job);
 int cvy_blocking_threads(struct cvy_runtime *rt);
 
+/* debug.c: the knobs of COVEY_DEBUG. */
+/* Whether t, which th was about to run, goes to another thread, with th's worker. */
+bool cvy_migrate(struct cvy_thread *th, struct cvy_task *t);
+/* Stops one of the carriers for some ms, or none, as the seed says. */
+void cvy_pause_one(struct cvy_runtime *rt);
+void cvy_pause_install(void);
+
 /* detached.c */
 int cvy_detached_start(struct cvy_thread *th, const covey_site *site,
                        const covey_task_options *opts, covey_fn *fn, void *arg);
@@ -333,8 +343,8 @@ struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index);
 void cvy_stack_free(struct cvy_worker *w, struct cvy_stack *s);
 /* When nobody runs any more. keep: records and stacks stay mapped. */
 void cvy_slabs_fini(struct cvy_runtime *rt, bool keep);
-/* As cvy_stack_pool_age() and cvy_stack_pool_trim(), for stacks and records, those that idle workers
- * hold included. */
+/* As cvy_stack_pool_age() and cvy_stack_pool_trim(), for stacks and records, those that idle
+ * workers hold included. */
 bool cvy_slabs_age(struct cvy_runtime *rt);
 bool cvy_slabs_trim(struct cvy_runtime *rt);
 

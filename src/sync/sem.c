@@ -3,6 +3,7 @@
  *
  * Invariant: unless free permits are too few for it, nobody stands at the head of the queue. So
  * whoever adds permits, and whoever leaves the head without taking any, grants. */
+#include "base/alloc.h"
 #include "sched/wait.h"
 
 #include <covey/sync.h>
@@ -19,7 +20,7 @@ struct covey_sem {
 
 covey_sem *covey_sem_new(int64_t permits)
 {
-    covey_sem *s = permits < 0 ? NULL : calloc(1, sizeof(*s));
+    covey_sem *s = permits < 0 ? NULL : cvy_alloc_zeroed(sizeof(*s));
 
     if (s) {
         s->total = s->available = permits;

@@ -2,6 +2,7 @@
  * table.c - see table.h. */
 #include "sync/table.h"
 
+#include "base/alloc.h"
 #include "base/panic.h"
 
 #include <stdlib.h>
@@ -84,7 +85,7 @@ static void grow(struct cvy_table *t)
             return;
         }
         if (!t->segments[s]) {
-            t->segments[s] = calloc((size_t)1 << bit, sizeof(struct cvy_link));
+            t->segments[s] = cvy_alloc_zeroed(((size_t)1 << bit) * sizeof(struct cvy_link));
             if (!t->segments[s]) {
                 return;
             }
@@ -128,7 +129,7 @@ struct cvy_entry *cvy_entry_new(const struct cvy_key *key)
     if (key->len > SIZE_MAX - sizeof(struct cvy_entry)) {
         return NULL;
     }
-    struct cvy_entry *e = malloc(sizeof(*e) + key->len);
+    struct cvy_entry *e = cvy_alloc(sizeof(*e) + key->len);
     if (!e) {
         return NULL;
     }

@@ -9,6 +9,7 @@
  * Holds go to 0 only under the lock, and only for a record that is not current: a release that
  * meets its record as the current one inside a section leaves the store's hold behind. Who brings
  * it to 0 destroys the snapshot, after the unlock. */
+#include "base/alloc.h"
 #include "base/list.h"
 #include "base/panic.h"
 #include "os/lock.h"
@@ -98,7 +99,7 @@ static void unhold_locked(covey_value *v, struct record *r)
 
 covey_value *covey_value_new(void *initial, void (*destroy)(void *))
 {
-    covey_value *v = calloc(1, sizeof(*v));
+    covey_value *v = cvy_alloc_zeroed(sizeof(*v));
 
     if (!v) {
         return NULL;
@@ -170,7 +171,7 @@ int covey_value_store(covey_value *v, void *snapshot)
     struct record *replaced;
 
     if (replace(v, snapshot, &spare, &replaced) < 0) {
-        spare = calloc(1, sizeof(*spare));
+        spare = cvy_alloc_zeroed(sizeof(*spare));
         if (!spare) {
             return cvy_fail(cvy_task_self(), -ENOMEM);
         }

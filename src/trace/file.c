@@ -2,6 +2,7 @@
  * file.c - see file.h. */
 #include "trace/file.h"
 
+#include "base/alloc.h"
 #include "os/file.h"
 #include "os/sys.h"
 
@@ -83,7 +84,7 @@ static void note_site(struct cvy_trace_file *f, uintptr_t site)
     }
     if (f->site_count * 2 >= f->site_room) {
         size_t room = f->site_room * 2;
-        uintptr_t *larger = calloc(room, sizeof(*larger));
+        uintptr_t *larger = cvy_alloc_zeroed(room * sizeof(*larger));
         if (!larger) {
             return;
         }
@@ -122,9 +123,9 @@ int cvy_trace_file_open(struct cvy_trace_file *f, const char *path, int workers,
                             .wall_ns = cvy_wall_now()};
 
     *f = (struct cvy_trace_file){.site_room = SITES_ROOM};
-    f->buffer = malloc(BUFFER_BYTES);
-    f->batch = malloc(CVY_TRACE_BATCH * sizeof(*f->batch));
-    f->sites = calloc(SITES_ROOM, sizeof(*f->sites));
+    f->buffer = cvy_alloc(BUFFER_BYTES);
+    f->batch = cvy_alloc(CVY_TRACE_BATCH * sizeof(*f->batch));
+    f->sites = cvy_alloc_zeroed(SITES_ROOM * sizeof(*f->sites));
     f->fd = f->buffer && f->batch && f->sites ? cvy_file_create(path) : -ENOMEM;
     if (f->fd < 0) {
         free(f->buffer);

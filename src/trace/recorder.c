@@ -6,6 +6,7 @@
  * is written by who asks for it. */
 #include "trace/recorder.h"
 
+#include "base/alloc.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/sys.h"
@@ -235,7 +236,7 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
     if (!has_flight && !has_file) {
         return -ENOENT;
     }
-    struct cvy_trace_file *f = malloc(sizeof(*f));
+    struct cvy_trace_file *f = cvy_alloc(sizeof(*f));
 
     int code = f ? cvy_trace_file_open(f, path, workers, true) : -ENOMEM;
     if (code < 0) {
@@ -338,7 +339,7 @@ static int start_locked(const char *path)
     if (code < 0) {
         return code;
     }
-    positions = calloc(CVY_TRACE_WORKERS_MAX + 1, sizeof(*positions));
+    positions = cvy_alloc_zeroed((CVY_TRACE_WORKERS_MAX + 1) * sizeof(*positions));
     if (!positions) {
         return -ENOMEM;
     }
@@ -427,7 +428,7 @@ int cvy_trace_flight_stop(void)
 
 int cvy_trace_watch(int64_t bound_ns, const char *path)
 {
-    char *copy = strdup(path);
+    char *copy = cvy_strdup(path);
 
     if (!copy) {
         return -ENOMEM;

@@ -23,7 +23,7 @@ struct cvy_ring *cvy_ring_new(size_t bytes)
         return NULL;
     }
     /* Zero pages, committed as the writer gets there. */
-    r->words = calloc(events, sizeof(covey_trace_event));
+    r->words = cvy_alloc_zeroed(events * sizeof(covey_trace_event));
     if (!r->words) {
         free(r);
         return NULL;

@@ -78,6 +78,51 @@ static int set_ran(covey_ctx *ctx, void *arg)
     return 0;
 }
 
+struct long_turns {
+    covey_chan *ch;
+    atomic_bool was_woken;
+};
+
+static int wait_for_a_value(covey_ctx *ctx, void *arg)
+{
+    struct long_turns *l = arg;
+
+    CHECK_EQ(covey_chan_recv(ctx, l->ch, NULL), 0);
+    atomic_store(&l->was_woken, true);
+    return 0;
+}
+
+/* Two tasks whose turns are long enough for the worker to look at its clock after each. */
+static int yield_after_long_turns(covey_ctx *ctx, void *arg)
+{
+    struct long_turns *l = arg;
+
+    (void)ctx;
+    while (!atomic_load(&l->was_woken)) {
+        for (int64_t until = covey_now() + 200 * COVEY_US; covey_now() < until;) {
+        }
+        covey_yield();
+    }
+    return 0;
+}
+
+TASK_TEST(a_woken_task_gets_its_turn_among_others_that_yield_after_long_turns)
+{
+    struct long_turns l = {.ch = covey_chan_new(0, 0)};
+    covey_group *g = covey_group_new(ctx);
+
+    GO(g, yield_after_long_turns, &l);
+    GO(g, wait_for_a_value, &l);
+    for (int i = 0; i < 20; i++) {
+        for (int64_t until = covey_now() + 200 * COVEY_US; covey_now() < until;) {
+        }
+        covey_yield();
+    }
+    CHECK_EQ(covey_chan_send(ctx, l.ch, NULL), 0);
+    JOIN(g);
+    covey_chan_unref(l.ch);
+}
+
 TASK_TEST(a_yielding_task_meets_everyone_it_started)
 {
     atomic_int ran[50];

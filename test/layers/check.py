@@ -26,6 +26,8 @@ SLEEP_REASON = 'sleeps:'
 ERRNO = re.compile(r'\berrno\b')
 THREAD_LOCAL = re.compile(r'\b(_Thread_local|__thread|thread_local)\b')
 THREAD_LOCAL_FILE = 'src/sched/thread.c'
+HEAP = re.compile(r'\b(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup)\s*\(')
+HEAP_FILE = 'src/base/alloc.h'
 
 
 class Layers:
@@ -100,6 +102,8 @@ def check_core_code(path, text):
             yield number, 'errno outside src/os: a task may have moved to another thread'
         if path != THREAD_LOCAL_FILE and THREAD_LOCAL.search(line):
             yield number, f'a thread-local outside {THREAD_LOCAL_FILE}'
+        if path != HEAP_FILE and HEAP.search(line):
+            yield number, f'an allocation that does not go through {HEAP_FILE}'
 
 
 def check_test(text):

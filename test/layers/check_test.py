@@ -83,6 +83,11 @@ class CheckTest(unittest.TestCase):
     def test_thread_local(self):
         self.assert_found('src/chan/a.c', HEAD + 'static _Thread_local int x;\n', 2, 'thread-local')
 
+    def test_allocation(self):
+        self.assert_found('src/chan/a.c', HEAD + 'void *p = malloc(1);\n', 2, 'an allocation')
+        self.assert_clean('src/base/alloc.h', HEAD + 'void *p = malloc(1);\n')
+        self.assert_clean('src/chan/a.c', HEAD + 'void *p = cvy_alloc(1);\n')
+
     def test_vague_name(self):
         self.assert_found('src/base/utils.c', HEAD, 1, 'named by')
 
