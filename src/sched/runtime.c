@@ -192,36 +192,6 @@ static bool clear_discarded(struct cvy_task *t, void *arg)
     return true;
 }
 
-/* What discarded tasks leave: their waiters still stand in queues that may outlive the runtime, so
- * records and stacks stay. Reachable, for leak checkers. */
-struct remains {
-    struct remains *next;
-    struct cvy_slab *slabs;
-    struct cvy_stack_pool stacks;
-};
-
-static struct remains *all_remains;
-
-static void memory_release(struct cvy_runtime *rt, bool has_discarded)
-{
-    struct remains *r = has_discarded ? cvy_alloc(sizeof(*r)) : NULL;
-    struct cvy_slab *slabs = cvy_load_relaxed(&rt->slabs);
-
-    if (has_discarded) {
-        if (r) {
-            *r = (struct remains){.next = all_remains, .slabs = slabs, .stacks = rt->stacks};
-            all_remains = r;
-        }
-        return;
-    }
-    cvy_stack_pool_fini(&rt->stacks);
-    while (slabs) {
-        struct cvy_slab *s = slabs;
-        slabs = s->next;
-        free(s);
-    }
-}
-
 void cvy_runtime_stop(struct cvy_runtime *rt)
 {
     cvy_runtime_close(rt);
