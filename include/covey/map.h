@@ -15,8 +15,10 @@
  * NULL is a value like any other, and is not counted. Without the two callbacks values are plain
  * pointers; the map never touches what they point to.
  *
- * The callbacks may be called at the same time by several tasks, and must not call covey; value_ref
- * is called in the middle of a look-up and must be short (an atomic increment). */
+ * The callbacks may be called at the same time by several tasks. value_ref is called in the middle
+ * of a look-up: it must be short (an atomic increment) and must not call covey; one that does is
+ * fatal where it can be told. value_unref is called without a lock, by the call that dropped the
+ * value, and may do anything. */
 #ifndef COVEY_MAP_H
 #define COVEY_MAP_H
 

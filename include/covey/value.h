@@ -24,9 +24,9 @@ COVEY_API covey_value *covey_value_new(void *initial, void (*destroy)(void *));
 
 /* Replaces the snapshot; takes over the new one, which must not change any more. What happened
  * before the store is seen by whoever acquires it. Waits until no acquire is in the middle (some 10
- * us), not for readers. Storing the one that is there changes nothing; storing one again that is
- * still read revives it. 0; -ENOMEM: nothing changed, snapshot stays the caller's; it can only
- * happen while three older snapshots are still read. */
+ * us), not for readers. Storing the one that is there changes nothing; an older one that the caller
+ * holds may be stored again, and lives on. 0; -ENOMEM: nothing changed, snapshot stays the
+ * caller's; it can only happen while three older snapshots are still read. */
 COVEY_API int covey_value_store(covey_value *v, void *snapshot);
 
 /* The present snapshot, for covey_value_release(). Wait-free: a fixed number of steps, no lock. */

@@ -27,7 +27,7 @@ static inline struct cvy_thread *cvy_read_begin(void)
         th = cvy_thread_foreign();
     }
     uint32_t word = cvy_load_relaxed(&th->reading);
-    CVY_ASSERT(!(word & 1));
+    COVEY_REQUIRE(!(word & 1), "a callback of a map or a value called back into one");
     /* Relaxed: ordered before the section's loads by the fence, whose other half is the membarrier
      * in cvy_grace_wait(). */
     cvy_store_relaxed(&th->reading, word + 1);

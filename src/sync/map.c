@@ -22,7 +22,7 @@
 #define SHARDS_READ_MOSTLY 8
 #define SHARDS_SHARDED 32
 #define DEAD_MAX 64  /* entries that wait for one grace period */
-#define CLEAR_MAX 32 /* entries that are deleted under one lock */
+#define CLEAR_MAX 64 /* entries that are deleted under one lock */
 #define TWINS_MAX 8  /* entries of one 64-bit hash: two are a rarity, nine do not happen */
 
 struct shard {

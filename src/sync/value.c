@@ -82,7 +82,8 @@ static void unhold_locked(covey_value *v, struct record *r)
     /* Acq_rel: every reader's reads happen before the snapshot is destroyed. */
     bool is_last = atomic_fetch_sub_explicit(&r->holds, 1, memory_order_acq_rel) == 1;
     if (is_last) {
-        CVY_ASSERT(r != cvy_load_relaxed(&v->current));
+        COVEY_REQUIRE(r != cvy_load_relaxed(&v->current),
+                      "release of a snapshot that nobody holds");
         cvy_list_remove(&r->node);
         if (r->is_own) {
             cvy_list_push_head(&v->unused, &r->node);

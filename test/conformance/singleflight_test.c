@@ -227,6 +227,32 @@ TASK_TEST(the_run_is_cancelled_when_all_have_left)
     covey_chan_unref(w.go_on);
 }
 
+/* The task does not yield, so with one worker the run starts after its only caller has left. */
+TASK_TEST(a_run_that_starts_after_all_have_left_is_cancelled)
+{
+    struct work w = {.go_on = covey_chan_new(0, 0)};
+    struct call c = {.f = covey_singleflight_new(), .key = "a", .work = &w};
+    covey_stats before, now;
+    pthread_t thread;
+
+    c.ctx = covey_ctx_with_cancel(ctx);
+    covey_stats_get(&before);
+    CHECK_EQ(pthread_create(&thread, NULL, ask_in_thread, &c), 0);
+    do {
+        (void)sched_yield();
+        covey_stats_get(&now);
+    } while (now.tasks_started == before.tasks_started);
+    covey_ctx_cancel(c.ctx);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(c.code, COVEY_ECANCELED);
+    while (!atomic_load(&w.cancelled)) {
+        covey_yield();
+    }
+    covey_singleflight_free(c.f);
+    covey_ctx_unref(c.ctx);
+    covey_chan_unref(w.go_on);
+}
+
 TASK_TEST(a_done_context_starts_nothing)
 {
     struct work w = {.code = 0};
