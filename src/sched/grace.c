@@ -62,6 +62,7 @@ void cvy_grace_wait(void)
 
     COVEY_REQUIRE(!self || !(cvy_load_relaxed(&self->reading) & 1),
                   "a callback of a map or a value called back into one");
+    CVY_WINDOW();
     cvy_membarrier();
     cvy_lock(&readers_lock);
     for (struct cvy_thread *th = readers; th; th = th->reader_next) {

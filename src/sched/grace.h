@@ -15,6 +15,7 @@
 #ifndef CVY_SCHED_GRACE_H
 #define CVY_SCHED_GRACE_H
 
+#include "os/delay.h"
 #include "sched/worker.h"
 
 /* Once before the first section of anything: makes sections cheap where the kernel helps. */
@@ -32,11 +33,13 @@ static inline struct cvy_thread *cvy_read_begin(void)
      * in cvy_grace_wait(). */
     cvy_store_relaxed(&th->reading, word + 1);
     cvy_light_fence();
+    CVY_WINDOW();
     return th;
 }
 
 static inline void cvy_read_end(struct cvy_thread *th)
 {
+    CVY_WINDOW();
     /* Release: the section's loads happen before the acquire in cvy_grace_wait(), and so before
      * whatever the writer then frees. Only this thread writes the word. */
     cvy_store_release(&th->reading, cvy_load_relaxed(&th->reading) + 1);

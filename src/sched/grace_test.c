@@ -9,7 +9,10 @@
 #include <sched.h>
 #include <stdlib.h>
 
-enum { READERS = 2, CELLS = 4, LOOKS = 40 };
+/* One reader, so that it and the writer run at the same time on two cores; long enough inside to
+ * see a writer that did not wait. Without the membarrier this fails within a second on idle cores.
+ */
+enum { READERS = 1, CELLS = 4, LOOKS = 1000 };
 
 struct cell {
     _Alignas(CVY_CACHE_LINE) _Atomic uint32_t is_valid;
