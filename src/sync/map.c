@@ -108,6 +108,7 @@ static bool take_value(covey_map *m, struct cvy_entry *e, void **value)
      * to. */
     void *v = cvy_load_acquire(&e->value);
 
+    CVY_WINDOW();
     if (v == GONE) {
         return false;
     }

@@ -193,6 +193,7 @@ const void *covey_value_acquire(covey_value *v)
     /* Acquire: pairs with the release in replace(). */
     struct record *r = cvy_load_acquire(&v->current);
 
+    CVY_WINDOW();
     /* Relaxed: the store's hold is there until we leave the section. */
     atomic_fetch_add_explicit(&r->holds, 1, memory_order_relaxed);
     const void *snapshot = r->snapshot;
@@ -208,6 +209,7 @@ static bool release_current(covey_value *v, const void *snapshot)
     bool is_current = r->snapshot == snapshot;
     size_t holds = 2;
 
+    CVY_WINDOW();
     if (is_current) {
         /* Release: pairs with the acquire in unhold_locked(). Cannot be the last: see the top. */
         holds = atomic_fetch_sub_explicit(&r->holds, 1, memory_order_release);
