@@ -26,7 +26,7 @@
 
 struct record {
     void *snapshot; /* immutable while it is current or old */
-    /* Relaxed to count in, under the rule above; release to count out, acquire by who destroys. */
+    /* Relaxed to count in and out in sections; acq_rel where it can be the last. */
     _Atomic size_t holds;
     struct cvy_node node; /* in old or unused; guarded by the lock */
     bool is_own;          /* one of own[] */
@@ -211,8 +211,9 @@ static bool release_current(covey_value *v, const void *snapshot)
 
     CVY_WINDOW();
     if (is_current) {
-        /* Release: pairs with the acquire in unhold_locked(). Cannot be the last: see the top. */
-        holds = atomic_fetch_sub_explicit(&r->holds, 1, memory_order_release);
+        /* Relaxed: the end of the section orders our reads before the grace period that must come
+         * before the snapshot's end. Cannot be the last: see the top. */
+        holds = atomic_fetch_sub_explicit(&r->holds, 1, memory_order_relaxed);
     }
     cvy_read_end(reader);
     COVEY_REQUIRE(holds > 1, "release of a snapshot that nobody holds");
