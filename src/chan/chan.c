@@ -17,6 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A batch of records is still in the cache when it is put into the queues, and nobody waits long
+ * for the lock of a channel that a million wait on. */
+#define CLOSE_BATCH 128
+
 enum { OK, CLOSED };
 
 struct covey_chan {
@@ -321,52 +325,77 @@ int covey_chan_try_recv(covey_chan *ch, void *elem)
     return code;
 }
 
-static void close_queue(struct cvy_node *q, const covey_chan *ch, bool is_receivers,
-                        struct cvy_wakelist *list)
+/* Those who waited when a channel was closed, taken out of its queues at once but woken in batches.
+ * Still guarded by the channel's lock: one whose context ends meanwhile takes itself out. */
+struct closing {
+    struct cvy_node receivers, senders;
+};
+
+/* Wakes up to max of them. */
+static void close_some_locked(const covey_chan *ch, struct closing *c, struct cvy_wakelist *list,
+                              size_t max)
 {
-    for (struct cvy_waiter *w; (w = cvy_waitq_claim(q)) != NULL;) {
-        if (is_receivers) {
+    while (list->count < max) {
+        struct cvy_waiter *w = cvy_waitq_claim(&c->receivers);
+        if (w) {
             zero_elem(ch, w->elem);
+        } else if (!(w = cvy_waitq_claim(&c->senders))) {
+            break;
         }
         w->result = CLOSED;
         cvy_wakelist_add(list, w->task);
     }
 }
 
-/* False: it was closed. */
-static bool close_and_collect(covey_chan *ch, struct cvy_wakelist *list)
+static void closing_begin_locked(covey_chan *ch, struct closing *c)
 {
-    cvy_lock(&ch->lock);
-    bool was_open = !cvy_load_relaxed(&ch->is_closed);
-    if (was_open) {
-        cvy_store_relaxed(&ch->is_closed, true);
-        close_queue(&ch->receivers, ch, true, list);
-        close_queue(&ch->senders, ch, false, list);
-    }
-    cvy_unlock(&ch->lock);
-    return was_open;
+    cvy_store_relaxed(&ch->is_closed, true);
+    cvy_list_init(&c->receivers);
+    cvy_list_init(&c->senders);
+    cvy_list_move_all(&c->receivers, &ch->receivers);
+    cvy_list_move_all(&c->senders, &ch->senders);
 }
 
 void cvy_chan_close(covey_chan *ch, struct cvy_wakelist *list)
 {
-    (void)close_and_collect(ch, list);
+    struct closing c;
+
+    cvy_lock(&ch->lock);
+    if (!cvy_load_relaxed(&ch->is_closed)) {
+        closing_begin_locked(ch, &c);
+        close_some_locked(ch, &c, list, SIZE_MAX);
+    }
+    cvy_unlock(&ch->lock);
 }
 
 int covey_chan_close(covey_chan *ch)
 {
     struct cvy_thread *th = cvy_enter();
     struct cvy_wakelist list = {0};
+    struct closing c;
     int code = 0;
 
     if (!ch) {
         code = cvy_fail(th->task, -EINVAL);
-    } else {
-        CVY_EMIT(cvy_ring_of(th), chan_close, th->task->id, 0, ch);
-        if (!close_and_collect(ch, &list)) {
-            code = cvy_fail(th->task, COVEY_ECLOSED);
-        }
+        goto out;
     }
-    cvy_ready_all(th, &list);
+    cvy_lock(&ch->lock);
+    if (cvy_load_relaxed(&ch->is_closed)) {
+        cvy_unlock(&ch->lock);
+        code = cvy_fail(th->task, COVEY_ECLOSED);
+        goto out;
+    }
+    closing_begin_locked(ch, &c);
+    for (;;) {
+        close_some_locked(ch, &c, &list, CLOSE_BATCH);
+        cvy_unlock(&ch->lock);
+        if (!list.head) {
+            break;
+        }
+        cvy_ready_all(th, &list);
+        cvy_lock(&ch->lock);
+    }
+out:
     cvy_leave(th);
     return code;
 }

@@ -335,3 +335,70 @@ STRESS_TASK_TEST(closing_under_full_load_conserves_values)
         covey_chan_unref(f.ch);
     }
 }
+
+/* A crowd on one channel: more than one batch of a close. */
+struct crowd {
+    covey_chan *ch, *to;
+    covey_ctx *ctx; /* of every other one */
+    covey_waitgroup here;
+    atomic_int closed, cancelled;
+};
+
+struct waiting {
+    struct crowd *crowd;
+    int index;
+};
+
+static int wait_in_crowd(covey_ctx *ctx, void *arg)
+{
+    struct waiting *w = arg;
+    struct crowd *c = w->crowd;
+    uint64_t value = 7;
+
+    covey_waitgroup_done(&c->here);
+    ctx = w->index % 2 ? c->ctx : ctx;
+    int code =
+        w->index % 3 ? covey_chan_recv(ctx, c->ch, &value) : covey_chan_send(ctx, c->to, &value);
+    CHECK(code == COVEY_ECLOSED || (code == COVEY_ECANCELED && w->index % 2));
+    CHECK(w->index % 3 == 0 || code == COVEY_ECANCELED || value == 0);
+    atomic_fetch_add(code == COVEY_ECLOSED ? &c->closed : &c->cancelled, 1);
+    /* Closed is closed, however many still wait to be told. */
+    if (code == COVEY_ECLOSED) {
+        covey_chan *ch = w->index % 3 ? c->ch : c->to;
+        CHECK_EQ(covey_chan_try_recv(ch, &value), COVEY_ECLOSED);
+        CHECK_EQ(covey_chan_try_send(ch, &value), COVEY_ECLOSED);
+    }
+    return 0;
+}
+
+static int cancel_crowd(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    covey_ctx_cancel(arg);
+    return 0;
+}
+
+STRESS_TASK_TEST(closing_wakes_a_crowd_whatever_is_cancelled_meanwhile)
+{
+    enum { CROWD = 1000 };
+    for (int turn = turns(30); turn > 0; turn--) {
+        struct crowd c = {.ch = covey_chan_new(sizeof(uint64_t), 0),
+                          .to = covey_chan_new(sizeof(uint64_t), 0)};
+        covey_group *g = covey_group_new(ctx);
+        c.ctx = covey_ctx_with_cancel(ctx);
+        covey_waitgroup_add(&c.here, CROWD);
+        for (int i = 0; i < CROWD; i++) {
+            struct waiting w = {&c, i};
+            CHECK_EQ(covey_group_go_copy(g, wait_in_crowd, &w, sizeof(w)), 0);
+        }
+        CHECK_EQ(covey_waitgroup_wait(ctx, &c.here), 0);
+        GO(g, cancel_crowd, c.ctx);
+        CHECK_EQ(covey_chan_close(c.ch), 0);
+        CHECK_EQ(covey_chan_close(c.to), 0);
+        JOIN(g);
+        CHECK_EQ(atomic_load(&c.closed) + atomic_load(&c.cancelled), CROWD);
+        covey_ctx_unref(c.ctx);
+        covey_chan_unref(c.ch);
+        covey_chan_unref(c.to);
+    }
+}
