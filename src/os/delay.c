@@ -6,7 +6,7 @@
 #include <sched.h>
 #include <time.h>
 
-#define CHOICES 512
+#define CHOICES 4096
 #define SPINS_MAX 2000
 #define SLEEP_MAX_NS 300000
 
@@ -14,7 +14,7 @@ void cvy_delay(void)
 {
     uint32_t choice = cvy_debug_random(CHOICES);
 
-    if (choice >= 32) {
+    if (choice >= 128) {
         return;
     }
     if (choice >= 4) {

@@ -220,7 +220,11 @@ int covey_blocking(covey_ctx *ctx, covey_fn *fn, void *arg)
     }
     if (t->is_foreign) {
         cvy_leave(th);
-        return fn(ctx, arg);
+        code = fn(ctx, arg);
+        if (code < 0) {
+            cvy_message_put(t, cvy_message_take(&t->message, code));
+        }
+        return code;
     }
     struct call call = {.job.run = call_run, .task = t, .fn = fn, .ctx = ctx, .arg = arg};
     (void)cvy_wait_open(t, NULL);
