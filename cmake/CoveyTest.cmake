@@ -149,6 +149,26 @@ macro(covey_add_suite_test name workers)
     endif()
 endmacro()
 
+# covey_litmus_broken(<name> <program> <file> <sed expression> <test>): test/litmus/<program>_test.c
+# linked with a copy of <file> in which the expression has weakened an edge, whose race <test> must
+# show. The copy stands before the library and defines the same symbols, so it takes the file's place.
+function(covey_litmus_broken name program file expression test)
+    set(target litmus-broken-${name})
+    set(copy ${PROJECT_BINARY_DIR}/test/litmus/broken/${name}.c)
+    add_custom_command(OUTPUT ${copy}
+        COMMAND sed -E ${expression} ${PROJECT_SOURCE_DIR}/${file} > ${copy}
+        COMMAND sh -c "! cmp -s ${PROJECT_SOURCE_DIR}/${file} ${copy}" # the expression still fits
+        DEPENDS ${PROJECT_SOURCE_DIR}/${file} VERBATIM)
+    covey_add_program(${target} ${PROJECT_SOURCE_DIR}/test/litmus/${program}_test.c test/litmus/broken)
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+    add_library(${target}-copy OBJECT ${copy})
+    target_link_libraries(${target}-copy PRIVATE covey_flags)
+    target_link_libraries(${target} PRIVATE ${target}-copy covey_harness)
+    add_test(NAME litmus.broken.${name} COMMAND
+        bash ${PROJECT_SOURCE_DIR}/test/litmus/broken.sh $<TARGET_FILE:${target}> ${test})
+    covey_register(litmus.broken.${name} litmus 60)
+endfunction()
+
 # covey_crash_tests(): each test/crash/NAME.c must die, and its standard error match NAME.expect.
 function(covey_crash_tests)
     if(CMAKE_CROSSCOMPILING)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Which tests there are. Labels: unit, conformance, stress, fault, crash, example, fetch, fuzz, rules,
-# model, install.
+# Which tests there are. Labels: unit, conformance, stress, litmus, fault, crash, example, fetch, fuzz,
+# rules, model, install.
 
 add_library(covey_harness STATIC test/harness/harness.c)
 target_include_directories(covey_harness PUBLIC test/harness)
@@ -14,6 +14,10 @@ endif()
 # What must hold whatever the parallelism is run with one worker, two, and more than there are CPUs.
 covey_suite(conformance SECONDS 600 WORKERS 1 2 8)
 covey_suite(stress SECONDS 900 WORKERS 1 2 8)
+covey_suite(litmus SECONDS 300 WORKERS 1 2 8)
+if(COVEY_SANITIZER STREQUAL "tsan")
+    include(cmake/CoveyLitmusBroken.cmake)
+endif()
 covey_suite(fault SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)

@@ -51,6 +51,18 @@ TEST(a_tick_that_has_passed_fires_at_the_next)
     CHECK_EQ(advance(&w, 51), 1);
 }
 
+TEST(the_present_tick_counts_as_passed)
+{
+    struct cvy_wheel w;
+    struct cvy_wheel_timer t = {0};
+
+    cvy_wheel_init(&w, 50);
+    cvy_wheel_add(&w, &t, 50);
+    CHECK_EQ(cvy_wheel_next(&w), 51);
+    CHECK_EQ(advance(&w, 50), 0);
+    CHECK_EQ(advance(&w, 51), 1);
+}
+
 TEST(a_removed_timer_never_fires)
 {
     struct cvy_wheel w;
