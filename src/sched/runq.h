@@ -55,6 +55,15 @@ static inline struct cvy_task *cvy_runq_pop(struct cvy_runq *q, bool is_alone)
     return NULL;
 }
 
+/* Owner only: the task that will be popped after i others, if nobody takes it before; NULL: none.
+ * Only its address may be used. */
+static inline struct cvy_task *cvy_runq_peek(struct cvy_runq *q, uint32_t i)
+{
+    uint32_t head = cvy_load_relaxed(&q->head);
+    uint32_t len = cvy_load_relaxed(&q->tail) - head;
+    return len > i ? cvy_load_relaxed(&q->slots[(head + i) % CVY_RUNQ_SIZE]) : NULL;
+}
+
 static inline uint32_t cvy_runq_len(const struct cvy_runq *q)
 {
     uint32_t head = cvy_load_acquire(&q->head);

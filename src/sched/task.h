@@ -83,33 +83,15 @@ struct cvy_scope;
 #define CVY_OWNS_NAME 1u
 #define CVY_OWNS_COPY 2u /* arg is on the heap */
 #define CVY_OWNS_MESSAGE 4u
+#define CVY_OWNS_SCOPES 8u /* has opened one */
 
-/* The first two cache lines are all that start, switch and end of a plain task touch. A free record
- * is clean: whatever a start does not set is zero, and all zero is a clean free record. */
+/* A wait, a wake and a switch touch the first cache line; start and end the second, too. A free
+ * record is clean: whatever a start does not set is zero, and all zero is a clean free record. */
 struct cvy_task {
     /* Owned by the worker that runs it; by its queue while it is runnable. */
     _Alignas(CVY_CACHE_LINE) void *sp;
     struct cvy_stack *stack; /* NULL: has not run yet */
     struct cvy_task *next;   /* in a wake list or a free list */
-
-    /* Immutable from start to end. */
-    covey_fn *fn;
-    covey_ctx *ctx;
-    void *arg;
-    cvy_end_fn *on_end;
-    void *owner;
-
-    const covey_site *site;
-    uint64_t id;
-    uint8_t stack_class;
-    bool is_foreign;
-    uint16_t slab; /* the record's own: see slab.c */
-
-    /* For dumps: written by the task, read by anyone, torn reads allowed. */
-    _Atomic uint8_t state;
-    _Atomic uint8_t reason;
-
-    uint16_t ran_on; /* COVEY_DEBUG=migrate: the number of the thread that ran it last */
 
     /* The one claim: see wait.h. */
     _Atomic uint32_t claim;
@@ -117,32 +99,53 @@ struct cvy_task {
      * than that must wait. Release in cvy_after_switch(), acquire before the switch to it. */
     _Atomic uint8_t on_cpu;
 
-    /* Owned by the task itself. */
-    uint8_t owns;
-    uint16_t pins;
-    int saved_errno;
+    /* For dumps: written by the task, read by anyone, torn reads allowed. */
+    _Atomic uint8_t state;
+    _Atomic uint8_t reason;
 
-    /* Foreign only: 1 is a wake not yet taken. Release by the waker, acquire by the sleeper. */
-    _Atomic uint32_t wake;
+    uint8_t stack_class; /* immutable from start to end */
 
     /* Owned by the task itself. */
-    struct cvy_thread *pinned_to;  /* read by who dequeues it */
     struct cvy_cancel *registered; /* holds it; ctx_waiter is, or was, in its list */
-    struct cvy_scope *scopes;      /* groups it opened and has not waited for */
-
-    struct cvy_message message;
-    struct cvy_waiter ctx_waiter;
+    int saved_errno;
+    uint16_t pins; /* not 0: see pinned_to; read by who dequeues it */
+    uint8_t owns;
+    bool is_foreign; /* immutable */
 
     /* For dumps, as above. */
     _Atomic(const void *) wait_object;
     _Atomic int64_t wait_since; /* clock of the worker's last look; 0: unknown */
+
+    /* Immutable from start to end. */
+    covey_fn *fn;
+    covey_ctx *ctx;
+    void *arg;
+    cvy_end_fn *on_end;
+    void *owner;
+    const covey_site *site;
+    uint64_t id;
+
+    uint16_t slab;   /* the record's own: see slab.c */
+    uint16_t ran_on; /* COVEY_DEBUG=migrate: the number of the thread that ran it last */
+
+    /* Foreign only: 1 is a wake not yet taken. Release by the waker, acquire by the sleeper. */
+    _Atomic uint32_t wake;
+
+    struct cvy_thread *pinned_to; /* written by the task, read by who dequeues it */
+
+    /* Owned by the task itself. */
+    struct cvy_scope *scopes; /* groups it opened and has not waited for */
+    struct cvy_message message;
+    struct cvy_waiter ctx_waiter;
 
     char name[32]; /* empty: site->name */
 
     _Alignas(16) char small[64]; /* small argument copies */
 };
 
-static_assert(offsetof(struct cvy_task, message) == 2 * CVY_CACHE_LINE, "two hot lines");
+static_assert(offsetof(struct cvy_task, fn) == CVY_CACHE_LINE &&
+                  offsetof(struct cvy_task, pinned_to) == 2 * CVY_CACHE_LINE,
+              "two hot lines");
 static_assert(sizeof(struct cvy_task) == 5 * CVY_CACHE_LINE, "a million of them count");
 
 /* What a task must close before it ends; a group has one. Owned by the opener. */
@@ -155,6 +158,7 @@ struct cvy_scope {
 static inline void cvy_scope_open(struct cvy_scope *s, struct cvy_task *t)
 {
     s->opener = t;
+    t->owns |= CVY_OWNS_SCOPES;
     s->next = t->scopes;
     s->link = &t->scopes;
     if (s->next) {

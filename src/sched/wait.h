@@ -49,11 +49,23 @@ static inline struct cvy_waiter *cvy_waitq_first(struct cvy_node *q)
     return cvy_list_is_empty(q) ? NULL : CVY_CONTAINER_OF(q->next, struct cvy_waiter, node);
 }
 
+/* A waiter lies in the frame of a parked task, and what its switch saved lies in the three lines
+ * below: needed soon, and out of the cache if the task has waited long. Only a hint. */
+static inline void cvy_waiter_prefetch(const struct cvy_waiter *w)
+{
+    for (int line = -3; line <= 1; line++) {
+        if (line != 0) {
+            __builtin_prefetch((const char *)w + (ptrdiff_t)line * CVY_CACHE_LINE, 1);
+        }
+    }
+}
+
 /* The first waiter that could be claimed, out of the queue; NULL: none. Those whose claim was taken
  * elsewhere are dropped from the queue on the way. */
 static inline struct cvy_waiter *cvy_waitq_claim(struct cvy_node *q)
 {
     for (struct cvy_waiter *w; (w = cvy_waitq_first(q)) != NULL;) {
+        cvy_waiter_prefetch(w);
         cvy_list_remove(&w->node);
         if (cvy_claim(w->task, w->index)) {
             return w;

@@ -234,17 +234,19 @@ static inline struct cvy_task *cvy_task_self(void)
     return cvy_likely(th != NULL) ? th->task : cvy_thread_foreign()->task;
 }
 
-/* park.c. All: the caller is in the runtime and holds no lock. */
-/* Stops the running task (never a plain thread: wait.c parks those) until it is made ready. Returns
- * the thread it goes on on. */
-struct cvy_thread *cvy_park(struct cvy_thread *th);
+/* ready.c. All: the caller is in the runtime and holds no lock. */
 /* Makes a claimed task runnable. */
 void cvy_ready(struct cvy_thread *th, struct cvy_task *t);
 void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list);
 /* Puts a task at the end of the queue. */
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t);
+/* The same without waking a worker for it. */
+void cvy_push_local(struct cvy_thread *th, struct cvy_task *t);
+
+/* park.c */
 struct cvy_thread *cvy_yield(struct cvy_thread *th);
 
+/* body.c */
 /* Calls fn(arg) on a stack large enough for libc: the base, if the task's own is compact. fn must
  * not switch tasks. The caller may be in the runtime or not. */
 void cvy_on_base(void (*fn)(void *), void *arg);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ * body.c - the life of a task from its first switch to its last: its stack, its function, its end.
+ */
+#include "sched/turn.h"
+
+static void task_main(void);
+
+void cvy_canary_fail(const struct cvy_task *t)
+{
+    cvy_fatal("stack overflow in task %llu \"%s\" (%zu bytes): its canary is overwritten",
+              (unsigned long long)t->id, cvy_task_label(t),
+              cvy_stack_class_size(t->stack->class_index));
+}
+
+void cvy_stack_bind(struct cvy_worker *w, struct cvy_task *t)
+{
+    t->stack = cvy_stack_alloc(w, t->stack_class);
+    if (!t->stack) {
+        cvy_fatal("out of memory for the stack of task %llu \"%s\"", (unsigned long long)t->id,
+                  cvy_task_label(t));
+    }
+    t->sp = cvy_switch_prepare(cvy_stack_top(t->stack), task_main);
+}
+
+/* t has ended and is off its stack. */
+void cvy_task_retire(struct cvy_thread *th, struct cvy_task *t)
+{
+    cvy_stack_free(th->worker, t->stack);
+    t->stack = NULL;
+    cvy_store_relaxed(&t->on_cpu, 0);
+    cvy_task_free(th->runtime, th->worker, t);
+}
+
+void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
+{
+    if (!t->stack) {
+        cvy_stack_bind(th->worker, t);
+    }
+    cvy_make_current(th, t);
+    CVY_EMIT(cvy_ring_of(th), run, t->id, 0, 0);
+    *th->errno_ptr = t->saved_errno;
+    cvy_switch_stacks(th, &th->base_sp, t, false);
+    while (th->base_call) {
+        void (*call)(void *) = th->base_call;
+        th->base_call = NULL;
+        call(th->base_arg);
+        /* Not t: tasks have switched among themselves since. */
+        cvy_switch_stacks(th, &th->base_sp, th->task, false);
+    }
+    cvy_after_switch(th);
+}
+
+void cvy_on_base(void (*fn)(void *), void *arg)
+{
+    struct cvy_thread *th = cvy_thread_self();
+    bool has_small_stack = th && th->task->stack &&
+                           cvy_stack_class_size(th->task->stack_class) <= CVY_STACK_COMPACT_MAX;
+
+    if (!has_small_stack) {
+        fn(arg);
+        return;
+    }
+    bool was_inside = cvy_load_relaxed(&th->in_runtime);
+    th = cvy_enter();
+    th->base_call = fn;
+    th->base_arg = arg;
+    cvy_switch_stacks(th, &th->task->sp, NULL, false);
+    if (!was_inside) {
+        cvy_leave(th);
+    }
+}
+
+static void check_scopes(const struct cvy_task *t)
+{
+    const struct cvy_scope *s = t->scopes;
+    if (!s) {
+        return;
+    }
+    cvy_fatal("task %llu \"%s\" ended with a group open that it opened at %s:%d",
+              (unsigned long long)t->id, cvy_task_label(t), s->site ? s->site->file : "?",
+              s->site ? s->site->line : 0);
+}
+
+/* Runs one task's function to its end. */
+static struct cvy_thread *task_body(struct cvy_thread *th)
+{
+    struct cvy_task *t = th->task;
+
+    if (t->pins) {
+        t->pinned_to = th;
+        th->dedicated = t;
+    }
+    *th->errno_ptr = 0;
+    cvy_leave(th);
+    int code = t->fn(t->ctx, t->arg);
+    th = cvy_enter();
+    CVY_EMIT(cvy_ring_of(th), end, t->id, 0, (uint32_t)code);
+    if (t->pins) {
+        t->pins = 0;
+        t->pinned_to = NULL;
+        th->dedicated = NULL;
+    }
+    if (cvy_unlikely(t->owns & CVY_OWNS_SCOPES)) {
+        check_scopes(t);
+    }
+    cvy_check_canary(t);
+    cvy_cancel_unregister(t);
+    /* Before its owner hears of it, so that who has joined a task finds it counted. */
+    cvy_count(&th->worker->ended);
+    t->on_end(t, t->owner, code);
+    th = cvy_thread_self();
+    /* A handler of the user's may have waited under a context once more. */
+    cvy_cancel_unregister(t);
+    cvy_check_canary(t);
+    cvy_task_clear(t);
+    return th;
+}
+
+/* The whole life of a stack's tenants. A task that ends with a fresh one next in line leaves its
+ * stack to it without a switch. */
+static void task_main(void)
+{
+#if CVY_ASAN
+    __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
+#endif
+    struct cvy_thread *th = cvy_thread_self();
+    cvy_after_switch(th);
+    for (;;) {
+        th = task_body(th);
+        struct cvy_task *t = th->task;
+        struct cvy_task *next = cvy_pick(th, th->worker);
+        if (next && !next->stack && next->stack_class == t->stack_class && !next->pins) {
+            next->stack = t->stack;
+            t->stack = NULL;
+            cvy_store_relaxed(&t->on_cpu, 0);
+            cvy_task_free(th->runtime, th->worker, t);
+            cvy_make_current(th, next);
+            CVY_EMIT(cvy_ring_of(th), run, next->id, 0, 0);
+            cvy_switch_reset_float();
+            continue;
+        }
+        if (next && !cvy_is_at_hand(th, next)) {
+            th->base_next = next;
+            next = NULL;
+        }
+        if (next && !next->stack) {
+            cvy_stack_bind(th->worker, next);
+        }
+        th->previous = t;
+        th->previous_ended = true;
+        if (next) {
+            cvy_make_current(th, next);
+            CVY_EMIT(cvy_ring_of(th), run, next->id, 0, 0);
+        } else {
+            th->task = &th->self;
+        }
+        CVY_TSAN_POP_FRAME();
+        cvy_switch_stacks(th, &t->sp, next, true);
+        __builtin_unreachable();
+    }
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT
+ * ready.c - puts tasks that can run into queues. */
+#include "sched/turn.h"
+
+void cvy_push_local(struct cvy_thread *th, struct cvy_task *t)
+{
+    while (cvy_unlikely(!cvy_runq_push(&th->worker->runq, t))) {
+        cvy_runq_spill(th->worker);
+    }
+}
+
+void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
+{
+    struct cvy_worker *w = th->worker;
+
+    if (cvy_unlikely(!w)) {
+        cvy_global_push_one(cvy_runtime_get(), t);
+        return;
+    }
+    cvy_push_local(th, t);
+    /* Not ordered after the push: a kick lost to that delays one task until this worker's next
+     * turn, and costs nothing on the path that everybody takes. */
+    if (cvy_unlikely(cvy_load_relaxed(&w->runtime->idle_count) > 0) &&
+        cvy_load_relaxed(&w->runtime->spinning) == 0) {
+        cvy_kick(w->runtime);
+    }
+}
+
+void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
+{
+    CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
+    if (cvy_unlikely(t->is_foreign)) {
+        /* Release: the outcome is written. The record may be gone once wake is seen; the futex
+         * call then finds another word or none, which is harmless. */
+        cvy_store_release(&t->wake, 1);
+        cvy_futex_wake(&t->wake, 1);
+        return;
+    }
+    cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
+    struct cvy_worker *w = th->worker;
+    if (cvy_likely(w != NULL)) {
+        struct cvy_task *displaced = cvy_load_relaxed(&w->slot);
+        cvy_store_relaxed(&w->slot, t);
+        if (!displaced) {
+            return;
+        }
+        t = displaced;
+    }
+    cvy_enqueue(th, t);
+}
+
+void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
+{
+    struct cvy_wakelist tasks = {0};
+    struct cvy_task *next;
+
+    for (struct cvy_task *t = list->head; t; t = next) {
+        next = t->next;
+        if (t->is_foreign) {
+            cvy_ready(th, t);
+            continue;
+        }
+        CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
+        cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
+        if (!th->worker || !cvy_runq_push(&th->worker->runq, t)) {
+            cvy_wakelist_add(&tasks, t);
+        }
+    }
+    bool any = list->head != NULL;
+    *list = (struct cvy_wakelist){0};
+    if (tasks.head) {
+        cvy_global_push(cvy_runtime_get(), &tasks);
+    } else if (any && th->worker && cvy_load_relaxed(&th->runtime->idle_count) > 0 &&
+               (th->task != &th->self || cvy_runq_len(&th->worker->runq) > 1)) {
+        /* On the base a single task is what this worker runs next. */
+        cvy_kick(th->runtime);
+    }
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * turn.h - from one task to the next: what park.c and body.c share.
+ *
+ * A wake may arrive after a task has opened its claim but before it is off its stack: the task is
+ * then in a queue with on_cpu still 1. If its own worker finds it, it just goes on; another worker
+ * waits on its base stack until on_cpu is 0, never on a task's stack, where two of them could wait
+ * for each other. */
+#ifndef CVY_SCHED_TURN_H
+#define CVY_SCHED_TURN_H
+
+#include "sched/recording.h"
+#include "sched/wait.h"
+
+#include "os/switch.h"
+#include "trace/emit.h"
+
+/* body.c */
+void cvy_stack_bind(struct cvy_worker *w, struct cvy_task *t);
+void cvy_canary_fail(const struct cvy_task *t);
+void cvy_task_retire(struct cvy_thread *th, struct cvy_task *t);
+
+static inline void cvy_count(_Atomic uint64_t *counter)
+{
+    /* One writer: a load and a store, no locked add. */
+    cvy_store_relaxed(counter, cvy_load_relaxed(counter) + 1);
+}
+
+/* Starts to load what the tasks in line will need: the record of the one after next, and the stack
+ * of the next, whose record was asked for a turn ago. Only hints: the tasks may be others' by now,
+ * and sp is read while its owner may write it. */
+static inline void cvy_prefetch_queued(struct cvy_runq *q)
+{
+    const struct cvy_task *later = cvy_runq_peek(q, 2);
+
+    if (!later || CVY_TSAN) {
+        return;
+    }
+    __builtin_prefetch(later, 1);
+    __builtin_prefetch(&later->fn, 1);
+    const struct cvy_task *next = cvy_runq_peek(q, 0);
+    const char *sp = next ? __atomic_load_n((char *const *)&next->sp, __ATOMIC_RELAXED) : NULL;
+    for (int line = 0; line < 4; line++) {
+        __builtin_prefetch(sp + (ptrdiff_t)line * CVY_CACHE_LINE, 1);
+    }
+}
+
+/* What runs next on w; NULL: ask the base. */
+static inline struct cvy_task *cvy_pick(struct cvy_thread *th, struct cvy_worker *w)
+{
+    cvy_store_relaxed(&w->turns, cvy_load_relaxed(&w->turns) + 1);
+    if (cvy_unlikely(--w->turns_to_check == 0)) {
+        th->check_due = true;
+        return NULL;
+    }
+    bool is_alone = w->runtime->worker_count == 1;
+    struct cvy_task *t = cvy_load_relaxed(&w->slot);
+    if (t && w->slot_runs < CVY_SLOT_RUNS_MAX) {
+        cvy_store_relaxed(&w->slot, NULL);
+        w->slot_runs++;
+        return t;
+    }
+    w->slot_runs = 0;
+    struct cvy_task *queued = cvy_runq_pop(&w->runq, is_alone);
+    if (queued || !t) {
+        cvy_prefetch_queued(&w->runq);
+        return queued;
+    }
+    cvy_store_relaxed(&w->slot, NULL);
+    return t;
+}
+
+/* Whether th can switch to t at once, from a task's stack. */
+static inline bool cvy_is_at_hand(struct cvy_thread *th, struct cvy_task *t)
+{
+    /* Acquire: pairs with the release in cvy_after_switch(); t's context is saved. */
+    return cvy_load_acquire(&t->on_cpu) == 0 && (!t->pins || t->pinned_to == th);
+}
+
+static inline void cvy_check_canary(const struct cvy_task *t)
+{
+    if (t->stack->has_canary &&
+        cvy_unlikely(*(uint64_t *)(void *)t->stack->low != CVY_STACK_CANARY)) {
+        cvy_canary_fail(t);
+    }
+}
+
+/* First thing on the far side of every switch. */
+static inline void cvy_after_switch(struct cvy_thread *th)
+{
+    struct cvy_task *previous = th->previous;
+
+    if (!previous) {
+        return;
+    }
+    th->previous = NULL;
+    if (cvy_unlikely(th->previous_ended)) {
+        th->previous_ended = false;
+        cvy_task_retire(th, previous);
+        return;
+    }
+    CVY_WINDOW();
+    /* Release: its saved context is whole before another worker may switch to it. */
+    cvy_store_release(&previous->on_cpu, 0);
+}
+
+/* The bare switch with the sanitizers' hooks. to NULL: the base. */
+__attribute__((always_inline)) static inline void
+cvy_switch_stacks(struct cvy_thread *th, void **save_sp, struct cvy_task *to, bool from_ends)
+{
+#if CVY_ASAN
+    void *fake = NULL;
+    const void *low = to ? to->stack->low : th->base_low;
+    size_t size = to ? to->stack->span : th->base_size;
+    __sanitizer_start_switch_fiber(from_ends ? NULL : &fake, low, size);
+#else
+    (void)from_ends;
+#endif
+#if CVY_TSAN
+    __tsan_switch_to_fiber(to ? to->stack->fiber : th->fiber, 0);
+#endif
+    cvy_switch(save_sp, to ? to->sp : th->base_sp);
+#if CVY_ASAN
+    __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+#endif
+}
+
+static inline void cvy_make_current(struct cvy_thread *th, struct cvy_task *t)
+{
+    cvy_store_relaxed(&t->on_cpu, 1);
+    cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
+    th->task = t;
+}
+
+#endif
