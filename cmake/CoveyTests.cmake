@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Which tests there are. Labels: unit, conformance, stress, litmus, fault, crash, example, fetch, fuzz,
-# rules, model, install.
+# Which tests there are. Labels: unit, conformance, stress, litmus, fault, explore, crash, example,
+# fetch, fuzz, rules, model, install.
 
 add_library(covey_harness STATIC test/harness/harness.c)
 target_include_directories(covey_harness PUBLIC test/harness)
@@ -19,6 +19,7 @@ if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
 endif()
 covey_suite(fault SECONDS 300)
+covey_suite(explore SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)
 endif()

@@ -18,6 +18,7 @@
 #include <covey/select.h>
 #include <covey/sync.h>
 #include <covey/task.h>
+#include <covey/test.h>
 #include <covey/time.h>
 #include <covey/trace.h>
 #include <covey/value.h>

@@ -27,6 +27,7 @@
 #define COVEY_ETOOLARGE (-10004) /* a limit on size was reached */
 #define COVEY_EPROTO (-10005)    /* the peer broke the protocol, or refused it */
 #define COVEY_ETLS (-10006)      /* TLS failed: a certificate, a handshake */
+#define COVEY_ETEST (-10007)     /* a test run failed (covey/test.h) */
 
 COVEY_BEGIN
 

@@ -36,6 +36,10 @@ static inline void cvy_cpu_relax(void)
 #endif
 }
 
+/* For variables declared here and defined elsewhere in the library: without it -fPIC looks their
+ * address up in an instruction of its own. */
+#define CVY_HIDDEN __attribute__((visibility("hidden")))
+
 #define CVY_CACHE_LINE 64
 #define CVY_CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 

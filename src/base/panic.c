@@ -2,16 +2,22 @@
  * panic.c - the one way out for fatal errors. */
 #include "base/panic.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+void (*_Atomic cvy_fatal_catch)(const char *fmt, va_list args);
 void (*_Atomic cvy_fatal_hook)(void);
 
 void cvy_fatal(const char *fmt, ...)
 {
+    void (*catch)(const char *, va_list) = cvy_load_acquire(&cvy_fatal_catch);
     va_list args;
 
+    if (catch) {
+        va_start(args, fmt);
+        catch (fmt, args);
+        va_end(args);
+    }
     (void)fflush(stdout);
     (void)fputs("covey: fatal: ", stderr);
     va_start(args, fmt);

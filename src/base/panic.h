@@ -8,9 +8,13 @@
 
 #include "base/atomic.h"
 
+#include <stdarg.h>
+
 /* Prints "covey: fatal: ...", then what the hook says (tasks, stacks), and aborts. */
 _Noreturn void cvy_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
 
+/* Told first; the test mode's, which does not return if the failure is one of its tasks'. */
+extern void (*_Atomic cvy_fatal_catch)(const char *fmt, va_list args);
 /* What is printed after the message of a fatal error; the scheduler sets it while it is up. */
 extern void (*_Atomic cvy_fatal_hook)(void);
 

@@ -41,13 +41,7 @@ static void place(struct cvy_wheel *w, struct cvy_wheel_timer *t)
 
 void cvy_wheel_add(struct cvy_wheel *w, struct cvy_wheel_timer *t, uint64_t tick)
 {
-    /* 48 bits are what eight levels hold. */
-    const uint64_t tick_max = w->now | ((UINT64_C(1) << (CVY_WHEEL_LEVELS * DIGIT_BITS)) - 1);
-
-    if (tick <= w->now) {
-        tick = w->now + 1;
-    }
-    t->tick = tick > tick_max ? tick_max : tick;
+    t->tick = tick <= w->now ? w->now + 1 : tick;
     place(w, t);
     w->count++;
 }
@@ -74,6 +68,51 @@ uint64_t cvy_wheel_next(const struct cvy_wheel *w)
         }
     }
     return CVY_WHEEL_NEVER;
+}
+
+/* The slot that holds the timers that expire next; NULL: none. A tick's timers are never spread
+ * over two slots. */
+static const struct cvy_node *first_slot(const struct cvy_wheel *w)
+{
+    for (unsigned level = 0; level < CVY_WHEEL_LEVELS; level++) {
+        if (w->used[level]) {
+            return &w->slots[level * CVY_WHEEL_SLOTS + (unsigned)__builtin_ctzll(w->used[level])];
+        }
+    }
+    return NULL;
+}
+
+static struct cvy_wheel_timer *timer_of(struct cvy_node *n)
+{
+    return CVY_CONTAINER_OF(n, struct cvy_wheel_timer, node);
+}
+
+size_t cvy_wheel_first(const struct cvy_wheel *w, uint64_t *tick)
+{
+    const struct cvy_node *slot = first_slot(w);
+    size_t count = 0;
+
+    *tick = CVY_WHEEL_NEVER;
+    for (struct cvy_node *n = slot ? slot->next : NULL; n && n != slot; n = n->next) {
+        if (timer_of(n)->tick < *tick) {
+            *tick = timer_of(n)->tick;
+            count = 0;
+        }
+        count += timer_of(n)->tick == *tick;
+    }
+    return count;
+}
+
+struct cvy_wheel_timer *cvy_wheel_nth(const struct cvy_wheel *w, uint64_t tick, size_t i)
+{
+    const struct cvy_node *slot = first_slot(w);
+
+    for (struct cvy_node *n = slot->next; n != slot; n = n->next) {
+        if (timer_of(n)->tick == tick && i-- == 0) {
+            return timer_of(n);
+        }
+    }
+    return NULL;
 }
 
 void cvy_wheel_advance(struct cvy_wheel *w, uint64_t now, struct cvy_node *out)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * wheel.h - hierarchical timing wheel: 8 levels of 64 slots, a bitmap a level.
+ * wheel.h - hierarchical timing wheel: 11 levels of 64 slots, a bitmap a level.
  *
  * Times are ticks (the caller's unit). Add and cancel are O(1); the next expiry is found from the
  * bitmaps. Not thread-safe: the owner locks. A timer fires at or after its tick, never before;
@@ -9,7 +9,7 @@
 
 #include "base/list.h"
 
-#define CVY_WHEEL_LEVELS 8
+#define CVY_WHEEL_LEVELS 11 /* of 6 bits: any tick has its place */
 #define CVY_WHEEL_SLOTS 64
 #define CVY_WHEEL_NEVER UINT64_MAX
 
@@ -39,5 +39,9 @@ static inline bool cvy_wheel_is_armed(const struct cvy_wheel_timer *t)
 void cvy_wheel_advance(struct cvy_wheel *w, uint64_t now, struct cvy_node *out);
 /* A tick at or before the next expiry, after now; CVY_WHEEL_NEVER when empty. */
 uint64_t cvy_wheel_next(const struct cvy_wheel *w);
+/* How many timers expire next, and exactly when: looks through one slot. 0: empty. */
+size_t cvy_wheel_first(const struct cvy_wheel *w, uint64_t *tick);
+/* The i-th of them. */
+struct cvy_wheel_timer *cvy_wheel_nth(const struct cvy_wheel *w, uint64_t tick, size_t i);
 
 #endif

@@ -77,7 +77,7 @@ TEST(a_removed_timer_never_fires)
     CHECK_EQ(advance(&w, 1000), 1);
 }
 
-TEST(a_far_time_is_held_back_not_lost)
+TEST(the_furthest_time_is_kept)
 {
     struct cvy_wheel w;
     struct cvy_wheel_timer t = {0};
@@ -85,7 +85,34 @@ TEST(a_far_time_is_held_back_not_lost)
     cvy_wheel_init(&w, 7);
     cvy_wheel_add(&w, &t, UINT64_MAX >> 1);
     CHECK(cvy_wheel_next(&w) != CVY_WHEEL_NEVER);
-    cvy_wheel_remove(&w, &t);
+    CHECK_EQ(advance(&w, (UINT64_MAX >> 1) - 1), 0);
+    CHECK_EQ(advance(&w, UINT64_MAX >> 1), 1);
+}
+
+TEST(those_that_expire_first_can_be_told_and_taken_one_by_one)
+{
+    struct cvy_wheel_timer timers[5] = {0};
+    static const uint64_t ticks[] = {4096, 5000, 4096, 4097, 70};
+    struct cvy_wheel w;
+    uint64_t tick;
+
+    cvy_wheel_init(&w, 63);
+    CHECK_EQ(cvy_wheel_first(&w, &tick), 0);
+    for (size_t i = 0; i < 5; i++) {
+        cvy_wheel_add(&w, &timers[i], ticks[i]);
+    }
+    CHECK_EQ(cvy_wheel_first(&w, &tick), 1);
+    CHECK_EQ(tick, 70);
+    cvy_wheel_remove(&w, cvy_wheel_nth(&w, tick, 0));
+    CHECK_EQ(cvy_wheel_first(&w, &tick), 2);
+    CHECK_EQ(tick, 4096);
+    /* Right up to the edge of the slot: one added now finds the same slot. */
+    CHECK_EQ(advance(&w, 4095), 0);
+    timers[4] = (struct cvy_wheel_timer){0};
+    cvy_wheel_add(&w, &timers[4], 4096);
+    CHECK_EQ(cvy_wheel_first(&w, &tick), 3);
+    CHECK(cvy_wheel_nth(&w, tick, 2) == &timers[4]);
+    CHECK(cvy_wheel_nth(&w, tick, 3) == NULL);
 }
 
 TEST(random_adds_removes_and_jumps_match_a_model)

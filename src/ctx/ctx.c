@@ -165,6 +165,7 @@ void covey_ctx_cancel(covey_ctx *ctx)
 
 int covey_ctx_err(covey_ctx *ctx)
 {
+    cvy_test_point();
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
     int err = c ? cvy_load_acquire(&c->done) : 0;
 

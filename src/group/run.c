@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * run.c - covey_run: the first task, and the end of everything (covey/runtime.h). */
+#include "group/explore.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -112,12 +113,16 @@ int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *ma
     struct cvy_task *self = cvy_task_self();
     struct cvy_runtime *rt;
     struct main_task m = {0};
+    uint64_t seed;
 
     if (cvy_runtime_get()) {
         return cvy_fail(self, -EBUSY);
     }
+    if (cvy_env_seed("COVEY_SEED", &seed)) {
+        return cvy_run_seeded(site, opts, seed, main_fn, arg);
+    }
     covey_ctx *root = covey_ctx_with_cancel(NULL);
-    int code = cvy_runtime_start(opts, root, &rt);
+    int code = cvy_runtime_start(opts, root, NULL, &rt);
     if (code < 0) {
         covey_ctx_unref(root);
         return cvy_fail(self, code);

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "os/sys.h"
 
+#include "base/rand.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +23,16 @@
 
 atomic_bool cvy_fence_needed = true;
 
+_Atomic int64_t cvy_clock_virtual;
+_Atomic uint64_t cvy_random_virtual;
+
 int64_t cvy_clock_now(void)
+{
+    int64_t now = cvy_load_relaxed(&cvy_clock_virtual);
+    return cvy_unlikely(now != 0) ? now : cvy_clock_real();
+}
+
+int64_t cvy_clock_real(void)
 {
     struct timespec ts;
     (void)clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -143,7 +154,12 @@ int cvy_thread_count(void)
 
 uint64_t cvy_random_seed(void)
 {
-    uint64_t seed = 0;
+    uint64_t seed = cvy_load_relaxed(&cvy_random_virtual);
+    if (seed != 0) {
+        uint64_t drawn = cvy_rand_next(&seed);
+        cvy_store_relaxed(&cvy_random_virtual, seed);
+        return drawn;
+    }
     if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed)) {
         seed = (uint64_t)cvy_clock_now();
     }
@@ -165,4 +181,20 @@ int64_t cvy_env_number(const char *name)
     }
     long long n = strtoll(text, &end, 10);
     return *end == '\0' && n > 0 ? n : 0;
+}
+
+bool cvy_env_seed(const char *name, uint64_t *out)
+{
+    const char *text = getenv(name);
+    char *end = NULL;
+
+    if (!text || *text < '0' || *text > '9') {
+        return false;
+    }
+    unsigned long long n = strtoull(text, &end, 0);
+    if (*end != '\0') {
+        return false;
+    }
+    *out = n;
+    return true;
 }

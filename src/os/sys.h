@@ -8,8 +8,10 @@
 
 #include <stddef.h>
 
-/* Monotonic nanoseconds. */
+/* Monotonic nanoseconds: the kernel's, or the test mode's while it stands in cvy_clock_virtual. */
 int64_t cvy_clock_now(void);
+int64_t cvy_clock_real(void);
+extern _Atomic int64_t cvy_clock_virtual CVY_HIDDEN; /* relaxed; 0: none */
 
 /* Sleeps while *word == expected, at most timeout_ns (< 0: no limit). May wake for no reason. */
 void cvy_futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
@@ -20,7 +22,8 @@ void cvy_futex_wake(_Atomic uint32_t *word, int count);
  * the cheap half must be a real fence. */
 bool cvy_membarrier_init(void);
 void cvy_membarrier(void);
-extern atomic_bool cvy_fence_needed; /* relaxed: true until the kernel has agreed, never again */
+/* Relaxed: true until the kernel has agreed, never again. */
+extern atomic_bool cvy_fence_needed CVY_HIDDEN;
 
 /* The cheap half: orders earlier stores before later loads as seen by who calls cvy_membarrier().
  */
@@ -36,10 +39,14 @@ static inline void cvy_light_fence(void)
 int cvy_cpu_count(void);
 /* Threads of this process, from /proc; negative code if unknown. */
 int cvy_thread_count(void);
+/* From the kernel, or drawn from the test mode's state while that stands in cvy_random_virtual. */
 uint64_t cvy_random_seed(void);
+extern _Atomic uint64_t cvy_random_virtual CVY_HIDDEN; /* relaxed; 0: none */
 /* The thread's errno location, asked anew. */
 int *cvy_errno_ptr(void);
 /* A positive number from the environment, 0 if unset or not one. */
 int64_t cvy_env_number(const char *name);
+/* A number from 0 to 2^64-1; false if it is unset or not one. */
+bool cvy_env_seed(const char *name, uint64_t *out);
 
 #endif

@@ -98,6 +98,10 @@ static void *pool_main(void *arg)
     struct cvy_blocking_pool *p = rt->blocking;
     struct cvy_job *job;
 
+    if (rt->test) {
+        /* The test mode must know when a job itself waits in covey. */
+        cvy_thread_foreign()->is_pool = true;
+    }
     (void)pthread_mutex_lock(&p->mutex);
     while ((job = next_job(p)) != NULL) {
         (void)pthread_mutex_unlock(&p->mutex);

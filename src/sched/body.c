@@ -61,7 +61,9 @@ void cvy_on_base(void (*fn)(void *), void *arg)
         return;
     }
     bool was_inside = cvy_load_relaxed(&th->in_runtime);
-    th = cvy_enter();
+    if (!was_inside) {
+        th = cvy_enter();
+    }
     th->base_call = fn;
     th->base_arg = arg;
     cvy_switch_stacks(th, &th->task->sp, NULL, false);

@@ -30,6 +30,7 @@ static const char *const reasons[] = {
     [CVY_WAIT_BLOCKING] = "blocking call",
     [CVY_WAIT_RESOLVE] = "name lookup",
     [CVY_WAIT_SINGLEFLIGHT] = "singleflight",
+    [CVY_WAIT_SETTLE] = "test settle",
 };
 
 static const char *const states[] = {
@@ -37,6 +38,11 @@ static const char *const states[] = {
     [CVY_TASK_RUNNABLE] = "runnable", [CVY_TASK_RUNNING] = "running",
     [CVY_TASK_WAITING] = "waiting",
 };
+
+const char *cvy_reason_words(unsigned reason)
+{
+    return reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "?";
+}
 
 size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, void *arg), void *arg)
 {
@@ -101,9 +107,7 @@ static bool dump_one(struct cvy_task *t, void *arg)
     (void)fprintf(d->out, "  task %llu \"%s\" %s", (unsigned long long)v.id, label,
                   v.state <= CVY_TASK_WAITING ? states[v.state] : "?");
     if (v.state == CVY_TASK_WAITING) {
-        (void)fprintf(d->out, " in %s %p",
-                      v.reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[v.reason] : "?",
-                      v.object);
+        (void)fprintf(d->out, " in %s %p", cvy_reason_words(v.reason), v.object);
         if (v.since > 0 && d->now > v.since) {
             (void)fprintf(d->out, " for %.3f s", (double)(d->now - v.since) / (double)COVEY_SEC);
         }

@@ -20,7 +20,7 @@ static const struct {
     {COVEY_ECLOSED, "closed"},       {COVEY_EOPEN, "circuit breaker is open"},
     {COVEY_ELOST, "lease was lost"}, {COVEY_EDNS, "name does not resolve"},
     {COVEY_ETOOLARGE, "too large"},  {COVEY_EPROTO, "protocol error"},
-    {COVEY_ETLS, "TLS error"},
+    {COVEY_ETLS, "TLS error"},       {COVEY_ETEST, "test run failed"},
 };
 
 /* What engineers know from other systems, where it differs from strerror's capital letters. */

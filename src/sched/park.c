@@ -3,6 +3,7 @@
  *
  * The whole way from a wait to the switch is inlined into few frames: a task that is woken after
  * thousands of others finds each line of its stack out of the cache. */
+#include "sched/testmode.h"
 #include "sched/turn.h"
 
 /* Why a task leaves its worker. */
@@ -92,6 +93,10 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
         cvy_store_release(&th->retake, 0);
         return th;
     }
+    if (rt->test) {
+        cvy_test_enter(th);
+        return th;
+    }
     /* The watchdog holds this lock from raising retake to its decision. */
     cvy_lock(&rt->lock);
     bool is_lost = !th->worker;
@@ -120,6 +125,9 @@ park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns, int32_t 
 
     /* Not in the runtime meanwhile, whose end does not wait for it. */
     cvy_leave(th);
+    if (th->is_pool) {
+        cvy_test_job_waits(1);
+    }
     /* Acquire: pairs with the release in cvy_ready(). */
     while (cvy_load_acquire(&t->wake) == 0) {
         int64_t until = earlier(at_ns, deadline);
@@ -128,6 +136,9 @@ park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns, int32_t 
             cvy_futex_wait(&t->wake, 0, until == CVY_NEVER ? -1 : until - now);
         } else if (at_ns <= now) {
             if (cvy_claim(t, index)) {
+                if (th->is_pool) {
+                    cvy_test_job_waits(-1);
+                }
                 return cvy_enter();
             }
             at_ns = CVY_NEVER; /* claimed by another: the wake is on its way */
@@ -186,12 +197,14 @@ int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_re
 {
     struct cvy_task *t = (*thp)->task;
     struct cvy_timer timer = {.task = t, .index = index};
+    /* A plain thread looks at the clock itself, unless that is the test mode's. */
+    bool has_timer = !t->is_foreign || (*thp)->is_pool;
 
-    if (!t->is_foreign) {
-        (void)cvy_timer_add(*thp, &timer, at_ns); /* a task has a runtime */
+    if (has_timer) {
+        (void)cvy_timer_add(*thp, &timer, at_ns); /* it has a runtime */
     }
     int32_t outcome = park(thp, ctx, reason, object, at_ns, index);
-    if (!t->is_foreign && outcome != index) {
+    if (has_timer && outcome != index) {
         (void)cvy_timer_cancel(&timer);
     }
     return outcome;

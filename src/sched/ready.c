@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * ready.c - puts tasks that can run into queues. */
+#include "sched/testmode.h"
 #include "sched/turn.h"
 
 void cvy_push_local(struct cvy_thread *th, struct cvy_task *t)
@@ -30,6 +31,9 @@ void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
 {
     CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
     if (cvy_unlikely(t->is_foreign)) {
+        if (CVY_CONTAINER_OF(t, struct cvy_thread, self)->is_pool) {
+            cvy_test_job_waits(-1);
+        }
         /* Release: the outcome is written. The record may be gone once wake is seen; the futex
          * call then finds another word or none, which is harmless. */
         cvy_store_release(&t->wake, 1);

@@ -52,10 +52,11 @@ static void worker_init(struct cvy_runtime *rt, int index)
     w->check_every = 1;
     w->checked_at = cvy_clock_now();
     w->rand = cvy_rand_seed(cvy_random_seed() + (uint64_t)index);
-    cvy_timers_init(&w->timers);
+    cvy_timers_init(&w->timers, w->checked_at, CVY_TICK_SHIFT);
 }
 
-int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_runtime **out)
+int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_test *test,
+                      struct cvy_runtime **out)
 {
     struct cvy_runtime *none = NULL;
     int code;
@@ -70,6 +71,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
         goto fail_runtime;
     }
     rt->root_ctx = root_ctx;
+    rt->test = test;
     rt->worker_count = rt->options.workers;
     rt->threads_max = rt->worker_count + SPARE_THREADS_MAX;
     rt->can_spin = rt->worker_count > 1 && cvy_cpu_count() > 1;
@@ -111,6 +113,11 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     cvy_dump_signal_install(rt);
     cvy_pause_install();
     cvy_fork_watch();
+    if (test) {
+        /* Its carrier is the calling thread, which nobody takes the worker from. */
+        *out = rt;
+        return 0;
+    }
     for (int i = 0; i < rt->worker_count; i++) {
         if (!cvy_worker_give(rt, &rt->workers[i], NULL)) {
             code = -EAGAIN;

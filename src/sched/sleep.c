@@ -6,6 +6,7 @@
 
 int64_t covey_now(void)
 {
+    cvy_test_point();
     return cvy_clock_now();
 }
 

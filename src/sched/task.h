@@ -51,6 +51,7 @@ enum cvy_reason {
     CVY_WAIT_BLOCKING,
     CVY_WAIT_RESOLVE,
     CVY_WAIT_SINGLEFLIGHT,
+    CVY_WAIT_SETTLE,
 };
 
 /* The message of the last failure. text, if any, was formatted; else it is made on demand from the

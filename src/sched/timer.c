@@ -6,25 +6,26 @@
 #include "sched/wait.h"
 #include "trace/emit.h"
 
-static uint64_t tick_at_or_after(int64_t ns)
+static uint64_t tick_at_or_after(int64_t ns, unsigned shift)
 {
-    const int64_t tick_ns = INT64_C(1) << CVY_TICK_SHIFT;
-    return ns > INT64_MAX - tick_ns ? (uint64_t)INT64_MAX >> CVY_TICK_SHIFT
-                                    : (uint64_t)(ns + tick_ns - 1) >> CVY_TICK_SHIFT;
+    const int64_t tick_ns = INT64_C(1) << shift;
+    return ns > INT64_MAX - tick_ns ? (uint64_t)INT64_MAX >> shift
+                                    : (uint64_t)(ns + tick_ns - 1) >> shift;
 }
 
 static void next_update_locked(struct cvy_timers *ts)
 {
     uint64_t tick = cvy_wheel_next(&ts->wheel);
-    int64_t next = tick == CVY_WHEEL_NEVER ? CVY_NEVER : (int64_t)(tick << CVY_TICK_SHIFT);
+    int64_t next = tick == CVY_WHEEL_NEVER ? CVY_NEVER : (int64_t)(tick << ts->shift);
     /* Seq_cst: pairs with the poller, which stores poll_deadline and then loads this. */
     cvy_store_seq_cst(&ts->next, next);
 }
 
-void cvy_timers_init(struct cvy_timers *ts)
+void cvy_timers_init(struct cvy_timers *ts, int64_t now, unsigned shift)
 {
+    ts->shift = shift;
     cvy_store_relaxed(&ts->lock.word, 0);
-    cvy_wheel_init(&ts->wheel, (uint64_t)cvy_clock_now() >> CVY_TICK_SHIFT);
+    cvy_wheel_init(&ts->wheel, (uint64_t)now >> shift);
     cvy_store_relaxed(&ts->next, CVY_NEVER);
 }
 
@@ -35,12 +36,12 @@ bool cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
         return false;
     }
     struct cvy_timers *ts = th->worker ? &th->worker->timers : &rt->workers[0].timers;
-    uint64_t tick = tick_at_or_after(at_ns < 0 ? 0 : at_ns);
+    uint64_t tick = tick_at_or_after(at_ns < 0 ? 0 : at_ns, ts->shift);
 
     cvy_lock(&ts->lock);
     cvy_store_relaxed(&t->home, ts);
     cvy_wheel_add(&ts->wheel, &t->entry, tick);
-    int64_t at = (int64_t)(t->entry.tick << CVY_TICK_SHIFT);
+    int64_t at = (int64_t)(t->entry.tick << ts->shift);
     bool is_first = at < cvy_load_relaxed(&ts->next);
     if (is_first) {
         next_update_locked(ts);
@@ -119,7 +120,7 @@ void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *lis
 
     cvy_list_init(&due);
     cvy_lock(&ts->lock);
-    cvy_wheel_advance(&ts->wheel, (uint64_t)now >> CVY_TICK_SHIFT, &due);
+    cvy_wheel_advance(&ts->wheel, (uint64_t)now >> ts->shift, &due);
     for (struct cvy_node *n; (n = cvy_list_pop_head(&due)) != NULL;) {
         struct cvy_timer *t = timer_of(n);
         if (t->call) {
@@ -137,4 +138,48 @@ void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *lis
         next = n->prev;
         timer_of(n)->call(timer_of(n), list);
     }
+}
+
+size_t cvy_timers_first(struct cvy_timers *ts, int64_t *at_ns)
+{
+    uint64_t tick;
+
+    cvy_lock(&ts->lock);
+    size_t n = cvy_wheel_first(&ts->wheel, &tick);
+    cvy_unlock(&ts->lock);
+    *at_ns = n > 0 ? (int64_t)(tick << ts->shift) : CVY_NEVER;
+    return n;
+}
+
+void cvy_timers_fire(struct cvy_timers *ts, size_t i, struct cvy_wakelist *list)
+{
+    uint64_t tick;
+
+    cvy_lock(&ts->lock);
+    (void)cvy_wheel_first(&ts->wheel, &tick);
+    struct cvy_timer *t =
+        CVY_CONTAINER_OF(cvy_wheel_nth(&ts->wheel, tick, i), struct cvy_timer, entry);
+    cvy_wheel_remove(&ts->wheel, &t->entry);
+    next_update_locked(ts);
+    if (!t->call && cvy_claim(t->task, t->index)) {
+        CVY_EMIT(cvy_ring_of(cvy_thread_self()), timer, t->task->id, 0, t);
+        cvy_wakelist_add(list, t->task);
+    }
+    cvy_timer_fn *call = t->call;
+    cvy_unlock(&ts->lock);
+    if (call) {
+        call(t, list);
+    }
+}
+
+void cvy_timers_pass(struct cvy_timers *ts, int64_t now)
+{
+    struct cvy_node due;
+
+    cvy_list_init(&due);
+    cvy_lock(&ts->lock);
+    cvy_wheel_advance(&ts->wheel, (uint64_t)(now - 1) >> ts->shift, &due);
+    CVY_ASSERT(cvy_list_is_empty(&due));
+    next_update_locked(ts);
+    cvy_unlock(&ts->lock);
 }

@@ -16,12 +16,13 @@ struct cvy_task;
 struct cvy_thread;
 struct cvy_wakelist;
 
-#define CVY_TICK_SHIFT 14 /* 16.4 us */
+#define CVY_TICK_SHIFT 14 /* 16.4 us; the test mode ticks nanoseconds */
 #define CVY_NEVER INT64_MAX
 
 struct cvy_timers {
     struct cvy_lock lock; /* rank CVY_RANK_TIMERS; guards the wheel */
     struct cvy_wheel wheel;
+    unsigned shift; /* immutable: a tick is 1 << shift ns */
     /* When the wheel wants attention next (ns; CVY_NEVER: empty). Written under the lock, read by
      * anyone: a look that misses a change is made good by who made the change. */
     _Atomic int64_t next;
@@ -39,7 +40,7 @@ struct cvy_timer {
     void (*drop)(struct cvy_timer *t); /* the runtime ends before it fired; may be NULL */
 };
 
-void cvy_timers_init(struct cvy_timers *ts);
+void cvy_timers_init(struct cvy_timers *ts, int64_t now, unsigned shift);
 /* Fires at or after at_ns. The caller is in the runtime. False: none is up, so it never will. */
 bool cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns);
 /* True: it will not fire. False: it has fired, or (call timer) is being called now. After it
@@ -49,5 +50,13 @@ bool cvy_timer_cancel(struct cvy_timer *t);
 void cvy_timers_drop(struct cvy_timers *ts);
 /* Fires what is due. Called on a worker's own stack, without locks. */
 void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *list);
+
+/* The test mode fires one at a time, in an order of its own, with the wheel always 1 ns behind.
+ * How many expire next, and exactly when (CVY_NEVER: none). */
+size_t cvy_timers_first(struct cvy_timers *ts, int64_t *at_ns);
+/* The i-th of them fires. */
+void cvy_timers_fire(struct cvy_timers *ts, size_t i, struct cvy_wakelist *list);
+/* Nothing is due before now. */
+void cvy_timers_pass(struct cvy_timers *ts, int64_t now);
 
 #endif

@@ -459,10 +459,22 @@ void cvy_worker_loop(struct cvy_thread *th)
     }
 }
 
-static void *thread_main(void *arg)
+struct cvy_thread *cvy_thread_new(struct cvy_runtime *rt, struct cvy_worker *w)
 {
-    struct cvy_thread *th = arg;
+    struct cvy_thread *th = cvy_alloc_lines(sizeof(*th));
 
+    if (th) {
+        th->self.is_foreign = true;
+        th->task = &th->self;
+        cvy_store_relaxed(&th->in_runtime, 1);
+        th->runtime = rt;
+        th->worker = w;
+    }
+    return th;
+}
+
+void cvy_thread_begin(struct cvy_thread *th)
+{
     cvy_thread_set_self(th);
     cvy_grace_join(th);
     th->errno_ptr = cvy_errno_ptr();
@@ -479,27 +491,34 @@ static void *thread_main(void *arg)
     th->fiber = __tsan_get_current_fiber();
 #endif
     cvy_fault_thread_init(th);
-    cvy_worker_loop(th);
+}
+
+void cvy_thread_end(struct cvy_thread *th)
+{
     cvy_fault_thread_fini(th);
     cvy_grace_leave(th);
     cvy_thread_set_self(NULL);
+}
+
+static void *thread_main(void *arg)
+{
+    struct cvy_thread *th = arg;
+
+    cvy_thread_begin(th);
+    cvy_worker_loop(th);
+    cvy_thread_end(th);
     return NULL;
 }
 
 /* A new carrier thread for w. */
 static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *next)
 {
-    struct cvy_thread *th = cvy_alloc_lines(sizeof(*th));
+    struct cvy_thread *th = cvy_thread_new(rt, w);
     pthread_attr_t attr;
 
     if (!th) {
         return false;
     }
-    th->self.is_foreign = true;
-    th->task = &th->self;
-    cvy_store_relaxed(&th->in_runtime, 1);
-    th->runtime = rt;
-    th->worker = w;
     th->base_next = next;
 
     (void)pthread_attr_init(&attr);

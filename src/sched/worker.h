@@ -97,7 +97,7 @@ struct cvy_thread {
     struct cvy_node spare_node;        /* guarded by the scheduler's lock */
     struct cvy_runtime *runtime;       /* NULL in plain threads */
     uint16_t number;                   /* from 1; for COVEY_DEBUG=migrate */
-    bool is_pool;                      /* a thread of the blocking pool */
+    bool is_pool;                      /* a thread of the test mode's blocking pool */
     pthread_t handle;
     struct cvy_thread *all_next;
     void *alt_stack;
@@ -140,6 +140,7 @@ struct cvy_runtime {
     struct cvy_poll poll;
     struct cvy_stack_pool stacks;
     struct cvy_blocking_pool *blocking;
+    struct cvy_test *test; /* NULL, but in the test mode */
 
     /* The scheduler's lock: idle workers, spare threads, the global queue, ownership of workers. */
     _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_SCHED */
@@ -176,7 +177,7 @@ struct cvy_runtime {
 };
 
 /* The runtime that is up, or NULL: the one mutable global. */
-extern struct cvy_runtime *_Atomic cvy_runtime_now;
+extern struct cvy_runtime *_Atomic cvy_runtime_now CVY_HIDDEN;
 
 static inline struct cvy_runtime *cvy_runtime_get(void)
 {
@@ -255,6 +256,11 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t);
 
 /* worker.c. */
 void cvy_worker_loop(struct cvy_thread *th);
+/* The record of a thread that will carry w; NULL: out of memory. Then, on that thread, begin and
+ * end; the memory stays the caller's. */
+struct cvy_thread *cvy_thread_new(struct cvy_runtime *rt, struct cvy_worker *w);
+void cvy_thread_begin(struct cvy_thread *th);
+void cvy_thread_end(struct cvy_thread *th);
 /* Wakes one idle worker, if there is one and nobody looks for work. */
 void cvy_kick(struct cvy_runtime *rt);
 /* Whether tasks are queued at w, its slot aside. */
@@ -286,7 +292,23 @@ struct cvy_task *cvy_fresh_steal(struct cvy_worker *victim, struct cvy_worker *w
 void *cvy_watchdog_main(void *arg);
 void cvy_watchdog_rouse(struct cvy_runtime *rt);
 
+/* testmode.c: see testmode.h. */
+struct cvy_test;
+extern atomic_bool cvy_test_is_on CVY_HIDDEN; /* relaxed */
+/* What the fast paths of lock and unlock expect to find: 0 and 1. In the test mode what no word
+ * holds: both take the slow path, which is a point, and pay nothing for it otherwise. */
+extern _Atomic uint32_t cvy_expect_free CVY_HIDDEN, cvy_expect_locked CVY_HIDDEN; /* relaxed */
+/* A place where the test mode may switch, for calls that do not enter. */
+void cvy_test_point_slow(void);
+static inline void cvy_test_point(void)
+{
+    if (cvy_unlikely(cvy_load_relaxed(&cvy_test_is_on))) {
+        cvy_test_point_slow();
+    }
+}
+
 /* inspect.c */
+const char *cvy_reason_words(unsigned reason);
 void cvy_dump_tasks(struct cvy_runtime *rt, FILE *out);
 void cvy_fatal_dump(void);
 void cvy_check_deadlock(struct cvy_runtime *rt);
@@ -323,7 +345,8 @@ int cvy_detached_start(struct cvy_thread *th, const covey_site *site,
 bool cvy_detached_wait(struct cvy_runtime *rt, int64_t timeout_ns);
 
 /* runtime.c. The root context stays the caller's. */
-int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_runtime **out);
+int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_test *test,
+                      struct cvy_runtime **out);
 /* No task starts any more. Tasks that were started just before may be alive. */
 void cvy_runtime_close(struct cvy_runtime *rt);
 /* Workers, pool and watchdog end; tasks that are left are discarded. */

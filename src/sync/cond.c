@@ -50,6 +50,7 @@ static void wake(covey_cond *c, bool all)
     struct cvy_wakelist list = {0};
     struct cvy_waiter *w;
 
+    cvy_test_point();
     /* Relaxed: who changed the condition under the mutex sees the store of a waiter that released
      * it before; one that has not yet will look at the condition. */
     if (cvy_load_relaxed(word_of(c)) == 0) {

@@ -22,7 +22,7 @@ static _Atomic uint32_t *word_of(covey_mutex *m)
 
 static inline bool try_lock(_Atomic uint32_t *word)
 {
-    uint32_t state = 0;
+    uint32_t state = cvy_load_relaxed(&cvy_expect_free);
     /* Acquire: pairs with the release in unlock. */
     return cvy_cas_acquire(word, &state, LOCKED);
 }
@@ -127,7 +127,7 @@ static void unlock_slow(struct cvy_thread *th, covey_mutex *m)
 /* The fast half of unlock; false: somebody may wait. */
 static inline bool try_unlock(_Atomic uint32_t *word)
 {
-    uint32_t state = LOCKED;
+    uint32_t state = cvy_load_relaxed(&cvy_expect_locked);
     if (cvy_likely(atomic_compare_exchange_strong_explicit(word, &state, 0, memory_order_release,
                                                            memory_order_relaxed))) {
         return true;
@@ -166,6 +166,7 @@ int covey_mutex_lock_ctx(covey_ctx *ctx, covey_mutex *m)
 
 bool covey_mutex_try_lock(covey_mutex *m)
 {
+    cvy_test_point();
     return barge(word_of(m));
 }
 
@@ -177,4 +178,5 @@ void covey_mutex_unlock(covey_mutex *m)
     struct cvy_thread *th = cvy_enter();
     unlock_slow(th, m);
     cvy_leave(th);
+    cvy_test_point();
 }

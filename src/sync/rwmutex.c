@@ -144,6 +144,7 @@ static void release(covey_rwmutex *m, uint32_t gain)
 
 void covey_rwmutex_rlock(covey_rwmutex *m)
 {
+    cvy_test_point();
     if (!try_take(word_of(m), READ)) {
         (void)take(NULL, m, READ);
     }
@@ -156,6 +157,7 @@ int covey_rwmutex_rlock_ctx(covey_ctx *ctx, covey_rwmutex *m)
 
 bool covey_rwmutex_try_rlock(covey_rwmutex *m)
 {
+    cvy_test_point();
     return try_take(word_of(m), READ);
 }
 
@@ -163,10 +165,12 @@ void covey_rwmutex_runlock(covey_rwmutex *m)
 {
     COVEY_REQUIRE(cvy_load_relaxed(word_of(m)) >= READER, "runlock of a rwmutex without readers");
     release(m, READER);
+    cvy_test_point();
 }
 
 void covey_rwmutex_lock(covey_rwmutex *m)
 {
+    cvy_test_point();
     if (!try_take(word_of(m), WRITE)) {
         (void)take(NULL, m, WRITE);
     }
@@ -179,6 +183,7 @@ int covey_rwmutex_lock_ctx(covey_ctx *ctx, covey_rwmutex *m)
 
 bool covey_rwmutex_try_lock(covey_rwmutex *m)
 {
+    cvy_test_point();
     return try_take(word_of(m), WRITE);
 }
 
@@ -186,4 +191,5 @@ void covey_rwmutex_unlock(covey_rwmutex *m)
 {
     COVEY_REQUIRE(cvy_load_relaxed(word_of(m)) & WRITER, "unlock of an unlocked rwmutex");
     release(m, WRITER);
+    cvy_test_point();
 }
