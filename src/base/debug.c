@@ -157,5 +157,9 @@ bool cvy_alloc_fails_slow(void)
     if (plan->one_in > 0 && cvy_debug_random(plan->one_in) == 0) {
         return true;
     }
-    return plan->first > 0 && (plan->for_ever ? i >= plan->first : i == plan->first);
+    if (plan->first > 0 && i == plan->first) {
+        (void)fprintf(stderr, "covey: COVEY_DEBUG: allocation %llu fails\n", (unsigned long long)i);
+        return true;
+    }
+    return plan->for_ever && i > plan->first;
 }

@@ -40,16 +40,17 @@ static void unhold(struct covey_timer *t)
     }
 }
 
-static void deliver_locked(struct covey_timer *t, int64_t now, struct cvy_wakelist *list)
+/* False: out of memory, to be tried again; what fn would release must not be lost. */
+static bool deliver_locked(struct covey_timer *t, int64_t now, struct cvy_wakelist *list)
 {
     static const covey_site site = {"after_func", "covey_after_func", 0};
 
     if (t->ch) {
         /* Full: the receiver is slow and this tick is dropped. */
         (void)cvy_chan_try_send(t->ch, &now, list);
-    } else {
-        (void)cvy_detached_start(cvy_thread_self(), &site, NULL, t->fn, t->arg);
+        return true;
     }
+    return cvy_detached_start(cvy_thread_self(), &site, NULL, t->fn, t->arg) != -ENOMEM;
 }
 
 static void on_fire(struct cvy_timer *timer, struct cvy_wakelist *list)
@@ -60,9 +61,11 @@ static void on_fire(struct cvy_timer *timer, struct cvy_wakelist *list)
     cvy_lock(&t->lock);
     t->is_queued = false;
     if (t->due <= now) {
-        deliver_locked(t, now, list);
+        bool is_delivered = deliver_locked(t, now, list);
         /* Missed periods are skipped, the phase is kept. */
-        t->due = t->period > 0 ? t->due + ((now - t->due) / t->period + 1) * t->period : CVY_NEVER;
+        t->due = !is_delivered   ? now + COVEY_MS
+                 : t->period > 0 ? t->due + ((now - t->due) / t->period + 1) * t->period
+                                 : CVY_NEVER;
     }
     if (t->due != CVY_NEVER) {
         t->is_queued = cvy_timer_add(cvy_thread_self(), &t->timer, t->due);

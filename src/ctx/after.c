@@ -12,6 +12,7 @@ struct covey_stop {
     covey_fn *fn;
     void *arg;
     _Atomic uint32_t holds; /* the handle's and the hook's */
+    struct cvy_timer timer; /* while there is no memory for the task; has the hook's hold */
 };
 
 static void stop_unhold(covey_stop *s)
@@ -21,27 +22,45 @@ static void stop_unhold(covey_stop *s)
     }
 }
 
+static void start(covey_stop *s);
+
+static void on_retry(struct cvy_timer *timer, struct cvy_wakelist *list)
+{
+    (void)list;
+    start(CVY_CONTAINER_OF(timer, struct covey_stop, timer));
+}
+
+static void on_drop(struct cvy_timer *timer)
+{
+    stop_unhold(CVY_CONTAINER_OF(timer, struct covey_stop, timer));
+}
+
+/* Starts the task, and drops the hook's hold. Out of memory has nobody to be told here, and what fn
+ * would have released must not be lost: it is tried again. */
 static void start(covey_stop *s)
 {
     static const covey_site site = {"after_func", "covey_ctx_after_func", 0};
     struct cvy_thread *th = cvy_thread_self();
 
-    /* Out of memory here has nobody to be told; the failure is counted with the detached tasks'. */
-    if (cvy_detached_start(th, &site, NULL, s->fn, s->arg) < 0) {
-        struct cvy_runtime *rt = cvy_runtime_get();
-        if (rt) {
-            atomic_fetch_add_explicit(&rt->failed, 1, memory_order_relaxed);
+    int code = cvy_detached_start(th, &site, NULL, s->fn, s->arg);
+    if (code == -ENOMEM) {
+        s->timer = (struct cvy_timer){.call = on_retry, .drop = on_drop};
+        if (cvy_timer_add(th, &s->timer, cvy_clock_now() + COVEY_MS)) {
+            return;
         }
     }
+    struct cvy_runtime *rt = cvy_runtime_get();
+    if (code < 0 && rt) {
+        /* The runtime is past its end. */
+        atomic_fetch_add_explicit(&rt->failed, 1, memory_order_relaxed);
+    }
+    stop_unhold(s);
 }
 
 static void on_done(struct cvy_cancel_hook *h, struct cvy_wakelist *list)
 {
-    covey_stop *s = CVY_CONTAINER_OF(h, struct covey_stop, hook);
-
     (void)list;
-    start(s);
-    stop_unhold(s);
+    start(CVY_CONTAINER_OF(h, struct covey_stop, hook));
 }
 
 covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg)
@@ -62,7 +81,6 @@ covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg)
         struct cvy_thread *th = cvy_enter();
         if (!cvy_cancel_hook_add(c, &s->hook)) {
             start(s);
-            stop_unhold(s);
         }
         cvy_leave(th);
     }

@@ -122,7 +122,8 @@ int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *ma
         return cvy_run_seeded(site, opts, seed, main_fn, arg);
     }
     covey_ctx *root = covey_ctx_with_cancel(NULL);
-    int code = cvy_runtime_start(opts, root, NULL, &rt);
+    /* Under a root that is done from the start nothing would run as it should. */
+    int code = cvy_ctx_is_exhausted(root) ? -ENOMEM : cvy_runtime_start(opts, root, NULL, &rt);
     if (code < 0) {
         covey_ctx_unref(root);
         return cvy_fail(self, code);

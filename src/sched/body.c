@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * body.c - the life of a task from its first switch to its last: its stack, its function, its end.
  */
+#include "os/lack.h"
 #include "sched/turn.h"
 
 static void task_main(void);
@@ -14,7 +15,11 @@ void cvy_canary_fail(const struct cvy_task *t)
 
 void cvy_stack_bind(struct cvy_worker *w, struct cvy_task *t)
 {
-    t->stack = cvy_stack_alloc(w, t->stack_class);
+    unsigned tries = 0;
+
+    /* Its start was promised: it waits for memory, and so does its worker. */
+    while (!(t->stack = cvy_stack_alloc(w, t->stack_class)) && cvy_lack_wait(&tries)) {
+    }
     if (!t->stack) {
         cvy_fatal("out of memory for the stack of task %llu \"%s\"", (unsigned long long)t->id,
                   cvy_task_label(t));

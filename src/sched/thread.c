@@ -5,6 +5,7 @@
  * after a switch the same code may be on another thread. */
 #include "base/alloc.h"
 #include "sched/grace.h"
+#include "os/lack.h"
 #include "sched/wait.h"
 
 #include <time.h>
@@ -121,10 +122,13 @@ static void key_make(void)
 
 struct cvy_thread *cvy_thread_foreign(void)
 {
-    struct cvy_thread *th = cvy_alloc_lines(sizeof(*th));
+    struct cvy_thread *th;
+    unsigned tries = 0;
 
     cvy_fork_check();
     (void)pthread_once(&key_once, key_make);
+    while (!(th = cvy_alloc_lines(sizeof(*th))) && cvy_lack_wait(&tries)) {
+    }
     if (!th) {
         cvy_fatal("out of memory for a thread's record");
     }

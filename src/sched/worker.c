@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "sched/grace.h"
 #include "sched/recording.h"
+#include "os/lack.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
@@ -47,8 +48,9 @@ static void thread_wake(struct cvy_thread *th)
 
 static void thread_sleep(struct cvy_thread *th)
 {
-    /* Acquire: pairs with the release in thread_wake(). Taken in one operation: a kick for an earlier
-     * sleep may come late, and a plain store could then undo the wake that follows it, unseen. */
+    /* Acquire: pairs with the release in thread_wake(). Taken in one operation: a kick for an
+     * earlier sleep may come late, and a plain store could then undo the wake that follows it,
+     * unseen. */
     while (atomic_exchange_explicit(&th->wake, 0, memory_order_acquire) == 0) {
         cvy_futex_wait(&th->wake, 0, -1);
     }
@@ -376,8 +378,10 @@ static void give_away(struct cvy_thread *th, struct cvy_thread *to, struct cvy_t
 
     th->worker = NULL;
     if (!to) {
-        if (!cvy_worker_give(rt, w, next)) {
-            cvy_fatal("cannot start a thread, which a pinned task needs");
+        unsigned tries = 0;
+        while (!cvy_worker_give(rt, w, next)) {
+            COVEY_REQUIRE(cvy_lack_wait(&tries),
+                          "no thread is to be had, which a pinned task needs");
         }
         return;
     }
@@ -525,12 +529,12 @@ static bool thread_spawn(struct cvy_runtime *rt, struct cvy_worker *w, struct cv
     (void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
     /* Held over the creation, so that the thread is in the list before it can be looked for. */
     cvy_lock(&rt->lock);
+    th->number = (uint16_t)(rt->thread_count + 1);
     bool ok = !cvy_alloc_fails() && pthread_create(&th->handle, &attr, thread_main, th) == 0;
     if (ok) {
         th->all_next = rt->threads;
         rt->threads = th;
         rt->thread_count++;
-        th->number = (uint16_t)rt->thread_count;
         w->thread = th;
     }
     cvy_unlock(&rt->lock);
