@@ -21,6 +21,7 @@ static const struct {
     {"migrate", CVY_KNOB_MIGRATE},
     {"delay", CVY_KNOB_DELAY},
     {"pause", CVY_KNOB_PAUSE},
+    {"freed", CVY_KNOB_FREED},
 };
 
 /* Written by whoever reads the environment first, before the release of cvy_knobs. */

@@ -10,6 +10,7 @@
 #include "chan/chan.h"
 
 #include "base/alloc.h"
+#include "os/freed.h"
 #include "sched/recording.h"
 #include "sched/waitable.h"
 #include "trace/emit.h"
@@ -61,6 +62,7 @@ covey_chan *covey_chan_new(size_t elem_size, size_t capacity)
 covey_chan *covey_chan_ref(covey_chan *ch)
 {
     if (ch) {
+        cvy_freed_check(ch);
         atomic_fetch_add_explicit(&ch->refs, 1, memory_order_relaxed);
     }
     return ch;
@@ -78,11 +80,20 @@ static bool has_waiter_locked(struct cvy_node *q)
     return false;
 }
 
+/* After its last unref: closed, so that even a peek leads to the lock; locked, for good. */
+static void keep_freed(covey_chan *ch, const void *where)
+{
+    cvy_lock(&ch->lock);
+    cvy_store_relaxed(&ch->is_closed, true);
+    cvy_freed_keep(ch, sizeof(*ch) + ch->elem_size * ch->capacity, "channel", where);
+}
+
 void covey_chan_unref(covey_chan *ch)
 {
     if (!ch) {
         return;
     }
+    cvy_freed_check(ch);
     /* Acq_rel: every other user's last use happens before the free. */
     uint32_t refs = atomic_fetch_sub_explicit(&ch->refs, 1, memory_order_acq_rel);
     COVEY_REQUIRE(refs > 0, "unref of a channel that has no reference left");
@@ -94,7 +105,11 @@ void covey_chan_unref(covey_chan *ch)
     bool is_waited_on = has_waiter_locked(&ch->senders) || has_waiter_locked(&ch->receivers);
     cvy_unlock(&ch->lock);
     COVEY_REQUIRE(!is_waited_on, "last unref of a channel that tasks wait on");
-    free(ch);
+    if (cvy_knob(CVY_KNOB_FREED)) {
+        keep_freed(ch, __builtin_return_address(0));
+    } else {
+        free(ch);
+    }
 }
 
 static inline void copy_elem(const covey_chan *ch, void *to, const void *from)

@@ -3,6 +3,7 @@
 #include "ctx/ctx.h"
 
 #include "base/alloc.h"
+#include "os/freed.h"
 
 #include <stdlib.h>
 
@@ -39,7 +40,15 @@ static void ctx_free(struct cvy_cancel *c)
     if (c->done_free) {
         c->done_free(c);
     }
-    free(ctx);
+    if (!cvy_knob(CVY_KNOB_FREED)) {
+        free(ctx);
+        return;
+    }
+    /* Every check of it finds it done and looks closer; its lock stays locked. */
+    ctx->head.cancel = c;
+    cvy_store_release(&c->done, COVEY_ECANCELED);
+    cvy_lock(&c->lock);
+    cvy_freed_keep(ctx, sizeof(*ctx), "context", ctx->unref_at);
 }
 
 /* A context below parent, not yet cancellable. NULL: out of memory. */
@@ -169,6 +178,9 @@ int covey_ctx_err(covey_ctx *ctx)
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
     int err = c ? cvy_load_acquire(&c->done) : 0;
 
+    if (err) {
+        cvy_freed_check(c);
+    }
     if (cvy_unlikely(!err && c && c->deadline != CVY_NEVER && !cvy_runtime_get() &&
                      c->deadline <= cvy_clock_now())) {
         cvy_cancel_expire(c);
@@ -203,6 +215,7 @@ bool covey_ctx_deadline(covey_ctx *ctx, int64_t *at_ns)
 
 void *covey_ctx_value(covey_ctx *ctx, const void *key)
 {
+    cvy_freed_check(ctx);
     for (; ctx; ctx = ctx->parent) {
         if (ctx->key == key && key) {
             return ctx->value;
@@ -214,6 +227,7 @@ void *covey_ctx_value(covey_ctx *ctx, const void *key)
 covey_ctx *covey_ctx_ref(covey_ctx *ctx)
 {
     if (ctx && !ctx->is_static) {
+        cvy_freed_check(ctx);
         cvy_cancel_hold(&ctx->own);
         atomic_fetch_add_explicit(&ctx->own.users, 1, memory_order_relaxed);
     }
@@ -225,9 +239,13 @@ void covey_ctx_unref(covey_ctx *ctx)
     if (!ctx || ctx->is_static) {
         return;
     }
+    cvy_freed_check(ctx);
     /* Acq_rel: other users' work under the context happens before its end. */
     uint32_t users = atomic_fetch_sub_explicit(&ctx->own.users, 1, memory_order_acq_rel);
     COVEY_REQUIRE(users > 0, "unref of a context that has no reference left");
+    if (users == 1 && cvy_knob(CVY_KNOB_FREED)) {
+        ctx->unref_at = __builtin_return_address(0);
+    }
     if (users == 1 && ctx->head.cancel == &ctx->own && !cvy_cancel_is_done(&ctx->own)) {
         fire(&ctx->own, 0);
     }

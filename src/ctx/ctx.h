@@ -15,6 +15,7 @@ struct covey_ctx {
     const void *key;   /* value contexts only */
     void *value;
     bool is_static;
+    const void *unref_at; /* COVEY_DEBUG=freed: the code that dropped the last user reference */
 
     struct cvy_cancel own;
 };

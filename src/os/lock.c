@@ -2,6 +2,8 @@
  * lock.c - the slow path of cvy_lock. */
 #include "os/lock.h"
 
+#include "os/freed.h"
+
 #include <sched.h>
 #include <time.h>
 
@@ -11,6 +13,7 @@
 
 void cvy_lock_slow(struct cvy_lock *l)
 {
+    cvy_freed_check(l);
     for (unsigned round = 0;; round++) {
         if (cvy_lock_try(l)) {
             return;

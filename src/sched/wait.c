@@ -2,9 +2,13 @@
  * wait.c - see wait.h. */
 #include "sched/wait.h"
 
+#include "os/freed.h"
+
 int cvy_ctx_check_slow(struct cvy_task *t, struct cvy_cancel *c)
 {
     int err = cvy_load_acquire(&c->done);
+
+    cvy_freed_check(c);
     return err == COVEY_EDEADLINE ? cvy_fail_deadline(t, err, c->site, c->timeout_ns)
                                   : cvy_fail(t, err);
 }
