@@ -8,7 +8,7 @@
 static int user(covey_ctx *ctx, void *arg)
 {
     (void)arg;
-    int key;
+    int key = 0;
     covey_ctx *c = covey_ctx_with_value(ctx, &key, &key);
 
     covey_ctx_unref(c);
