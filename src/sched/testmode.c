@@ -367,6 +367,10 @@ void cvy_test_drive(struct cvy_test *test)
         th->worker->turns_to_check = 1;
         cvy_run_task(th, t);
         th->check_due = false;
+        if (has_failed(test)) {
+            /* It left to end the run, not to go on later: so dumps say. */
+            cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
+        }
         note_yield(test);
     }
 }
