@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 INCLUDE = ROOT / 'include'
 
 # Macros that are the headers' own business.
-HIDDEN_MACROS = {'COVEY_API', 'COVEY_BEGIN', 'COVEY_END', 'COVEY_PRINTF', 'COVEY_MUST_USE'}
+HIDDEN_MACROS = {'COVEY_API', 'COVEY_BEGIN', 'COVEY_END', 'COVEY_PRINTF', 'COVEY_MUST_USE',
+                 'COVEY_NORETURN'}
 NAME = r'(?:covey|COVEY)_\w+'
 
 
@@ -120,7 +121,7 @@ def show_code(block):
             line = line[shift:]
         if shift and line.endswith((';', '*/')):
             shift = 0
-        line = re.sub(r' COVEY_(PRINTF\([^)]*\)|MUST_USE)', '', line)
+        line = re.sub(r' COVEY_(PRINTF\([^)]*\)|MUST_USE|NORETURN)', '', line)
         if line.strip():
             shown.append(line.rstrip())
     return shown

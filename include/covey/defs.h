@@ -25,6 +25,7 @@
 #define COVEY_API __attribute__((visibility("default")))
 #define COVEY_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define COVEY_MUST_USE __attribute__((warn_unused_result))
+#define COVEY_NORETURN __attribute__((noreturn))
 #else
 #error "covey needs GNU C: gcc or clang"
 #endif

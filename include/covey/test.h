@@ -110,7 +110,7 @@ COVEY_API void covey_test_point(void);
 COVEY_API uint32_t covey_test_choose(uint32_t n);
 
 /* Ends the run as failed, from any of its tasks. Outside a test run it is a fatal error. */
-COVEY_API _Noreturn void covey_test_fail(const char *fmt, ...) COVEY_PRINTF(1, 2);
+COVEY_API void covey_test_fail(const char *fmt, ...) COVEY_PRINTF(1, 2) COVEY_NORETURN;
 
 /* Fails the run unless the condition holds. */
 #define COVEY_TEST_CHECK(condition)                                                                \
