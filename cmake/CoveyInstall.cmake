@@ -42,6 +42,8 @@ if(covey_with_http)
     covey_install_library(covey-http covey-http)
     if(TARGET covey-command)
         install(TARGETS covey-command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+        file(GLOB command_pages CONFIGURE_DEPENDS man/*.1)
+        install(FILES ${command_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
     endif()
 endif()
 

@@ -69,13 +69,24 @@ consume() {
             check "$name: pkg-config, C++, $kind" compile_and_run $kind g++ http_consumer.cc "$prefix" "$libdir"
         done
         check "$name: the covey command" "$prefix/bin/covey" --version
+        check "$name: man pages of the command" has_pages "$prefix" 1 covey covey-fetch
     fi
+    check "$name: man pages of the library" has_pages "$prefix" 3 covey_run covey_group_go covey_select
     check "$name: find_package" find_package_consumer "$prefix" "$with_http"
     check "$name: exports only covey_*" exports_only_covey "$libdir"
 }
 
 no_file_names() {
     ! grep -rlF --include='*.pc' --include='*.cmake' "$1" "$2"
+}
+
+# has_pages PREFIX SECTION NAME... - installed where man looks: a page, or a reference to one.
+has_pages() {
+    local pages=$1/share/man/man$2 section=$2 name
+    shift 2
+    for name; do
+        grep -q -e '^\.SH NAME' -e '^\.so man' "$pages/$name.$section" || return 1
+    done
 }
 
 find_package_consumer() {
