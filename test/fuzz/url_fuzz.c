@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ * url_fuzz.c - the parts of a URL, as the command and as the client see them. fuzz-layer: tools
+ *
+ * Parts lie inside the text, and a password is never shown. */
+#include "fuzz.h"
+
+#include "http/location.h"
+#include "tools/url.h"
+
+static void check_inside(struct cvy_text part, const char *url, size_t len)
+{
+    /* A scheme that is not there is a constant. */
+    if (part.len > 0 && strncmp(part.at, "http", 4) != 0) {
+        MUST(part.at >= url && part.at + part.len <= url + len);
+    }
+}
+
+static void check_location(const char *url)
+{
+    struct cvy_http_location l = cvy_http_location_of(url);
+    size_t len = strlen(url);
+    char shown[300], cut[16];
+
+    MUST(l.host >= url && l.host + l.host_len <= url + len);
+    MUST(!l.user_end || (l.user >= url && l.user <= l.user_end && *l.user_end == '@'));
+    (void)cvy_http_location_hash(&l);
+    (void)cvy_http_location_public(url, cut, sizeof(cut));
+    MUST(strlen(cut) < sizeof(cut));
+    (void)cvy_http_location_public(url, shown, sizeof(shown));
+    if (l.user_end && len < sizeof(shown) / 2) {
+        const char *colon = memchr(l.user, ':', (size_t)(l.user_end - l.user));
+        const char *at = strchr(shown, '@');
+
+        MUST(!colon || (at && at - shown >= 4 && memcmp(at - 4, ":***", 4) == 0));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *url = fuzz_text(data, size);
+    size_t len = strlen(url);
+    struct cvy_url parts = cvy_url_split(url);
+
+    check_inside(parts.scheme, url, len);
+    check_inside(parts.host, url, len);
+    check_inside(parts.port, url, len);
+    check_inside(parts.path, url, len);
+    check_inside(parts.name, url, len);
+    check_inside(parts.query, url, len);
+    check_location(url);
+    free(url);
+    return 0;
+}
