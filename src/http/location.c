@@ -18,6 +18,16 @@ static const char *last_at(const char *from, const char *end)
     return found;
 }
 
+/* What comes behind "https://" (libcurl is content with one slash, or three); url itself if it
+ * begins with no scheme: "://" further on belongs to a path or a query. */
+static const char *skip_scheme(const char *url)
+{
+    size_t n = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    size_t slashes = url[n] == ':' ? strspn(url + n + 1, "/") : 0;
+
+    return n > 0 && slashes > 0 ? url + n + 1 + (slashes < 3 ? slashes : 3) : url;
+}
+
 static bool is_numeric(const char *host, size_t len)
 {
     if (len > 0 && host[0] == '[') {
@@ -34,9 +44,8 @@ static bool is_numeric(const char *host, size_t len)
 struct cvy_http_location cvy_http_location_of(const char *url)
 {
     struct cvy_http_location l = {.is_tls = strncasecmp(url, "https:", 6) == 0};
-    const char *scheme_end = strstr(url, "://");
-    const char *start = scheme_end ? scheme_end + 3 : url;
-    const char *end = start + strcspn(start, "/?#\\");
+    const char *start = skip_scheme(url);
+    const char *end = start + strcspn(start, "/?#");
 
     l.user_end = last_at(start, end);
     l.user = start;

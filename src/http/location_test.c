@@ -39,6 +39,21 @@ TEST(knows_addresses_and_tls)
     CHECK(!cvy_http_location_of("http://https:/").is_tls);
 }
 
+TEST(a_url_may_hold_another)
+{
+    char shown[100];
+    struct cvy_http_location l = cvy_http_location_of("user:pw@host/x?u=http://other/");
+
+    CHECK(l.host_len == 4 && memcmp(l.host, "host", 4) == 0);
+    CHECK_STR(cvy_http_location_public("user:pw@host/x?u=http://a:b@other/", shown, sizeof(shown)),
+              "user:***@host/x?u=http://a:b@other/");
+    /* libcurl takes these too. */
+    CHECK_STR(cvy_http_location_public("http:/user:pw@host/", shown, sizeof(shown)),
+              "http:/user:***@host/");
+    CHECK_STR(cvy_http_location_public("http:///user:pw@host/", shown, sizeof(shown)),
+              "http:///user:***@host/");
+}
+
 TEST(hash_ignores_case_and_port)
 {
     struct cvy_http_location a = cvy_http_location_of("http://Example.ORG:1/a");

@@ -6,7 +6,7 @@
 #include "io/signal.h"
 #include "io/wait_fd.h"
 
-static void on_close(struct cvy_poll *p)
+static void on_detach(struct cvy_poll *p)
 {
     cvy_signal_close(p);
     cvy_watch_close(p);
@@ -15,8 +15,8 @@ static void on_close(struct cvy_poll *p)
 
 void cvy_io_attach(struct cvy_poll *p)
 {
-    if (cvy_load_relaxed(&p->on_close) != on_close) {
-        /* Release: pairs with the acquire in cvy_poll_close(). */
-        cvy_store_release(&p->on_close, on_close);
+    if (cvy_load_relaxed(&p->on_detach) != on_detach) {
+        /* Release: pairs with the acquire in cvy_poll_detach(). */
+        cvy_store_release(&p->on_detach, on_detach);
     }
 }

@@ -24,14 +24,16 @@ struct cvy_pollable {
 struct cvy_poll {
     int epoll_fd, wake_fd;
     int oneshot_fd; /* an epoll inside the other, for one-shot registrations */
-    /* Told by cvy_poll_close() that all registrations are gone and that no event will come any
+    /* Told by cvy_poll_detach() that all registrations are gone and that no event will come any
      * more; set by who registers. Release, acquire. */
-    void (*_Atomic on_close)(struct cvy_poll *p);
+    void (*_Atomic on_detach)(struct cvy_poll *p);
 };
 
 /* 0 or a negative code. */
 int cvy_poll_open(struct cvy_poll *p);
-/* Nobody is in cvy_poll_wait(), or will be. */
+/* Nobody is in cvy_poll_wait(), or will be. Plain threads may still try to wake it. */
+void cvy_poll_detach(struct cvy_poll *p);
+/* Gives its descriptors back: nobody knows it any more. */
 void cvy_poll_close(struct cvy_poll *p);
 /* -EEXIST: it is registered. -EPERM: it cannot be polled. */
 int cvy_poll_add(struct cvy_poll *p, int fd, struct cvy_pollable *who);

@@ -23,7 +23,7 @@ int cvy_poll_open(struct cvy_poll *p)
 {
     int code;
 
-    p->on_close = NULL;
+    p->on_detach = NULL;
     p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (p->epoll_fd < 0) {
         return -errno;
@@ -57,14 +57,18 @@ fail_epoll:
     return code;
 }
 
-void cvy_poll_close(struct cvy_poll *p)
+void cvy_poll_detach(struct cvy_poll *p)
 {
     /* Acquire: pairs with the release of who set it. */
-    void (*on_close)(struct cvy_poll *) = cvy_load_acquire(&p->on_close);
+    void (*on_detach)(struct cvy_poll *) = cvy_load_acquire(&p->on_detach);
 
-    if (on_close) {
-        on_close(p);
+    if (on_detach) {
+        on_detach(p);
     }
+}
+
+void cvy_poll_close(struct cvy_poll *p)
+{
     (void)close(p->wake_fd);
     (void)close(p->oneshot_fd);
     (void)close(p->epoll_fd);

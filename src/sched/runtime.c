@@ -219,14 +219,16 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     cvy_trace_detach();
     cvy_store_release(&cvy_fatal_hook, NULL);
     /* Before the next runtime can start: io's tables go with the poller. */
-    cvy_poll_close(&rt->poll);
+    cvy_poll_detach(&rt->poll);
     cvy_store_seq_cst(&cvy_runtime_now, NULL);
-    /* Nobody adds a timer from here on; then nobody who still saw one armed is at its wheel. */
+    /* Nobody adds a timer or wakes the poller from here on; then nobody who still saw a timer armed
+     * is at its wheel. */
     cvy_foreign_quiesce();
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_timers_drop(&rt->workers[i].timers);
     }
     cvy_foreign_quiesce();
+    cvy_poll_close(&rt->poll);
     /* Waiters of discarded tasks still stand in queues that may outlive the runtime: records and
      * stacks stay, which docs/design/0004 explains. */
     cvy_slabs_fini(rt, has_discarded);

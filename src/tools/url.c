@@ -38,14 +38,17 @@ static void split_authority(struct cvy_text authority, struct cvy_url *u)
 struct cvy_url cvy_url_split(const char *url)
 {
     struct cvy_url u = {.scheme = {"http", 4}};
-    const char *scheme_end = strstr(url, "://");
     const char *rest = url;
+    /* "://" further on belongs to a path or a query. */
+    struct cvy_text scheme = take(&rest, "/?#");
 
-    if (scheme_end) {
-        u.scheme = (struct cvy_text){url, (size_t)(scheme_end - url)};
-        rest = scheme_end + 3;
+    if (scheme.len > 1 && strncmp(rest - 1, "://", 3) == 0) {
+        u.scheme = (struct cvy_text){url, scheme.len - 1};
+        rest += 2;
+    } else {
+        rest = url;
     }
-    split_authority(take(&rest, "/?#\\"), &u);
+    split_authority(take(&rest, "/?#"), &u);
     rest += *rest == '/';
     u.path = take(&rest, "?#");
     u.name = after_last(u.path, '/');

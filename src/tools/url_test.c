@@ -30,13 +30,13 @@ TEST(splits)
     CHECK_STR(parts_of("http://[::1]/x"), "http|[::1]||x|x|");
     CHECK_STR(parts_of("h:80/x"), "http|h|80|x|x|");
     CHECK_STR(parts_of("http://h/a?b/c"), "http|h||a|a|b/c");
+    CHECK_STR(parts_of("h/a?u=http://x/y"), "http|h||a|a|u=http://x/y");
 }
 
 TEST(anything_gives_parts)
 {
     CHECK_STR(parts_of(""), "http|||||");
-    CHECK_STR(parts_of("://"), "||||"
-                               "|");
+    CHECK_STR(parts_of("://"), "http|||/||");
     CHECK_STR(parts_of("http://[::1"), "http|[::1||||");
     CHECK_STR(parts_of("///"), "http|||//||");
 }

@@ -274,6 +274,13 @@ TASK_TEST(an_argument_too_large_for_memory_is_enomem)
     CHECK_EQ(covey_go_copy(count_up, &count, SIZE_MAX - 64), -ENOMEM);
 }
 
+static int nothing_to_do(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    CHECK_EQ(*(int *)arg, 0);
+    return 0;
+}
+
 /* A function stands behind each macro, for other languages. */
 TASK_TEST(functions_stand_behind_the_macros)
 {
@@ -283,19 +290,20 @@ TASK_TEST(functions_stand_behind_the_macros)
     covey_group *g = (covey_group_new)(ctx);
     covey_waitgroup wg = {0};
     covey_ctx *c[3];
+    int nothing = 0;
 
     CHECK_EQ((covey_group_go)(g, count_up, &count), 0);
     CHECK_EQ((covey_group_go_with)(g, &opts, count_up, &count), 0);
     CHECK_EQ((covey_group_try_go)(g, count_up, &count), 0);
-    CHECK_EQ((covey_group_go_copy)(g, count_up, &count, sizeof(count)), 0);
-    CHECK_EQ((covey_group_try_go_copy)(g, count_up, &count, sizeof(count)), 0);
+    CHECK_EQ((covey_group_go_copy)(g, nothing_to_do, &nothing, sizeof(nothing)), 0);
+    CHECK_EQ((covey_group_try_go_copy)(g, nothing_to_do, &nothing, sizeof(nothing)), 0);
     JOIN(g);
     JOIN((covey_group_new_with)(ctx, &group_opts));
     CHECK_EQ((covey_waitgroup_go)(&wg, count_up, &count), 0);
     CHECK_EQ(covey_waitgroup_wait(ctx, &wg), 0);
     CHECK_EQ((covey_go)(count_up, &count), 0);
     CHECK_EQ((covey_go_with)(&opts, count_up, &count), 0);
-    CHECK_EQ((covey_go_copy)(count_up, &count, sizeof(count)), 0);
+    CHECK_EQ((covey_go_copy)(nothing_to_do, &nothing, sizeof(nothing)), 0);
     while (atomic_load(&count) < 6) {
         covey_yield();
     }

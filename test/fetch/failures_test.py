@@ -50,7 +50,7 @@ def test_usage_is_status_2():
 def test_a_deadline_is_status_3():
     with Origin() as o:
         urls = [o.url("/hello")] + [o.url(f"/delay/60000?{i}") for i in range(20)]
-        r = fetch("-j", 30, "--deadline", "500ms", "-o", "d", *urls).expect(3)
+        r = fetch("-j", 30, "--deadline", f"{PATIENCE}s", "-o", "d", *urls).expect(3)
         r.says("the deadline passed", "21 transfers: 1 fetched, 20 cancelled")
         check(r.seconds < 10 * PATIENCE, r.seconds, "s")
         check_eq(files("d"), ["hello"])
@@ -59,9 +59,9 @@ def test_a_deadline_is_status_3():
 
 def test_a_timeout_is_one_transfers_failure():
     with Origin() as o:
-        r = fetch("--timeout", "300ms", "-o", "d", o.url("/delay/60000"), o.url("/hello"),
+        r = fetch("--timeout", f"{PATIENCE}s", "-o", "d", o.url("/delay/60000"), o.url("/hello"),
                   o.url("/slow/100000000/100")).expect(1)
-        r.says("/delay/60000: not done after 0.3 s (--timeout)", "1 fetched, 2 failed")
+        r.says(f"/delay/60000: not done after {PATIENCE} s (--timeout)", "1 fetched, 2 failed")
         check_eq(files("d"), ["hello"])
 
 

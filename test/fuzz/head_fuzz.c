@@ -40,6 +40,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_export(&head);
     cvy_http_head_reset(&head);
     check_export(&head);
-    cvy_http_head_reset(&head);
+    cvy_http_buffer_reset(&head.text, 0);
     return 0;
 }
