@@ -27,8 +27,7 @@ static inline void cvy_io_wait_begin(struct cvy_task *t, struct cvy_runtime *rt)
     cvy_io_watch_begin(rt);
     if (cvy_unlikely(t->is_foreign)) {
         struct cvy_thread *th = CVY_CONTAINER_OF(t, struct cvy_thread, self);
-        /* One writer. */
-        cvy_store_relaxed(&th->needs_runtime, cvy_load_relaxed(&th->needs_runtime) + 1);
+        atomic_fetch_add_explicit(&th->needs_runtime, CVY_NEED, memory_order_relaxed);
     }
 }
 
@@ -37,8 +36,12 @@ static inline void cvy_io_wait_end(struct cvy_task *t, struct cvy_runtime *rt)
     cvy_io_watch_end(rt);
     if (cvy_unlikely(t->is_foreign)) {
         struct cvy_thread *th = CVY_CONTAINER_OF(t, struct cvy_thread, self);
-        /* Release: our use of rt, to cvy_foreign_release(). */
-        cvy_store_release(&th->needs_runtime, cvy_load_relaxed(&th->needs_runtime) - 1);
+        /* Release: our use of rt, to cvy_foreign_release(). While that is at the claim of this
+         * wait, the next wait must not begin. */
+        atomic_fetch_sub_explicit(&th->needs_runtime, CVY_NEED, memory_order_release);
+        while (cvy_load_acquire(&th->needs_runtime) & CVY_NEED_ASKED) {
+            cvy_cpu_relax();
+        }
     }
 }
 

@@ -56,20 +56,28 @@ void cvy_foreign_quiesce(void)
     cvy_unlock(&foreign_lock);
 }
 
-/* Claims the waits that cannot end any more; how many are not over yet. */
-static size_t foreign_claim(struct cvy_wakelist *list)
+/* Claims th's wait if it cannot end any more. Whether it is still to end. */
+static bool end_wait(struct cvy_thread *th, struct cvy_wakelist *list)
+{
+    /* Acq_rel: acquire pairs with the release in cvy_io_wait_end(). */
+    uint32_t needs =
+        atomic_fetch_or_explicit(&th->needs_runtime, CVY_NEED_ASKED, memory_order_acq_rel);
+    if (needs >= CVY_NEED && cvy_claim(&th->self, CVY_INDEX_ENDED)) {
+        cvy_wakelist_add(list, &th->self);
+    }
+    /* Release: to the acquire in cvy_io_wait_end(). */
+    atomic_fetch_and_explicit(&th->needs_runtime, ~CVY_NEED_ASKED, memory_order_release);
+    return needs >= CVY_NEED;
+}
+
+/* How many waits are not over yet. */
+static size_t end_waits(struct cvy_wakelist *list)
 {
     size_t n = 0;
 
     cvy_lock(&foreign_lock);
     for (struct cvy_thread *th = foreign_threads; th; th = th->all_next) {
-        /* Acquire: pairs with the release in cvy_io_wait_end(). */
-        if (cvy_load_acquire(&th->needs_runtime)) {
-            n++;
-            if (cvy_claim(&th->self, CVY_INDEX_ENDED)) {
-                cvy_wakelist_add(list, &th->self);
-            }
-        }
+        n += end_wait(th, list);
     }
     cvy_unlock(&foreign_lock);
     return n;
@@ -82,7 +90,7 @@ void cvy_foreign_release(void)
     /* Who begins such a wait after the runtime was closed sees that; the others are parked by now,
      * or on their way out. */
     cvy_foreign_quiesce();
-    while (foreign_claim(&list) > 0) {
+    while (end_waits(&list) > 0) {
         cvy_ready_all(cvy_thread_self(), &list);
         (void)nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
     }

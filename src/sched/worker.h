@@ -74,6 +74,9 @@ struct cvy_worker {
     uint32_t seen_turns, seen_times;
 };
 
+#define CVY_NEED_ASKED 1u
+#define CVY_NEED 2u
+
 struct cvy_thread {
     struct cvy_worker *worker;           /* NULL: spare, plain thread, or lost to the watchdog */
     struct cvy_task *task;               /* running; the thread's own record in plain threads */
@@ -112,8 +115,8 @@ struct cvy_thread {
     void *fake_stack;
 
     struct cvy_task self; /* plain threads' record */
-    /* Plain threads: its wait needs the runtime. Release by the thread, acquire by the runtime's
-     * end. */
+    /* Plain threads: waits that need the runtime, times CVY_NEED; CVY_NEED_ASKED while the
+     * runtime's end is at their claim. */
     _Atomic uint32_t needs_runtime;
 };
 
