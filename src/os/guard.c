@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -21,6 +22,21 @@
 /* Each PROT_NONE page splits a mapping; the kernel's default allows 65,530 of them. */
 #define SPLITS_MAX 30000
 
+/* Whether the advice makes a guard: an emulator (qemu-user) agrees to any that it does not know. A
+ * system call that is told to write there then fails, without a signal. */
+static bool can_advise(void)
+{
+    void *page = mmap(NULL, CVY_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED) {
+        return false;
+    }
+    bool holds = madvise(page, CVY_PAGE, MADV_GUARD_INSTALL) == 0 &&
+                 syscall(SYS_getrandom, page, 1, GRND_NONBLOCK) < 0;
+    (void)munmap(page, CVY_PAGE);
+    return holds;
+}
+
 void cvy_guards_init(struct cvy_guards *g)
 {
     const char *wanted = getenv("COVEY_STACK_GUARD");
@@ -30,6 +46,8 @@ void cvy_guards_init(struct cvy_guards *g)
         kind = CVY_GUARD_MPROTECT;
     } else if (wanted && strcmp(wanted, "canary") == 0) {
         kind = CVY_GUARD_CANARY;
+    } else if (!can_advise()) {
+        kind = CVY_GUARD_MPROTECT;
     }
     cvy_store_relaxed(&g->kind, kind);
     cvy_store_relaxed(&g->split_count, 0);
