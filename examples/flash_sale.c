@@ -13,7 +13,7 @@
 
 enum { ITEMS = 500, HOT = 20 };
 
-static char names[ITEMS][16]; /* the keys */
+static char names[ITEMS][20]; /* the keys */
 
 /* ---- three maps from a name to a number in stock ----------------------------------------------
  */

@@ -14,9 +14,7 @@ struct load {
 static int nap(covey_ctx *ctx, void *arg)
 {
     (void)ctx;
-    return usleep(*(unsigned *)arg % 300) == 0
-               ? 0
-               : -EINTR; /* sleeps: a thread outside covey is late on purpose */
+    return usleep(*(unsigned *)arg % 300) == 0 ? 0 : -EINTR; /* sleeps: a thread outside covey is late on purpose */
 }
 
 static int unit(covey_ctx *ctx, void *arg)
@@ -39,9 +37,7 @@ static int unit(covey_ctx *ctx, void *arg)
         (void)covey_blocking(ctx, nap, &us);
         break;
     case 4: /* stuck in C, sometimes long enough to be taken over */
-        (void)usleep(random_below(&random, 40)
-                         ? us
-                         : 12000); /* sleeps: a thread outside covey is late on purpose */
+        (void)usleep(random_below(&random, 40) ? us : 12000); /* sleeps: a thread outside covey is late on purpose */
         break;
     case 5:
         covey_pin();
