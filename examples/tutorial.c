@@ -16,7 +16,7 @@ static int hello(covey_ctx *ctx, void *arg)
     const char *name = arg;
 
     printf("hello, %s, from task %llu\n", name, (unsigned long long)covey_task_id());
-    return covey_sleep(ctx, 10 * COVEY_MS);
+    return covey_sleep(ctx, 100 * COVEY_MS);
 }
 
 /* 2. A group: tasks that start together and end together. */

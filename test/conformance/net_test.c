@@ -1320,7 +1320,7 @@ TASK_TEST(a_dial_may_wait_long_and_be_cancelled)
     /* A listener whose backlog is full leaves a Unix dial waiting. */
     covey_listen_options opts = {.backlog = 1};
     covey_listener *l = NULL;
-    covey_ctx *c = covey_ctx_with_timeout(ctx, 20 * COVEY_MS);
+    covey_ctx *c = covey_ctx_with_timeout(ctx, 500 * COVEY_MS);
     covey_conn *held[16];
     char addr[100];
     int n = 0, rc = 0;
