@@ -32,19 +32,11 @@ static int fetch(covey_ctx *ctx, void *arg)
 static int fetch_all(covey_ctx *ctx, struct download *downloads, size_t n)
 {
     covey_group *g = covey_group_new(ctx);
-    int err = 0;
 
-    if (!g) {
-        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        (void)covey_group_go(g, fetch, &downloads[i]);
     }
-    for (size_t i = 0; i < n && err == 0; i++) {
-        err = covey_group_go(g, fetch, &downloads[i]);
-    }
-    if (err < 0) { /* out of memory: what did start is of no use */
-        covey_group_cancel(g, err);
-    }
-    int failed = covey_group_wait(g);
-    return failed < 0 ? failed : err;
+    return covey_group_wait(g); /* also tells of what could not be started */
 }
 
 static void free_responses(struct download *downloads, size_t n)
