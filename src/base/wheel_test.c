@@ -63,6 +63,33 @@ TEST(the_present_tick_counts_as_passed)
     CHECK_EQ(advance(&w, 51), 1);
 }
 
+TEST(a_jump_fires_in_the_order_of_ticks)
+{
+    struct cvy_wheel w;
+    struct cvy_wheel_timer late = {0}, early = {0};
+    struct cvy_node due;
+
+    /* Both stand in one slot of the second level, the later one in front. */
+    cvy_wheel_init(&w, 0);
+    cvy_wheel_add(&w, &late, 70);
+    cvy_wheel_add(&w, &early, 65);
+    cvy_list_init(&due);
+    cvy_wheel_advance(&w, 100, &due);
+    CHECK(due.next == &early.node);
+    CHECK(due.prev == &late.node);
+}
+
+TEST(time_passes_also_when_nothing_is_due)
+{
+    struct cvy_wheel w;
+    struct cvy_wheel_timer t = {0};
+
+    cvy_wheel_init(&w, 0);
+    CHECK_EQ(advance(&w, 100), 0);
+    cvy_wheel_add(&w, &t, 50);
+    CHECK_EQ(cvy_wheel_next(&w), 101);
+}
+
 TEST(a_removed_timer_never_fires)
 {
     struct cvy_wheel w;
