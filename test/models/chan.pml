@@ -200,7 +200,7 @@ active proctype canceler()
 
 end:
     atomic {
-        ends < 2;
+        ends < 2 && (claim[0] == OPEN || claim[1] == OPEN || claim[2] == OPEN || claim[3] == OPEN);
         if
         :: claim[0] == OPEN -> w = 0
         :: claim[1] == OPEN -> w = 1
