@@ -401,14 +401,15 @@ int covey_chan_close(covey_chan *ch)
         goto out;
     }
     closing_begin_locked(ch, &c);
-    for (;;) {
+    for (bool is_last = false; !is_last;) {
         close_some_locked(ch, &c, &list, CLOSE_BATCH);
+        /* Once the last are woken the channel may be gone. */
+        is_last = cvy_list_is_empty(&c.receivers) && cvy_list_is_empty(&c.senders);
         cvy_unlock(&ch->lock);
-        if (!list.head) {
-            break;
-        }
         cvy_ready_all(th, &list);
-        cvy_lock(&ch->lock);
+        if (!is_last) {
+            cvy_lock(&ch->lock);
+        }
     }
 out:
     cvy_leave(th);

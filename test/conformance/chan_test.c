@@ -645,6 +645,53 @@ TASK_TEST(receiver_may_drop_the_last_reference_as_soon_as_it_received)
     }
 }
 
+/* The one reference is the receiver's; who sends or closes has none of its own. */
+
+static int recv_all_then_unref(covey_ctx *ctx, void *ch)
+{
+    int v;
+
+    while (covey_chan_recv(ctx, ch, &v) == 0) {
+    }
+    covey_chan_unref(ch);
+    return 0;
+}
+
+TASK_TEST(receiver_may_drop_the_only_reference_as_soon_as_it_sees_the_close)
+{
+    for (int i = 0; i < 500; i++) {
+        covey_chan *ch = covey_chan_new(sizeof(int), 0);
+        covey_group *g = covey_group_new(NULL);
+        int v = 4;
+
+        GO(g, recv_all_then_unref, ch);
+        CHECK_EQ(covey_chan_send(NULL, ch, &v), 0);
+        CHECK_EQ(covey_chan_close(ch), 0);
+        JOIN(g);
+    }
+}
+
+static int recv_once_then_unref(covey_ctx *ctx, void *ch)
+{
+    int v, code = covey_chan_recv(ctx, ch, &v);
+
+    covey_chan_unref(ch);
+    return code;
+}
+
+TASK_TEST(receiver_may_drop_the_only_reference_as_soon_as_it_received)
+{
+    for (int i = 0; i < 500; i++) {
+        covey_chan *ch = covey_chan_new(sizeof(int), 0);
+        covey_group *g = covey_group_new(NULL);
+        int v = 4;
+
+        GO(g, recv_once_then_unref, ch);
+        CHECK_EQ(covey_chan_send(NULL, ch, &v), 0);
+        JOIN(g);
+    }
+}
+
 TEST(a_channel_too_large_for_memory_is_null)
 {
     if (WITH_ASAN || WITH_TSAN) {
