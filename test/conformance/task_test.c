@@ -507,6 +507,34 @@ TASK_TEST(compact_tasks_wait_and_pass_values)
     covey_chan_unref(l.out);
 }
 
+/* Formatting needs more stack than a compact task has. */
+static int fail_with_words(covey_ctx *ctx, void *arg)
+{
+    int nth = *(int *)arg;
+
+    (void)ctx;
+    (void)covey_errorf(-EIO, "leaf %d, %s, %.3f", nth, "out of paper", 0.125);
+    covey_yield();
+    CHECK(strstr(covey_errmsg(), "out of paper, 0.125"));
+    return covey_wrapf(-EIO, "printing %d pages", 40 + nth);
+}
+
+TASK_TEST(compact_tasks_may_format_their_words)
+{
+    covey_task_options opts = {.compact = true};
+
+    for (int i = 0; i < 20; i++) {
+        covey_group *g = covey_group_new(ctx);
+
+        CHECK_EQ(covey_group_go_with(g, &opts, fail_with_words, &i), 0);
+        CHECK_EQ(covey_group_wait(g), -EIO);
+        char words[64];
+        (void)snprintf(words, sizeof(words), "printing %d pages: leaf %d, out of paper, 0.125",
+                       40 + i, i);
+        CHECK_STR(covey_errmsg(), words);
+    }
+}
+
 /* What is a task's own. */
 
 static int keep_errno(covey_ctx *ctx, void *arg)
