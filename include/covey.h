@@ -13,6 +13,7 @@
 #include <covey/error.h>
 #include <covey/group.h>
 #include <covey/map.h>
+#include <covey/metrics.h>
 #include <covey/net.h>
 #include <covey/runtime.h>
 #include <covey/select.h>

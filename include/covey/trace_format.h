@@ -38,7 +38,7 @@ enum covey_trace_section_kind {
     COVEY_TRACE_EVENTS = 1, /* uint64_t position of the first, then events */
     COVEY_TRACE_CLOCK = 2,  /* covey_trace_clock: two of them calibrate the ticks */
     COVEY_TRACE_SITE = 3,   /* uint64_t address, uint32_t line, name, 0, file, 0 */
-    COVEY_TRACE_TASK = 4,   /* covey_trace_task: a task alive when a snapshot was taken */
+    COVEY_TRACE_TASK = 4,   /* covey_trace_task: a task alive when the trace began, or at a snapshot */
     COVEY_TRACE_LOST = 5,   /* uint64_t: events of this ring overwritten before they were read */
     COVEY_TRACE_END = 6,    /* empty: the file is whole */
 };
@@ -83,14 +83,14 @@ typedef struct covey_trace_event {
     X(17, blocking_begin, 1) /* id's call runs on the pool; object: function */                    \
     X(18, blocking_end, 1)   /* id's call is over; object: code's low 32 bits */                   \
     X(19, return, 1)         /* id noticed that its worker was taken over: it goes to the queue */ \
-    X(20, chan_send, 2)      /* object: channel; arg: 0 went at once, 1 waits, 2 closed */         \
-    X(21, chan_recv, 2)      /* the same */                                                        \
+    X(20, chan_send, 2)      /* running begins to send to object */                                \
+    X(21, chan_recv, 2)      /* running begins to receive from object */                           \
     X(22, chan_close, 2)     /* object: channel */                                                 \
     X(23, group_open, 1)     /* running opened object; site follows */                             \
     X(24, site, 1)           /* object: the previous event's site */                               \
     X(25, group_join, 1)     /* the group object is over */                                        \
     X(26, region_begin, 1)   /* object: site; its name is the region's */                          \
-    X(27, region_end, 1)     /* the same */                                                        \
+    X(27, region_end, 1)     /* running begins to receive from object */                           \
     X(28, log, 1)            /* object: site; value follows */                                     \
     X(29, value, 1)          /* id: low, object: high half of a 64-bit number */                   \
     X(30, message, 1)        /* text follows */

@@ -222,18 +222,13 @@ static inline int code_of(struct cvy_thread *th, int result)
     return cvy_likely(result == OK) ? 0 : cvy_fail(th->task, COVEY_ECLOSED);
 }
 
-/* How an attempt went, for the trace. */
-static inline uint8_t trace_arg(int result)
-{
-    return result == OK ? 0 : result == COVEY_EAGAIN ? 1 : 2;
-}
-
 int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem)
 {
     struct cvy_thread *th = cvy_enter();
     struct cvy_task *woken = NULL;
     struct cvy_waiter wr;
 
+    CVY_EMIT(cvy_ring_of(th), chan_send, th->task->id, 0, ch);
     int code = cvy_ctx_check(th->task, ctx);
     if (cvy_unlikely(code < 0 || !ch)) {
         code = code < 0 ? code : cvy_fail(th->task, -EINVAL);
@@ -241,7 +236,6 @@ int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem)
     }
     cvy_lock(&ch->lock);
     int result = send_locked(ch, elem, &woken);
-    CVY_EMIT(cvy_ring_of(th), chan_send, th->task->id, trace_arg(result), ch);
     if (result == COVEY_EAGAIN) {
         wr.elem = (void *)(uintptr_t)elem;
         wr.result = OK;
@@ -267,6 +261,7 @@ int covey_chan_recv(covey_ctx *ctx, covey_chan *ch, void *elem)
     struct cvy_task *woken = NULL;
     struct cvy_waiter wr;
 
+    CVY_EMIT(cvy_ring_of(th), chan_recv, th->task->id, 0, ch);
     int code = cvy_ctx_check(th->task, ctx);
     if (cvy_unlikely(code < 0 || !ch)) {
         code = code < 0 ? code : cvy_fail(th->task, -EINVAL);
@@ -274,7 +269,6 @@ int covey_chan_recv(covey_ctx *ctx, covey_chan *ch, void *elem)
     }
     cvy_lock(&ch->lock);
     int result = recv_locked(ch, elem, &woken);
-    CVY_EMIT(cvy_ring_of(th), chan_recv, th->task->id, trace_arg(result), ch);
     if (result == COVEY_EAGAIN) {
         wr.elem = elem;
         wr.result = OK;

@@ -81,7 +81,6 @@ covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
     if (!t->is_foreign) {
         cvy_scope_open(&g->scope, t);
     }
-    CVY_PROBE(group_open, (uint32_t)t->id, 0, (uint64_t)(uintptr_t)g);
     if (CVY_TRACES(group_open)) {
         emit_open(g, t);
     }

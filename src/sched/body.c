@@ -42,7 +42,7 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
         cvy_stack_bind(th->worker, t);
     }
     cvy_make_current(th, t);
-    CVY_EMIT(cvy_ring_of(th), run, t->id, 0, 0);
+    CVY_EMIT_HOT(cvy_ring_of(th), run, t->id, 0, 0);
     *th->errno_ptr = t->saved_errno;
     cvy_switch_stacks(th, &th->base_sp, t, false);
     while (th->base_call) {
@@ -101,7 +101,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     cvy_leave(th);
     int code = t->fn(t->ctx, t->arg);
     th = cvy_enter();
-    CVY_EMIT(cvy_ring_of(th), end, t->id, 0, (uint32_t)code);
+    CVY_EMIT_HOT(cvy_ring_of(th), end, t->id, 0, (uint32_t)code);
     if (t->pins) {
         t->pins = 0;
         t->pinned_to = NULL;
@@ -142,7 +142,7 @@ static void task_main(void)
             cvy_store_relaxed(&t->on_cpu, 0);
             cvy_task_free(th->runtime, th->worker, t);
             cvy_make_current(th, next);
-            CVY_EMIT(cvy_ring_of(th), run, next->id, 0, 0);
+            CVY_EMIT_HOT(cvy_ring_of(th), run, next->id, 0, 0);
             cvy_switch_reset_float();
             continue;
         }
@@ -157,8 +157,9 @@ static void task_main(void)
         th->previous_ended = true;
         if (next) {
             cvy_make_current(th, next);
-            CVY_EMIT(cvy_ring_of(th), run, next->id, 0, 0);
+            CVY_EMIT_HOT(cvy_ring_of(th), run, next->id, 0, 0);
         } else {
+            CVY_EMIT_HOT(cvy_ring_of(th), run, 0, 0, 0);
             th->task = &th->self;
         }
         CVY_TSAN_POP_FRAME();

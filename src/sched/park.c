@@ -9,15 +9,16 @@
 /* Why a task leaves its worker. */
 enum leaving { PARKS, YIELDS, COMES_LATE };
 
-static inline void emit_leaving(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
+__attribute__((noinline)) static void emit_leaving(struct cvy_thread *th, struct cvy_task *next,
+                                                   enum leaving why)
 {
     struct cvy_task *t = th->task;
 
     if (why == PARKS) {
-        CVY_EMIT(cvy_ring_of(th), park, next ? next->id : 0, cvy_load_relaxed(&t->reason),
-                 cvy_load_relaxed(&t->wait_object));
+        CVY_EMIT_HOT(cvy_ring_of(th), park, next ? next->id : 0, cvy_load_relaxed(&t->reason),
+                     cvy_load_relaxed(&t->wait_object));
     } else if (why == YIELDS) {
-        CVY_EMIT(cvy_ring_of(th), yield, next ? next->id : 0, 0, 0);
+        CVY_EMIT_HOT(cvy_ring_of(th), yield, next ? next->id : 0, 0, 0);
     } else {
         /* It runs no worker any more: not into that one's ring. */
         CVY_EMIT(NULL, return, t->id, 0, 0);
@@ -34,7 +35,9 @@ switch_away(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
         th->base_next = next;
         next = NULL;
     }
-    emit_leaving(th, next, why);
+    if (CVY_TRACES(park)) {
+        emit_leaving(th, next, why);
+    }
     cvy_check_canary(t);
     t->saved_errno = *th->errno_ptr;
     th->previous = t;
@@ -61,7 +64,9 @@ __attribute__((always_inline)) static inline struct cvy_thread *park_task(struct
     /* A pinned task's thread runs nobody else: the base gives the worker away. */
     struct cvy_task *next = t->pins ? NULL : cvy_pick(th, th->worker);
     if (next == t) {
-        emit_leaving(th, next, PARKS);
+        if (CVY_TRACES(park)) {
+            emit_leaving(th, next, PARKS);
+        }
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;
     }

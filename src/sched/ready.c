@@ -27,9 +27,8 @@ void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
     }
 }
 
-void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
+static inline void ready(struct cvy_thread *th, struct cvy_task *t)
 {
-    CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
     if (cvy_unlikely(t->is_foreign)) {
         if (CVY_CONTAINER_OF(t, struct cvy_thread, self)->is_pool) {
             cvy_test_job_waits(-1);
@@ -53,6 +52,22 @@ void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
     cvy_enqueue(th, t);
 }
 
+__attribute__((noinline)) static void ready_traced(struct cvy_thread *th, struct cvy_task *t)
+{
+    CVY_EMIT_HOT(cvy_ring_of(th), ready, t->id, 0, 0);
+    ready(th, t);
+}
+
+void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
+{
+    /* A tail call: nothing has to be kept across it on the common path. */
+    if (CVY_TRACES(ready)) {
+        ready_traced(th, t);
+        return;
+    }
+    ready(th, t);
+}
+
 void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
 {
     struct cvy_wakelist tasks = {0};
@@ -64,7 +79,7 @@ void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
             cvy_ready(th, t);
             continue;
         }
-        CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
+        CVY_EMIT_HOT(cvy_ring_of(th), ready, t->id, 0, 0);
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
         if (!th->worker || !cvy_runq_push(&th->worker->runq, t)) {
             cvy_wakelist_add(&tasks, t);

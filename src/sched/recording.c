@@ -87,9 +87,20 @@ static int on_base(int (*fn)(const char *path), const char *path)
     return c.code < 0 ? cvy_fail(cvy_task_self(), c.code) : c.code;
 }
 
+/* The task that turns recording on has been running for a while. */
+static void emit_running(void)
+{
+    struct cvy_thread *th = cvy_enter();
+
+    if (th->worker && !th->task->is_foreign) {
+        CVY_EMIT(cvy_ring_of(th), run, th->task->id, 0, 0);
+    }
+    cvy_leave(th);
+}
+
 static int start(const char *path)
 {
-    return cvy_trace_start(path);
+    return cvy_trace_start(path, collect);
 }
 
 static int stop(const char *path)
@@ -112,7 +123,12 @@ static int fire(const char *path)
 
 int covey_trace_start(const char *path)
 {
-    return on_base(start, path);
+    int code = on_base(start, path);
+
+    if (code == 0) {
+        emit_running();
+    }
+    return code;
 }
 
 int covey_trace_stop(void)
@@ -128,6 +144,10 @@ int covey_trace_snapshot(const char *path)
 int covey_trace_flight_start(size_t bytes_per_worker)
 {
     int code = cvy_trace_flight_start(bytes_per_worker);
+
+    if (code == 0) {
+        emit_running();
+    }
     return code < 0 ? cvy_fail(cvy_task_self(), code) : 0;
 }
 
@@ -186,7 +206,6 @@ covey_trace_region covey_trace_region_begin_at(const covey_site *site)
 {
     covey_trace_region r = {.site = site};
 
-    CVY_PROBE(region_begin, 0, 0, (uint64_t)(uintptr_t)site);
     if (CVY_TRACES(region_begin)) {
         r.began_ns = cvy_clock_now();
         emit_site(COVEY_TRACE_region_begin, site);
@@ -196,7 +215,6 @@ covey_trace_region covey_trace_region_begin_at(const covey_site *site)
 
 void covey_trace_region_end(covey_trace_region *region)
 {
-    CVY_PROBE(region_end, 0, 0, (uint64_t)(uintptr_t)region->site);
     if (!CVY_TRACES(region_end)) {
         return;
     }
@@ -208,7 +226,6 @@ void covey_trace_region_end(covey_trace_region *region)
 
 void covey_trace_log_at(const covey_site *site, int64_t value)
 {
-    CVY_PROBE(log, 0, 0, (uint64_t)(uintptr_t)site);
     if (CVY_TRACES(log)) {
         struct cvy_thread *th = cvy_enter();
         cvy_trace_put_pair(cvy_ring_of(th), COVEY_TRACE_log, (uint32_t)th->task->id,
@@ -220,7 +237,6 @@ void covey_trace_log_at(const covey_site *site, int64_t value)
 
 void covey_trace_message(const char *text)
 {
-    CVY_PROBE(message, 0, 0, (uint64_t)(uintptr_t)text);
     if (CVY_TRACES(message)) {
         struct cvy_thread *th = cvy_enter();
         cvy_trace_put_text(cvy_ring_of(th), COVEY_TRACE_message, (uint32_t)th->task->id, text,
@@ -270,7 +286,7 @@ bool cvy_recording_from_environment(void)
         code = cvy_trace_flight_start(how[6] ? parse_size(how + 7) : 0);
         how = NULL;
     } else {
-        code = cvy_trace_start(how);
+        code = cvy_trace_start(how, collect);
     }
     if (code < 0 && code != -EBUSY) {
         (void)fprintf(stderr, "covey: COVEY_TRACE: %s: %s\n", how ? how : "flight",

@@ -112,7 +112,6 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
         t->pins = 1;
     }
     cvy_store_relaxed(&t->state, CVY_TASK_NEW);
-    CVY_PROBE(new, (uint32_t)t->id, 0, (uint64_t)(uintptr_t)t->site);
     if (CVY_TRACES(new)) {
         cvy_recording_new_task(th, t);
     }

@@ -91,7 +91,7 @@ static void look(struct cvy_runtime *rt)
 {
     int64_t now = cvy_clock_now();
 
-    cvy_trace_restamp_all();
+    cvy_trace_look();
     if (cvy_load_relaxed(&rt->dump_wanted)) {
         cvy_store_relaxed(&rt->dump_wanted, false);
         cvy_dump_tasks(rt, stderr);

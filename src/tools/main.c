@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * main.c - the command covey: hands over to its subcommands. */
 #include "tools/fetch.h"
+#include "tools/trace.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +14,7 @@ static const struct {
     int (*main)(int argc, char **argv); /* argv[0] is the name */
 } commands[] = {
     {"fetch", "fetches many URLs at once", cvy_fetch_main},
+    {"trace", "shows what a program's trace holds", cvy_trace_main},
 };
 
 static void usage(FILE *out)

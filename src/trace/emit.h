@@ -2,22 +2,11 @@
  * emit.h - where events are emitted: CVY_EMIT(ring, name, id, arg, object).
  *
  * Off, it is one look at a byte that hardly ever changes; ring is not even evaluated. The list of
- * events is COVEY_TRACE_EVENT_LIST. Where <sys/sdt.h> is there at build time, each point is a USDT
- * probe too (provider covey, a no-op instruction until a tracer arms it). */
+ * events is COVEY_TRACE_EVENT_LIST; probe.h has them for tracers from outside. */
 #ifndef CVY_TRACE_EMIT_H
 #define CVY_TRACE_EMIT_H
 
 #include "trace/ring.h"
-
-#if defined(__has_include)
-#if __has_include(<sys/sdt.h>)
-#include <sys/sdt.h>
-#define CVY_PROBE(name, id, arg, object) DTRACE_PROBE3(covey, name, id, arg, object)
-#endif
-#endif
-#ifndef CVY_PROBE
-#define CVY_PROBE(name, id, arg, object) ((void)0)
-#endif
 
 enum {
 #define CVY_EVENT_LEVEL(number, name, level) CVY_LEVEL_##name = level,
@@ -25,9 +14,11 @@ enum {
 #undef CVY_EVENT_LEVEL
 };
 
-/* 0: off; 1: flight recorder; 2: all. Relaxed: a point that sees it late records a little more or
- * less. Its own line: everybody reads it. */
-extern _Atomic uint8_t cvy_trace_level;
+#define CVY_LEVEL_PROBES 3
+
+/* 0: off; 1: flight recorder; 2: all; 3: and probes. Relaxed: a point that sees it late records a
+ * little more or less. Its own line: everybody reads it. */
+extern _Atomic uint8_t cvy_trace_level __attribute__((visibility("hidden")));
 
 /* One event into a ring; NULL: the one that all but workers share, under its lock. */
 void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object);
@@ -44,10 +35,25 @@ void cvy_trace_put_new(struct cvy_ring *r, uint32_t id, uint64_t site, uint64_t 
 
 #define CVY_EMIT(ring, name, id, arg, object)                                                      \
     do {                                                                                           \
-        CVY_PROBE(name, (uint32_t)(id), (uint8_t)(arg), (uint64_t)(uintptr_t)(object));            \
         if (CVY_TRACES(name)) {                                                                    \
             cvy_trace_put((ring), COVEY_TRACE_##name, (uint32_t)(id), (uint8_t)(arg),              \
                           (uint64_t)(uintptr_t)(object));                                          \
+        }                                                                                          \
+    } while (0)
+
+/* The same for what happens at each switch: into the ring without a call. */
+#define CVY_EMIT_HOT(ring, name, id, arg, object)                                                  \
+    do {                                                                                           \
+        uint8_t level_ = cvy_load_relaxed(&cvy_trace_level);                                       \
+        if (cvy_unlikely(level_ >= CVY_LEVEL_##name)) {                                            \
+            struct cvy_ring *ring_ = (ring);                                                       \
+            if (cvy_likely(ring_ && level_ != CVY_LEVEL_PROBES)) {                                 \
+                cvy_ring_put(ring_, COVEY_TRACE_##name, (uint32_t)(id), (uint8_t)(arg),            \
+                             (uint64_t)(uintptr_t)(object));                                       \
+            } else {                                                                               \
+                cvy_trace_put(ring_, COVEY_TRACE_##name, (uint32_t)(id), (uint8_t)(arg),           \
+                              (uint64_t)(uintptr_t)(object));                                      \
+            }                                                                                      \
         }                                                                                          \
     } while (0)
 

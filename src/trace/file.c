@@ -137,7 +137,7 @@ int cvy_trace_file_open(struct cvy_trace_file *f, const char *path, int workers,
     return 0;
 }
 
-void cvy_trace_file_clock(struct cvy_trace_file *f)
+void cvy_trace_clock_now(covey_trace_clock *out)
 {
     covey_trace_clock best = {0};
     uint64_t shortest = UINT64_MAX;
@@ -152,8 +152,21 @@ void cvy_trace_file_clock(struct cvy_trace_file *f)
             best = (covey_trace_clock){.ticks = before + took / 2, .monotonic_ns = ns};
         }
     }
-    section(f, COVEY_TRACE_CLOCK, 0, sizeof(best));
-    put(f, &best, sizeof(best));
+    *out = best;
+}
+
+void cvy_trace_file_put_clock(struct cvy_trace_file *f, const covey_trace_clock *clock)
+{
+    section(f, COVEY_TRACE_CLOCK, 0, sizeof(*clock));
+    put(f, clock, sizeof(*clock));
+}
+
+void cvy_trace_file_clock(struct cvy_trace_file *f)
+{
+    covey_trace_clock now;
+
+    cvy_trace_clock_now(&now);
+    cvy_trace_file_put_clock(f, &now);
 }
 
 bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ring *r,

@@ -21,7 +21,10 @@ struct cvy_trace_file {
 
 /* 0 or a negative code, and nothing is left open. */
 int cvy_trace_file_open(struct cvy_trace_file *f, const char *path, int workers, bool is_snapshot);
-/* A pair of clocks. */
+/* The two clocks at one moment. */
+void cvy_trace_clock_now(covey_trace_clock *out);
+void cvy_trace_file_put_clock(struct cvy_trace_file *f, const covey_trace_clock *clock);
+/* Those of now. */
 void cvy_trace_file_clock(struct cvy_trace_file *f);
 /* What ring has from *pos on; moves *pos. How many events were lost in between is noted, unless
  * is_first: what a ring has forgotten before is not missed. True: there was much, come again. */

@@ -11,6 +11,7 @@
 #include "os/lock.h"
 #include "os/sys.h"
 #include "trace/emit.h"
+#include "trace/probe.h"
 
 #include <covey/error.h>
 
@@ -21,6 +22,7 @@
 #define DRAIN_NS 1000000
 #define RING_BYTES_DEFAULT ((size_t)4 << 20)
 #define RING_BYTES_MAX ((size_t)1 << 30)
+#define ROUNDS_A_CLOCK 128
 #define LAST_ROUNDS_MAX 10000
 #define SHARED_RING UINT32_MAX /* its number in files */
 
@@ -33,8 +35,10 @@ static struct cvy_lock shared_lock;     /* rank CVY_RANK_TRACE: its one writer a
 
 /* Everything below is guarded by control, but what says otherwise. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic bool has_probes; /* a tracer listens; read without control */
 static bool is_attached, has_flight, has_file;
 static int workers;
+static covey_trace_clock flight_clock; /* when recording began: a snapshot's first */
 static size_t ring_bytes = RING_BYTES_DEFAULT;
 
 /* The recorder's thread; the file is its own while it runs. */
@@ -52,13 +56,19 @@ static int watch_code; /* 1: written */
 
 /* ---- the writers' side ---- */
 
+static inline void probe(uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
+{
+    if (cvy_unlikely(cvy_load_relaxed(&has_probes))) {
+        cvy_probe_fire(type, id, arg, object);
+    }
+}
+
 void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
 {
+    probe(type, id, arg, object);
     if (cvy_likely(r != NULL)) {
-        if (type <= COVEY_TRACE_end) {
-            r->running = type == COVEY_TRACE_end ? 0 : id;
-        } else if (type == COVEY_TRACE_idle || type == COVEY_TRACE_region_begin ||
-                   type == COVEY_TRACE_region_end) {
+        if (type == COVEY_TRACE_idle || type == COVEY_TRACE_region_begin ||
+            type == COVEY_TRACE_region_end) {
             cvy_ring_restamp(r);
         }
         cvy_ring_put(r, type, id, arg, object);
@@ -99,6 +109,7 @@ void cvy_trace_put_text(struct cvy_ring *own, uint8_t type, uint32_t id, const c
     size_t len = strnlen(text, len_max);
     struct cvy_ring *r = begin_several(own);
 
+    probe(type, id, 0, (uint64_t)(uintptr_t)text);
     if (!r) {
         return;
     }
@@ -122,6 +133,7 @@ void cvy_trace_put_pair(struct cvy_ring *own, uint8_t type, uint32_t id, uint64_
 {
     struct cvy_ring *r = begin_several(own);
 
+    probe(type, id, 0, object);
     if (r) {
         cvy_ring_put(r, type, id, 0, object);
         cvy_ring_put(r, type2, id2, 0, object2);
@@ -133,6 +145,7 @@ void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_
 {
     struct cvy_ring *r = begin_several(own);
 
+    probe(COVEY_TRACE_new, id, 0, site);
     if (!r) {
         return;
     }
@@ -142,20 +155,6 @@ void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_
     }
     cvy_ring_put(r, COVEY_TRACE_new, id, 0, site);
     end_several(own);
-}
-
-void cvy_trace_restamp_all(void)
-{
-    if (cvy_load_relaxed(&cvy_trace_level) == 0) {
-        return;
-    }
-    for (int i = 0; i < CVY_TRACE_WORKERS_MAX; i++) {
-        struct cvy_ring *r = cvy_load_acquire(&cvy_trace_rings[i]);
-        if (!r) {
-            return;
-        }
-        cvy_ring_restamp(r);
-    }
 }
 
 /* ---- rings; control is held ---- */
@@ -197,14 +196,51 @@ static void rings_drop(void)
 
 static void level_update(void)
 {
+    bool was_off = cvy_load_relaxed(&cvy_trace_level) == 0;
+
     for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
         struct cvy_ring *r = ring_at(i);
         if (r) {
             cvy_store_relaxed(&r->share_max, has_file ? 0 : CVY_RING_SHARE_MAX);
+            if (was_off) {
+                /* Not known any more; the next switch tells. */
+                cvy_store_relaxed(&r->running, 0);
+            }
             cvy_ring_restamp(r);
         }
     }
-    cvy_store_relaxed(&cvy_trace_level, has_file ? 2 : has_flight ? 1 : 0);
+    if (was_off) {
+        cvy_trace_clock_now(&flight_clock);
+    }
+    cvy_store_relaxed(&cvy_trace_level, has_file || cvy_load_relaxed(&has_probes) ? 2
+                                        : has_flight                              ? 1
+                                                                                  : 0);
+}
+
+static void probes_look(void)
+{
+    bool is_armed = cvy_probe_is_armed();
+
+    if (is_armed != cvy_load_relaxed(&has_probes) && pthread_mutex_trylock(&control) == 0) {
+        cvy_store_relaxed(&has_probes, is_armed);
+        level_update();
+        (void)pthread_mutex_unlock(&control);
+    }
+}
+
+void cvy_trace_look(void)
+{
+    probes_look();
+    if (cvy_load_relaxed(&cvy_trace_level) == 0) {
+        return;
+    }
+    for (int i = 0; i < CVY_TRACE_WORKERS_MAX; i++) {
+        struct cvy_ring *r = cvy_load_acquire(&cvy_trace_rings[i]);
+        if (!r) {
+            return;
+        }
+        cvy_ring_restamp(r);
+    }
 }
 
 int cvy_trace_attach(int n)
@@ -243,7 +279,7 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
         free(f);
         return code;
     }
-    cvy_trace_file_clock(f);
+    cvy_trace_file_put_clock(f, &flight_clock);
     for (size_t i = 0; i < count; i++) {
         cvy_trace_file_task(f, &tasks[i]);
     }
@@ -304,7 +340,11 @@ static bool drain_all(void)
 static void *recorder_main(void *arg)
 {
     (void)arg;
-    while (!cvy_load_acquire(&thread_stop)) {
+    for (unsigned round = 1; !cvy_load_acquire(&thread_stop); round++) {
+        if (round % ROUNDS_A_CLOCK == 0) {
+            /* So that the times of a file that is never finished can be told. */
+            cvy_trace_file_clock(&file);
+        }
         if (!drain_all()) {
             cvy_trace_file_flush(&file);
             cvy_futex_wait(&thread_stop, 0, DRAIN_NS);
@@ -330,7 +370,7 @@ static void positions_set(void)
     }
 }
 
-static int start_locked(const char *path)
+static int start_locked(const char *path, const covey_trace_task *tasks, size_t count)
 {
     if (has_file) {
         return -EBUSY;
@@ -349,6 +389,9 @@ static int start_locked(const char *path)
         return code;
     }
     cvy_trace_file_clock(&file);
+    for (size_t i = 0; i < count; i++) {
+        cvy_trace_file_task(&file, &tasks[i]);
+    }
     positions_set();
     has_file = true;
     level_update();
@@ -364,11 +407,15 @@ static int start_locked(const char *path)
     return 0;
 }
 
-int cvy_trace_start(const char *path)
+int cvy_trace_start(const char *path, cvy_trace_tasks_fn *get_tasks)
 {
+    covey_trace_task *tasks = NULL;
+    size_t n = get_tasks(&tasks);
+
     (void)pthread_mutex_lock(&control);
-    int code = start_locked(path);
+    int code = start_locked(path, tasks, n);
     (void)pthread_mutex_unlock(&control);
+    free(tasks);
     return code;
 }
 

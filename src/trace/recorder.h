@@ -19,7 +19,7 @@ void cvy_trace_detach(void);
 typedef size_t cvy_trace_tasks_fn(covey_trace_task **out);
 
 /* covey/trace.h says what they do. */
-int cvy_trace_start(const char *path);
+int cvy_trace_start(const char *path, cvy_trace_tasks_fn *tasks);
 int cvy_trace_stop(void);
 int cvy_trace_flight_start(size_t bytes);
 int cvy_trace_flight_stop(void);
@@ -30,8 +30,9 @@ int cvy_trace_unwatch(void);
 /* Something took so long: whether the caller must take the snapshot now. */
 bool cvy_trace_is_too_long(int64_t ns);
 void cvy_trace_watch_fire(cvy_trace_tasks_fn *tasks);
-/* Each ring's next event gets a stamp of its own. */
-void cvy_trace_restamp_all(void);
+/* Every few milliseconds, by the watchdog: each ring's next event gets a stamp of its own; probes
+ * that were armed begin to work. */
+void cvy_trace_look(void);
 /* Threads of the recorder's own. */
 int cvy_trace_threads(void);
 

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In a burst a stamp may be shared while it is younger than this: a tenth of a microsecond to a
- * quarter, by the counter's rate. */
-#define YOUNG_TICKS 512u
+/* In a burst a stamp may be shared until it is about so old: a microsecond or two, by the counter's
+ * rate. Reading the counter takes 16 ns on a virtual machine. */
+#define YOUNG_TICKS 4096u
 
 struct cvy_ring *cvy_ring_new(size_t bytes)
 {
@@ -41,37 +41,43 @@ void cvy_ring_free(struct cvy_ring *r)
     }
 }
 
-void cvy_ring_begin_chunk(struct cvy_ring *r)
+static void begin_chunk(struct cvy_ring *r, uint64_t pos)
 {
-    cvy_store_relaxed(&r->begun, cvy_load_relaxed(&r->pos) / CVY_RING_CHUNK + 1);
+    cvy_store_relaxed(&r->begun, pos / CVY_RING_CHUNK + 1);
     /* Pairs with the acquire fence in cvy_ring_read(). */
     atomic_thread_fence(memory_order_release);
-    cvy_ring_store(r, (uint32_t)(r->ticks >> 32), COVEY_TRACE_clock);
-    cvy_ring_store(r, r->running, COVEY_TRACE_run);
+    cvy_ring_store(r, pos, (uint32_t)(r->ticks >> 32), COVEY_TRACE_clock);
+    cvy_ring_store(r, pos + 1, cvy_load_relaxed(&r->running), COVEY_TRACE_run);
     r->group = CVY_RING_NO_GROUP;
 }
 
-void cvy_ring_stamp(struct cvy_ring *r)
+uint64_t cvy_ring_prepare(struct cvy_ring *r)
 {
+    uint64_t pos = cvy_load_relaxed(&r->pos);
     uint64_t now = cvy_cycles();
     uint64_t age = now - r->ticks;
     uint32_t max = cvy_load_relaxed(&r->share_max);
 
-    if (age > YOUNG_TICKS) {
-        r->shares /= 2;
-    } else {
-        r->shares = r->shares * 2 + 1;
-    }
+    r->shares = age > YOUNG_TICKS ? r->shares / 4 : r->shares * 2 + 1;
     if (r->shares > max) {
         r->shares = max;
     }
-    cvy_store_relaxed(&r->shares_left, r->shares);
-    bool is_far = age >> 31 != 0;
     r->ticks = now;
-    /* A chunk brings its own. */
-    if (is_far && cvy_load_relaxed(&r->pos) % CVY_RING_CHUNK != 0) {
-        cvy_ring_store(r, (uint32_t)(now >> 32), COVEY_TRACE_clock);
+    if (pos % CVY_RING_CHUNK == 0) {
+        begin_chunk(r, pos);
+        pos += 2;
+    } else if (age >> 31 != 0) {
+        cvy_ring_store(r, pos, (uint32_t)(now >> 32), COVEY_TRACE_clock);
+        pos++;
+        if (pos % CVY_RING_CHUNK == 0) {
+            begin_chunk(r, pos);
+            pos += 2;
+        }
     }
+    uint64_t chunk_end = (pos / CVY_RING_CHUNK + 1) * CVY_RING_CHUNK;
+    uint64_t stop = pos + 1 + r->shares;
+    cvy_store_relaxed(&r->stop, stop < chunk_end ? stop : chunk_end);
+    return pos;
 }
 
 /* The first position that the writer has not begun to overwrite. */

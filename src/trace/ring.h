@@ -11,7 +11,7 @@
  *            begun - 1 - chunks, which is where the writer may have been.
  *
  * So the fence is paid once a chunk, and no reader ever holds the writer up. Stamps: reading the
- * counter costs more than all the rest, so in a burst up to SHARE_MAX events share one;
+ * counter costs more than all the rest, so in a burst events may share one;
  * the watchdog asks for a new one every few milliseconds. */
 #ifndef CVY_TRACE_RING_H
 #define CVY_TRACE_RING_H
@@ -29,32 +29,32 @@
 struct cvy_ring {
     /* The writer's. */
     _Alignas(CVY_CACHE_LINE) _Atomic uint64_t pos; /* events written since ever; release */
-    _Atomic uint64_t *words;                       /* two an event; immutable */
-    uint64_t mask;                                 /* events - 1; immutable */
-    uint64_t ticks;                                /* the last stamp */
-    _Atomic uint32_t shares_left; /* events until the next stamp; anyone may store 0 (relaxed) */
-    uint32_t shares;              /* between two stamps, at most share_max */
-    _Atomic uint32_t share_max;   /* 0: each has its own; relaxed, anyone sets it */
-    uint32_t running;             /* who runs, for the next chunk */
-    uint64_t group;               /* of the last group event; NO_GROUP: none in this chunk */
+    /* Where the common path ends: the next stamp or chunk is due. Anyone may store 0. Relaxed. */
+    _Atomic uint64_t stop;
+    _Atomic uint64_t *words; /* two an event; immutable */
+    uint64_t mask;           /* events - 1; immutable */
+    uint64_t ticks;          /* the last stamp */
+    uint64_t group;          /* of the last group event; NO_GROUP: none in this chunk */
+    /* Who runs, for the next chunk. Relaxed; who turns recording on stores 0. */
+    _Atomic uint32_t running;
+    uint32_t shares;            /* events to a stamp, beyond the first; at most share_max */
+    _Atomic uint32_t share_max; /* 0: each has its own; relaxed, anyone sets it */
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint64_t begun; /* chunks; see above */
 };
 
-#define CVY_RING_SHARE_MAX 15u
+#define CVY_RING_SHARE_MAX 255u
 #define CVY_RING_NO_GROUP UINT64_MAX
 
 /* A ring of at least bytes, rounded up to a power of two; NULL: out of memory. */
 struct cvy_ring *cvy_ring_new(size_t bytes);
 void cvy_ring_free(struct cvy_ring *r);
 
-/* Writer: what is not on the common path. */
-void cvy_ring_begin_chunk(struct cvy_ring *r);
-void cvy_ring_stamp(struct cvy_ring *r);
+/* Writer: a stamp or a chunk is due. Returns the position of the next event. */
+uint64_t cvy_ring_prepare(struct cvy_ring *r);
 
-static inline void cvy_ring_store(struct cvy_ring *r, uint32_t id, uint64_t meta)
+static inline void cvy_ring_store(struct cvy_ring *r, uint64_t pos, uint32_t id, uint64_t meta)
 {
-    uint64_t pos = cvy_load_relaxed(&r->pos);
     _Atomic uint64_t *at = &r->words[(pos & r->mask) * 2];
 
     cvy_store_relaxed(&at[0], (uint64_t)id << 32 | (uint32_t)r->ticks);
@@ -63,26 +63,25 @@ static inline void cvy_ring_store(struct cvy_ring *r, uint32_t id, uint64_t meta
     cvy_store_release(&r->pos, pos + 1);
 }
 
+/* Writer. */
 static inline void cvy_ring_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg,
                                 uint64_t object)
 {
-    uint32_t left = cvy_load_relaxed(&r->shares_left);
-    if (cvy_unlikely(left == 0)) {
-        cvy_ring_stamp(r);
-    } else {
-        cvy_store_relaxed(&r->shares_left, left - 1);
+    uint64_t pos = cvy_load_relaxed(&r->pos);
+
+    if (cvy_unlikely(pos >= cvy_load_relaxed(&r->stop))) {
+        pos = cvy_ring_prepare(r);
     }
-    if (cvy_unlikely(cvy_load_relaxed(&r->pos) % CVY_RING_CHUNK == 0)) {
-        cvy_ring_begin_chunk(r);
+    if (type <= COVEY_TRACE_end) {
+        cvy_store_relaxed(&r->running, type == COVEY_TRACE_end ? 0 : id);
     }
-    cvy_ring_store(r, id, (uint64_t)type | (uint64_t)arg << 8 | object << 16);
+    cvy_ring_store(r, pos, id, (uint64_t)type | (uint64_t)arg << 8 | object << 16);
 }
 
-/* Any thread: the next event gets a stamp of its own. (One that is being written just now may undo
- * this; its stamp is then at most SHARE_MAX events old.) */
+/* Any thread: the next event gets a stamp of its own. */
 static inline void cvy_ring_restamp(struct cvy_ring *r)
 {
-    cvy_store_relaxed(&r->shares_left, 0);
+    cvy_store_relaxed(&r->stop, 0);
 }
 
 /* Any thread: copies events from position *from on, at most max, into out; how many. *from is then

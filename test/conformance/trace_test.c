@@ -151,7 +151,7 @@ TEST(a_trace_has_every_event_from_start_to_stop)
     struct content *c = read_file("a region", NULL);
     CHECK(c->has_end && c->has_site);
     CHECK_EQ(c->lost, 0);
-    CHECK_EQ(c->clocks, 2);
+    CHECK(c->clocks >= 2);
     CHECK_EQ(c->counts[COVEY_TRACE_chan_send], 2003);
     CHECK_EQ(c->counts[COVEY_TRACE_new], 1);
     CHECK_EQ(c->counts[COVEY_TRACE_end], 1);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ * trace_chrome.c - a trace as Chrome's trace events (JSON): a row for each worker with the tasks it
+ * ran, arrows from who woke a task to where it ran next, regions and marks. */
+#include "tools/trace.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+void cvy_trace_write_json_text(const char *text, FILE *out)
+{
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\') {
+            (void)fprintf(out, "\\%c", *c);
+        } else if (*c < 0x20 || *c == '<' || *c >= 0x7F) {
+            /* '<' too: the text may stand in a page. Bytes above are taken as Latin-1. */
+            (void)fprintf(out, "\\u%04x", *c);
+        } else {
+            (void)fputc(*c, out);
+        }
+    }
+}
+
+static void begin(const struct cvy_trace_model *m, uint32_t task, const char *phase, int64_t at,
+                  uint32_t row, FILE *out)
+{
+    (void)fprintf(
+        out, ",\n{\"ph\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",\"ts\":%.3f,\"name\":\"",
+        phase, m->trace->header.pid, row, (double)at / 1000);
+    cvy_trace_write_json_text(cvy_trace_name(m, task), out);
+    (void)fputc('"', out);
+}
+
+static uint32_t row_of(const struct cvy_trace_model *m, uint16_t worker)
+{
+    uint32_t number = m->trace->rings[worker].number;
+    return number == CVY_TRACE_RING_SHARED ? 0 : number + 1;
+}
+
+static void write_segment(const struct cvy_trace_model *m, size_t i, FILE *out)
+{
+    const struct cvy_trace_segment *s = &m->segments[i];
+
+    if (s->state == CVY_TRACE_RUNNING) {
+        begin(m, s->task, "X", s->start, row_of(m, s->worker), out);
+        (void)fprintf(out, ",\"dur\":%.3f,\"args\":{\"task\":%" PRIu64 "}}",
+                      (double)(s->end - s->start) / 1000, m->lives[s->task].id);
+    } else if (s->state == CVY_TRACE_WAITING && s->by == CVY_TRACE_BY_TASK) {
+        const struct cvy_trace_segment *by = cvy_trace_segment_at(m, s->waker, s->end);
+        const struct cvy_trace_segment *then = s + 1;
+        size_t last = m->lives[s->task].first + m->lives[s->task].count;
+        while (then < &m->segments[last] && then->state != CVY_TRACE_RUNNING) {
+            then++;
+        }
+        if (by && by->state == CVY_TRACE_RUNNING && then < &m->segments[last]) {
+            begin(m, s->task, "s", s->end, row_of(m, by->worker), out);
+            (void)fprintf(out, ",\"cat\":\"wake\",\"id\":%zu}", i);
+            begin(m, s->task, "f", then->start, row_of(m, then->worker), out);
+            (void)fprintf(out, ",\"cat\":\"wake\",\"bp\":\"e\",\"id\":%zu}", i);
+        }
+    }
+}
+
+static const char *site_name(const struct cvy_trace_model *m, uint64_t site)
+{
+    const struct cvy_trace_site *s = cvy_trace_site_at(m->trace, site);
+    return s ? s->name : "?";
+}
+
+static void write_region(const struct cvy_trace_model *m, size_t i, FILE *out)
+{
+    const struct cvy_trace_region *r = &m->regions[i];
+
+    for (int is_end = 0; is_end < 2; is_end++) {
+        int64_t at = is_end ? (r->end >= 0 ? r->end : m->end) : r->start;
+        (void)fprintf(out,
+                      ",\n{\"ph\":\"%s\",\"cat\":\"region\",\"pid\":%" PRIu32
+                      ",\"tid\":0,\"id\":%zu,\"ts\":%.3f,\"name\":\"",
+                      is_end ? "e" : "b", m->trace->header.pid, i, (double)at / 1000);
+        cvy_trace_write_json_text(site_name(m, r->site), out);
+        (void)fprintf(out, "\"}");
+    }
+}
+
+static void write_mark(const struct cvy_trace_model *m, const struct cvy_trace_mark *k, FILE *out)
+{
+    (void)fprintf(
+        out, ",\n{\"ph\":\"i\",\"s\":\"p\",\"pid\":%" PRIu32 ",\"tid\":0,\"ts\":%.3f,\"name\":\"",
+        m->trace->header.pid, (double)k->at / 1000);
+    cvy_trace_write_json_text(k->text ? k->text : site_name(m, k->site), out);
+    (void)fprintf(out, "\",\"args\":{\"value\":%" PRId64 ",\"task\":%" PRIu64 "}}", k->value,
+                  m->lives[k->task].id);
+}
+
+void cvy_trace_write_chrome(const struct cvy_trace_model *m, FILE *out)
+{
+    (void)fprintf(out,
+                  "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{\"ph\":\"M\",\"pid\":%" PRIu32
+                  ",\"name\":\"process_name\",\"args\":{\"name\":\"covey\"}}",
+                  m->trace->header.pid);
+    for (size_t i = 0; i < m->trace->ring_count; i++) {
+        uint32_t number = m->trace->rings[i].number;
+        if (number != CVY_TRACE_RING_SHARED) {
+            (void)fprintf(out,
+                          ",\n{\"ph\":\"M\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32
+                          ",\"name\":\"thread_name\",\"args\":{\"name\":\"worker %" PRIu32 "\"}}",
+                          m->trace->header.pid, number + 1, number);
+        }
+    }
+    for (size_t i = 0; i < m->segment_count; i++) {
+        write_segment(m, i, out);
+    }
+    for (size_t i = 0; i < m->region_count; i++) {
+        write_region(m, i, out);
+    }
+    for (size_t i = 0; i < m->mark_count; i++) {
+        write_mark(m, &m->marks[i], out);
+    }
+    (void)fprintf(out, "\n]}\n");
+}

@@ -1,0 +1,737 @@
+/* SPDX-License-Identifier: MIT
+ * trace_model.c - see trace_model.h.
+ *
+ * A wake may be seen before the park that it ends: in the program, when it comes before the task is
+ * off its stack (a token then stands for it), and in the trace, when two workers' stamps differ by
+ * less than their precision (the task runs; the wake that is still expected only adds who it was).
+ */
+#include "tools/trace_model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_LEN_MAX 160
+#define REGION_SEARCH_MAX 4096
+#define PATH_STEPS_MAX 1000000
+
+/* Room for one more behind the pointer at items. */
+static bool grow(struct cvy_trace_model *m, void *items, size_t count, size_t *room, size_t size)
+{
+    void *old;
+    void *moved;
+
+    if (count < *room) {
+        return true;
+    }
+    size_t larger = *room ? *room * 2 : 64;
+    memcpy(&old, items, sizeof(old));
+    if (larger > UINT32_MAX || !(moved = realloc(old, larger * size))) {
+        m->is_out_of_memory = true;
+        return false;
+    }
+    memcpy(items, &moved, sizeof(moved));
+    *room = larger;
+    return true;
+}
+
+/* ---- two hash tables: tasks by the low half of their id, open groups by address ---- */
+
+static size_t hash(uint64_t key)
+{
+    return (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+}
+
+static uint32_t key_of_life(const struct cvy_trace_model *m, uint32_t i)
+{
+    return (uint32_t)m->lives[i].id;
+}
+
+/* The slot of id, or the free one where it belongs. */
+static uint32_t *life_slot(const struct cvy_trace_model *m, uint32_t id)
+{
+    size_t i = hash(id) & (m->by_id_room - 1);
+    while (m->by_id[i] != 0 && key_of_life(m, m->by_id[i]) != id) {
+        i = (i + 1) & (m->by_id_room - 1);
+    }
+    return &m->by_id[i];
+}
+
+static uint32_t *group_slot(const struct cvy_trace_model *m, uint64_t object)
+{
+    size_t i = hash(object) & (m->by_object_room - 1);
+    while (m->by_object[i] != 0 && m->groups[m->by_object[i]].object != object) {
+        i = (i + 1) & (m->by_object_room - 1);
+    }
+    return &m->by_object[i];
+}
+
+/* A table of twice the room, at most half full. */
+static bool table_grow(struct cvy_trace_model *m, uint32_t **table, size_t count, size_t *room,
+                       uint32_t *(*slot)(const struct cvy_trace_model *m, uint64_t key),
+                       uint64_t (*key)(const struct cvy_trace_model *m, uint32_t i))
+{
+    if (*room > 0 && count * 2 < *room) {
+        return true;
+    }
+    uint32_t *old = *table;
+    size_t old_room = *room;
+    size_t larger = old_room ? old_room * 2 : 256;
+    uint32_t *fresh = calloc(larger, sizeof(*fresh));
+    if (!fresh) {
+        m->is_out_of_memory = true;
+        return false;
+    }
+    *table = fresh;
+    *room = larger;
+    for (size_t i = 0; i < old_room; i++) {
+        if (old[i] != 0) {
+            *slot(m, key(m, old[i])) = old[i];
+        }
+    }
+    free(old);
+    return true;
+}
+
+static uint32_t *life_slot_by_key(const struct cvy_trace_model *m, uint64_t key)
+{
+    return life_slot(m, (uint32_t)key);
+}
+
+static uint64_t life_key(const struct cvy_trace_model *m, uint32_t i)
+{
+    return key_of_life(m, i);
+}
+
+static uint64_t group_key(const struct cvy_trace_model *m, uint32_t i)
+{
+    return m->groups[i].object;
+}
+
+/* A new life under that id, which it takes over from an earlier one. 0: out of memory. */
+static uint32_t life_add(struct cvy_trace_model *m, uint64_t id)
+{
+    if (!grow(m, &m->lives, m->life_count, &m->life_room, sizeof(*m->lives)) ||
+        !table_grow(m, &m->by_id, m->by_id_count, &m->by_id_room, life_slot_by_key, life_key)) {
+        return 0;
+    }
+    uint32_t i = (uint32_t)m->life_count++;
+    m->lives[i] = (struct cvy_trace_life){.id = id, .end = -1, .was_there_before = true};
+    uint32_t *slot = life_slot(m, (uint32_t)id);
+    m->by_id_count += *slot == 0;
+    *slot = i;
+    return i;
+}
+
+/* The life of id, which may be seen for the first time; 0 for 0. */
+static uint32_t life_of(struct cvy_trace_model *m, uint32_t id)
+{
+    if (id == 0 || m->is_out_of_memory) {
+        return 0;
+    }
+    uint32_t i = m->by_id_room ? *life_slot(m, id) : 0;
+    return i != 0 ? i : life_add(m, id);
+}
+
+static uint32_t group_of(const struct cvy_trace_model *m, uint64_t object)
+{
+    return m->by_object_room && object ? *group_slot(m, object) : 0;
+}
+
+/* ---- states ---- */
+
+/* Ends the state that a task is in; the index + 1 of the segment it leaves, or 0. */
+static size_t leave(struct cvy_trace_model *m, uint32_t life, int64_t now)
+{
+    struct cvy_trace_life *l = &m->lives[life];
+
+    if (l->state == 0 || now <= l->since ||
+        !grow(m, &m->segments, m->segment_count, &m->segment_room, sizeof(*m->segments))) {
+        return 0;
+    }
+    m->segments[m->segment_count++] = (struct cvy_trace_segment){.start = l->since,
+                                                                 .end = now,
+                                                                 .object = l->object,
+                                                                 .task = life,
+                                                                 .waker = l->waker,
+                                                                 .worker = l->worker,
+                                                                 .state = l->state,
+                                                                 .reason = l->reason,
+                                                                 .by = l->by};
+    return m->segment_count;
+}
+
+static void enter(struct cvy_trace_model *m, uint32_t life, uint8_t state, int64_t now)
+{
+    struct cvy_trace_life *l = &m->lives[life];
+
+    l->state = state;
+    l->since = now;
+    l->object = 0;
+    l->reason = 0;
+    l->waker = 0;
+    l->by = CVY_TRACE_BY_OTHER;
+}
+
+static void move_to(struct cvy_trace_model *m, uint32_t life, uint8_t state, int64_t now)
+{
+    if (life) {
+        (void)leave(m, life, now);
+        enter(m, life, state, now);
+    }
+}
+
+/* The task runs on the worker from now on. */
+static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now)
+{
+    struct cvy_trace_worker *w = &m->workers[ring];
+    uint32_t life = life_of(m, id);
+
+    if (life == w->current) {
+        return;
+    }
+    if (w->current) {
+        /* It has ended; or else events are missing, and nobody knows what became of it. */
+        move_to(m, w->current, 0, now);
+    }
+    w->current = life;
+    if (!life) {
+        return;
+    }
+    struct cvy_trace_life *l = &m->lives[life];
+    if (l->was_there_before && l->since == 0 && l->reason == 0) {
+        /* One of those alive at the beginning; it did not wait but run. */
+        l->state = 0;
+    }
+    l->expects_ready = l->state == CVY_TRACE_WAITING;
+    size_t segment = leave(m, life, now);
+    if (m->lives[life].state == CVY_TRACE_WAITING) {
+        m->lives[life].last_wait = segment;
+    }
+    enter(m, life, CVY_TRACE_RUNNING, now);
+    m->lives[life].worker = (uint16_t)ring;
+    w->switches++;
+}
+
+/* The worker's task leaves it. */
+static void stop(struct cvy_trace_model *m, size_t ring, uint8_t state,
+                 const struct cvy_trace_item *e)
+{
+    struct cvy_trace_worker *w = &m->workers[ring];
+    uint32_t life = w->current;
+
+    w->current = 0;
+    if (!life) {
+        return;
+    }
+    struct cvy_trace_life *l = &m->lives[life];
+    if (state == CVY_TRACE_WAITING && l->has_token) {
+        l->has_token = false;
+        state = CVY_TRACE_QUEUED;
+    }
+    move_to(m, life, state, e->ns);
+    l = &m->lives[life];
+    if (state == CVY_TRACE_WAITING) {
+        l->reason = e->arg;
+        l->object = e->object;
+    }
+}
+
+static void ready(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    struct cvy_trace_worker *w = &m->workers[e->ring];
+    uint32_t life = life_of(m, e->id);
+    uint8_t by = CVY_TRACE_BY_OTHER;
+
+    if (!life) {
+        return;
+    }
+    if (w->current) {
+        by = CVY_TRACE_BY_TASK;
+    } else if (w->woken_by_poller == e->id) {
+        by = w->woken_by;
+    }
+    w->woken_by_poller = 0;
+    struct cvy_trace_life *l = &m->lives[life];
+    if (l->state == CVY_TRACE_WAITING) {
+        l->waker = w->current;
+        l->by = by;
+        move_to(m, life, CVY_TRACE_QUEUED, e->ns);
+    } else if (l->expects_ready) {
+        l->expects_ready = false;
+        if (l->last_wait) {
+            m->segments[l->last_wait - 1].waker = w->current;
+            m->segments[l->last_wait - 1].by = by;
+        }
+    } else if (l->state == CVY_TRACE_RUNNING) {
+        l->has_token = true;
+    } else if (l->state == 0) {
+        enter(m, life, CVY_TRACE_QUEUED, e->ns);
+    }
+}
+
+static void started(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    struct cvy_trace_worker *w = &m->workers[e->ring];
+    uint32_t life = m->by_id_room ? *life_slot(m, e->id) : 0;
+
+    /* One from the list of those alive is this one. */
+    if (!life || !m->lives[life].was_there_before || m->lives[life].state != CVY_TRACE_WAITING ||
+        m->lives[life].since != 0) {
+        life = e->id ? life_add(m, e->id) : 0;
+    }
+    if (!life) {
+        return;
+    }
+    struct cvy_trace_life *l = &m->lives[life];
+    l->was_there_before = false;
+    l->site = e->object;
+    l->start = e->ns;
+    l->creator = w->current;
+    l->group = w->group_of_new;
+    if (l->group) {
+        m->groups[l->group].members++;
+    }
+    enter(m, life, CVY_TRACE_QUEUED, e->ns);
+    l->waker = w->current;
+    l->by = w->current ? CVY_TRACE_BY_TASK : CVY_TRACE_BY_OTHER;
+}
+
+static void ended(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    uint32_t life = life_of(m, e->id);
+
+    if (!life) {
+        return;
+    }
+    /* It runs on until the next one does: it still has to tell its owner, and wakes who joins. */
+    if (m->workers[e->ring].current != life) {
+        move_to(m, life, 0, e->ns);
+    }
+    m->lives[life].end = e->ns;
+    m->lives[life].code = (int32_t)(uint32_t)e->object;
+}
+
+/* ---- what is not a change of state ---- */
+
+static void group_opened(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    uint32_t opener = life_of(m, e->id);
+
+    if (!grow(m, &m->groups, m->group_count, &m->group_room, sizeof(*m->groups)) ||
+        !table_grow(m, &m->by_object, m->by_object_count, &m->by_object_room, group_slot,
+                    group_key)) {
+        return;
+    }
+    uint32_t i = (uint32_t)m->group_count++;
+    m->groups[i] =
+        (struct cvy_trace_group){.object = e->object, .opener = opener, .start = e->ns, .end = -1};
+    uint32_t *slot = group_slot(m, e->object);
+    m->by_object_count += *slot == 0;
+    *slot = i;
+    m->workers[e->ring].pending = COVEY_TRACE_group_open;
+    m->workers[e->ring].pending_index = i;
+}
+
+static void group_joined(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    uint32_t g = group_of(m, e->object);
+
+    if (g) {
+        /* A later group at this address takes the slot over. */
+        m->groups[g].end = e->ns;
+    }
+}
+
+static void mark(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    if (grow(m, &m->marks, m->mark_count, &m->mark_room, sizeof(*m->marks))) {
+        m->workers[e->ring].pending = e->type;
+        m->workers[e->ring].pending_index = (uint32_t)m->mark_count;
+        m->marks[m->mark_count++] =
+            (struct cvy_trace_mark){.task = life_of(m, e->id),
+                                    .at = e->ns,
+                                    .site = e->type == COVEY_TRACE_log ? e->object : 0};
+    }
+}
+
+static void text(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    struct cvy_trace_worker *w = &m->workers[e->ring];
+    char **at = NULL;
+    char part[11] = {0};
+    size_t n = e->arg & 0x7F;
+
+    if (w->pending == COVEY_TRACE_name) {
+        at = &m->lives[w->pending_index].name;
+    } else if (w->pending == COVEY_TRACE_message) {
+        at = &m->marks[w->pending_index].text;
+    } else {
+        return;
+    }
+    memcpy(part, &e->id, 4);
+    memcpy(part + 4, &e->object, 6);
+    part[n < 10 ? n : 10] = '\0';
+    size_t len = *at ? strlen(*at) : 0;
+    if (len < TEXT_LEN_MAX) {
+        char *longer = realloc(*at, len + sizeof(part));
+        if (!longer) {
+            m->is_out_of_memory = true;
+            return;
+        }
+        memcpy(longer + len, part, sizeof(part));
+        *at = longer;
+    }
+    if (e->arg & 0x80) {
+        w->pending = 0;
+    }
+}
+
+static void region_began(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    if (grow(m, &m->regions, m->region_count, &m->region_room, sizeof(*m->regions)) &&
+        grow(m, &m->open_regions, m->open_region_count, &m->open_region_room,
+             sizeof(*m->open_regions))) {
+        m->open_regions[m->open_region_count++] = m->region_count;
+        m->regions[m->region_count++] = (struct cvy_trace_region){
+            .task = life_of(m, e->id), .site = e->object, .start = e->ns, .end = -1};
+    }
+}
+
+static void region_ended(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    uint32_t task = life_of(m, e->id);
+
+    for (size_t i = m->open_region_count, n = 0; i-- > 0 && n < REGION_SEARCH_MAX; n++) {
+        struct cvy_trace_region *r = &m->regions[m->open_regions[i]];
+        if (r->task == task && r->site == e->object) {
+            r->end = e->ns;
+            m->open_region_count--;
+            memmove(&m->open_regions[i], &m->open_regions[i + 1],
+                    (m->open_region_count - i) * sizeof(*m->open_regions));
+            return;
+        }
+    }
+}
+
+static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    struct cvy_trace_worker *w = &m->workers[e->ring];
+
+    switch (e->type) {
+    case COVEY_TRACE_group:
+        w->group_of_new = group_of(m, e->object);
+        break;
+    case COVEY_TRACE_name:
+        w->pending_index = life_of(m, e->id);
+        w->pending = w->pending_index ? COVEY_TRACE_name : 0;
+        if (w->pending_index) {
+            free(m->lives[w->pending_index].name);
+            m->lives[w->pending_index].name = NULL;
+        }
+        break;
+    case COVEY_TRACE_text:
+        text(m, e);
+        break;
+    case COVEY_TRACE_steal:
+        w->steals++;
+        w->stolen += e->object;
+        break;
+    case COVEY_TRACE_timer:
+    case COVEY_TRACE_io:
+        w->woken_by_poller = e->id;
+        w->woken_by = e->type == COVEY_TRACE_io ? CVY_TRACE_BY_IO : CVY_TRACE_BY_TIMER;
+        break;
+    case COVEY_TRACE_site:
+        if (w->pending == COVEY_TRACE_group_open) {
+            m->groups[w->pending_index].site = e->object;
+        }
+        w->pending = 0;
+        break;
+    case COVEY_TRACE_value:
+        if (w->pending == COVEY_TRACE_log) {
+            m->marks[w->pending_index].value = (int64_t)(e->object << 32 | e->id);
+        }
+        w->pending = 0;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool see(const struct cvy_trace_item *e, void *arg)
+{
+    struct cvy_trace_model *m = arg;
+    struct cvy_trace_worker *w = &m->workers[e->ring];
+
+    m->counts[e->type]++;
+    m->end = e->ns > m->end ? e->ns : m->end;
+    switch (e->type) {
+    case COVEY_TRACE_run:
+        run(m, e->ring, e->id, e->ns);
+        break;
+    case COVEY_TRACE_park:
+        stop(m, e->ring, CVY_TRACE_WAITING, e);
+        run(m, e->ring, e->id, e->ns);
+        break;
+    case COVEY_TRACE_yield:
+        stop(m, e->ring, CVY_TRACE_QUEUED, e);
+        run(m, e->ring, e->id, e->ns);
+        break;
+    case COVEY_TRACE_end:
+        ended(m, e);
+        break;
+    case COVEY_TRACE_ready:
+        ready(m, e);
+        break;
+    case COVEY_TRACE_new:
+        started(m, e);
+        break;
+    case COVEY_TRACE_idle:
+        w->idles++;
+        /* Its task held the thread; the worker went on with another. */
+        move_to(m, w->current, m->lives[w->current].end < 0 ? CVY_TRACE_ASTRAY : 0, e->ns);
+        w->current = 0;
+        break;
+    case COVEY_TRACE_return:
+        move_to(m, life_of(m, e->id), CVY_TRACE_QUEUED, e->ns);
+        break;
+    case COVEY_TRACE_group_open:
+        group_opened(m, e);
+        break;
+    case COVEY_TRACE_group_join:
+        group_joined(m, e);
+        break;
+    case COVEY_TRACE_log:
+    case COVEY_TRACE_message:
+        mark(m, e);
+        break;
+    case COVEY_TRACE_region_begin:
+        region_began(m, e);
+        break;
+    case COVEY_TRACE_region_end:
+        region_ended(m, e);
+        break;
+    default:
+        misc(m, e);
+        break;
+    }
+    return !m->is_out_of_memory;
+}
+
+/* ---- the whole ---- */
+
+static void alive_before(struct cvy_trace_model *m)
+{
+    for (size_t i = 0; i < m->trace->task_count && !m->is_out_of_memory; i++) {
+        const covey_trace_task *t = &m->trace->tasks[i];
+        uint32_t life = (uint32_t)t->id ? life_add(m, t->id) : 0;
+        if (life) {
+            m->lives[life].site = t->site & ((UINT64_C(1) << 48) - 1);
+            m->lives[life].name = t->name[0] ? strdup(t->name) : NULL;
+            enter(m, life, CVY_TRACE_WAITING, 0);
+        }
+    }
+}
+
+/* Brings the segments of each task together; they are in order of time already. */
+static void sort_segments(struct cvy_trace_model *m)
+{
+    struct cvy_trace_segment *sorted = malloc((m->segment_count + 1) * sizeof(*sorted));
+
+    if (!sorted) {
+        m->is_out_of_memory = true;
+        return;
+    }
+    for (size_t i = 0; i < m->segment_count; i++) {
+        m->lives[m->segments[i].task].count++;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < m->life_count; i++) {
+        m->lives[i].first = at;
+        at += m->lives[i].count;
+        m->lives[i].count = 0;
+    }
+    for (size_t i = 0; i < m->segment_count; i++) {
+        struct cvy_trace_life *l = &m->lives[m->segments[i].task];
+        sorted[l->first + l->count++] = m->segments[i];
+    }
+    free(m->segments);
+    m->segments = sorted;
+}
+
+static void add_up(struct cvy_trace_model *m)
+{
+    for (size_t i = 0; i < m->segment_count; i++) {
+        const struct cvy_trace_segment *s = &m->segments[i];
+        struct cvy_trace_life *l = &m->lives[s->task];
+        int64_t took = s->end - s->start;
+        if (s->state == CVY_TRACE_RUNNING) {
+            l->running = cvy_trace_sum(l->running, took);
+            m->workers[s->worker].running = cvy_trace_sum(m->workers[s->worker].running, took);
+        } else if (s->state == CVY_TRACE_QUEUED) {
+            l->queued = cvy_trace_sum(l->queued, took);
+        } else if (s->state == CVY_TRACE_WAITING) {
+            l->waiting = cvy_trace_sum(l->waiting, took);
+        }
+    }
+    for (size_t i = 1; i < m->life_count; i++) {
+        struct cvy_trace_group *g = &m->groups[m->lives[i].group];
+        g->running = cvy_trace_sum(g->running, m->lives[i].running);
+        g->queued = cvy_trace_sum(g->queued, m->lives[i].queued);
+        g->waiting = cvy_trace_sum(g->waiting, m->lives[i].waiting);
+    }
+}
+
+struct cvy_trace_model *cvy_trace_model_new(const struct cvy_trace *t)
+{
+    struct cvy_trace_model *m = calloc(1, sizeof(*m));
+
+    if (!m) {
+        return NULL;
+    }
+    m->trace = t;
+    m->workers = calloc(t->ring_count, sizeof(*m->workers));
+    if (!m->workers || !grow(m, &m->lives, 0, &m->life_room, sizeof(*m->lives)) ||
+        !grow(m, &m->groups, 0, &m->group_room, sizeof(*m->groups))) {
+        cvy_trace_model_free(m);
+        return NULL;
+    }
+    m->lives[m->life_count++] = (struct cvy_trace_life){0};
+    m->groups[m->group_count++] = (struct cvy_trace_group){.end = -1};
+    alive_before(m);
+    if (cvy_trace_each(t, see, m) < 0) {
+        m->is_out_of_memory = true;
+    }
+    for (uint32_t i = 1; i < m->life_count; i++) {
+        (void)leave(m, i, m->end);
+    }
+    if (!m->is_out_of_memory) {
+        sort_segments(m);
+    }
+    if (m->is_out_of_memory) {
+        cvy_trace_model_free(m);
+        return NULL;
+    }
+    add_up(m);
+    return m;
+}
+
+void cvy_trace_model_free(struct cvy_trace_model *m)
+{
+    if (!m) {
+        return;
+    }
+    for (size_t i = 0; i < m->life_count; i++) {
+        free(m->lives[i].name);
+    }
+    for (size_t i = 0; i < m->mark_count; i++) {
+        free(m->marks[i].text);
+    }
+    free(m->lives);
+    free(m->segments);
+    free(m->groups);
+    free(m->regions);
+    free(m->marks);
+    free(m->workers);
+    free(m->by_id);
+    free(m->by_object);
+    free(m->open_regions);
+    free(m);
+}
+
+const char *cvy_trace_name(const struct cvy_trace_model *m, uint32_t life)
+{
+    const struct cvy_trace_life *l = &m->lives[life];
+    const struct cvy_trace_site *s = cvy_trace_site_at(m->trace, l->site);
+
+    if (life == 0) {
+        return "-";
+    }
+    return l->name ? l->name : s && s->name[0] ? s->name : "task";
+}
+
+const char *cvy_trace_place(const struct cvy_trace_model *m, uint64_t site, char *out, size_t size)
+{
+    const struct cvy_trace_site *s = cvy_trace_site_at(m->trace, site);
+
+    if (!s) {
+        return "?";
+    }
+    const char *slash = strrchr(s->file, '/');
+    (void)snprintf(out, size, "%s:%u", slash ? slash + 1 : s->file, s->line);
+    return out;
+}
+
+const char *cvy_trace_reason(uint8_t reason)
+{
+    static const char *const reasons[] = {
+#define NAME(number, name) [number] = (name),
+        COVEY_TRACE_REASON_LIST(NAME)
+#undef NAME
+    };
+    return reason < sizeof(reasons) / sizeof(*reasons) && reasons[reason] ? reasons[reason]
+                                                                          : "unknown";
+}
+
+/* ---- the critical path ---- */
+
+const struct cvy_trace_segment *cvy_trace_segment_at(const struct cvy_trace_model *m, uint32_t life,
+                                                     int64_t at)
+{
+    const struct cvy_trace_life *l = &m->lives[life];
+    size_t low = l->first;
+    size_t high = l->first + l->count;
+
+    /* The first that ends at or after it. */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (m->segments[middle].end < at) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < l->first + l->count && m->segments[low].start < at ? &m->segments[low] : NULL;
+}
+
+struct cvy_trace_step *cvy_trace_critical_path(const struct cvy_trace_model *m, uint32_t group,
+                                               size_t *count)
+{
+    const struct cvy_trace_group *g = &m->groups[group];
+    struct cvy_trace_step *steps = NULL;
+    size_t room = 0;
+    int64_t at = g->end >= 0 ? g->end : m->end;
+    uint32_t life = g->opener;
+
+    *count = 0;
+    for (size_t turn = 0; at > g->start && turn < PATH_STEPS_MAX; turn++) {
+        const struct cvy_trace_segment *s = cvy_trace_segment_at(m, life, at);
+        if (!s) {
+            /* Before its first: whoever started it. */
+            const struct cvy_trace_life *l = &m->lives[life];
+            if (l->was_there_before || l->start < at || !l->creator) {
+                break;
+            }
+            life = l->creator;
+            continue;
+        }
+        if (s->state == CVY_TRACE_WAITING && s->end == at && s->by == CVY_TRACE_BY_TASK &&
+            s->waker && s->waker != life) {
+            life = s->waker;
+            continue;
+        }
+        if (*count == room) {
+            room = room ? room * 2 : 64;
+            struct cvy_trace_step *more = realloc(steps, room * sizeof(*steps));
+            if (!more) {
+                break;
+            }
+            steps = more;
+        }
+        int64_t start = s->start > g->start ? s->start : g->start;
+        steps[(*count)++] = (struct cvy_trace_step){.segment = s, .start = start, .end = at};
+        at = s->start;
+    }
+    return steps;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ * trace_read.h - reads a trace file: its sections, and the events of all rings in order of time.
+ *
+ * Nothing in a file is believed: a file that is cut off, damaged or hostile gives an error, or what
+ * could be read of it with a word on what is missing. */
+#ifndef CVY_TOOLS_TRACE_READ_H
+#define CVY_TOOLS_TRACE_READ_H
+
+#include <covey/trace_format.h>
+
+/* A ring's events that stand together in the file. */
+struct cvy_trace_span {
+    uint64_t position;  /* of the first, counted from the ring's beginning */
+    const char *events; /* unaligned, in the file's data */
+    size_t count;
+};
+
+struct cvy_trace_ring {
+    uint32_t number; /* a worker, or CVY_TRACE_RING_SHARED */
+    struct cvy_trace_span *spans;
+    size_t span_count, span_room;
+    uint64_t lost;
+};
+
+#define CVY_TRACE_RING_SHARED UINT32_MAX
+
+struct cvy_trace_site {
+    uint64_t address;
+    uint32_t line;
+    const char *name, *file; /* in the file's data */
+};
+
+struct cvy_trace {
+    covey_trace_header header;
+    struct cvy_trace_ring *rings;
+    size_t ring_count, ring_room;
+    struct cvy_trace_site *sites; /* by address */
+    size_t site_count, site_room;
+    covey_trace_task *tasks; /* alive at a snapshot */
+    size_t task_count, task_room;
+    covey_trace_clock first_clock, last_clock;
+    int clock_count;
+    uint64_t events, lost;
+    bool is_whole; /* it has its end */
+    char *data;    /* owned */
+    size_t size;
+};
+
+/* Reads the file; NULL: what is wrong is in error. */
+struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_size);
+/* The same from memory: takes data, which is malloc'd. */
+struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t error_size);
+void cvy_trace_free(struct cvy_trace *t);
+
+/* NULL: unknown. */
+const struct cvy_trace_site *cvy_trace_site_at(const struct cvy_trace *t, uint64_t address);
+
+/* One event, in order of time. */
+struct cvy_trace_item {
+    int64_t ns;  /* since the trace began */
+    size_t ring; /* index */
+    uint8_t type, arg;
+    uint32_t id;
+    uint64_t object;
+};
+
+/* Calls see for each event; those of one ring come in the order in which they were written. False
+ * from see ends it. -ENOMEM, else 0. */
+int cvy_trace_each(const struct cvy_trace *t,
+                   bool (*see)(const struct cvy_trace_item *item, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# covey trace: the tables say what examples/trace_tour.c planted; damaged files are refused or told.
+set -euo pipefail
+cd "$(mktemp -d)"
+trap 'rm -rf "$PWD"' EXIT
+
+COVEY_WORKERS=2 "$COVEY_BUILD_DIR/examples/trace_tour" >/dev/null
+trace=trace_tour.w2.trace
+failed=0
+
+# holds WHAT PATTERN FILE
+holds() {
+    if grep -Eq "$2" "$3"; then
+        echo "ok: $1"
+    else
+        echo "FAILED: $1: no \"$2\" in:"
+        cat "$3"
+        failed=1
+    fi
+}
+
+# gives STATUS COMMAND... - output in ./out
+gives() {
+    local wanted=$1 got=0
+    shift
+    "$@" >out 2>&1 || got=$?
+    if ((got != wanted)); then
+        echo "FAILED: $*: status $got, not $wanted"
+        cat out
+        failed=1
+    fi
+}
+
+gives 0 "$COVEY_COMMAND" trace --rows 40 --group serve --chrome chrome.json $trace
+holds "waits at the mutex, by task and place" '^  mutex .* work_out_price \(trace_tour\.c:[0-9]+\)' out
+holds "waits of the parent for its group" '^  group wait .* serve \(trace_tour\.c' out
+holds "latency percentiles" 'p50 .*p99 .*longest' out
+holds "the long run is found" 'worker [01].* work_out_price' out
+holds "regions" '^ +200 .* request \(trace_tour' out
+holds "groups by place" '^ +200 +600 .* \(serve\)' out
+holds "the critical path" '^CRITICAL PATH .* serve: 3 tasks' out
+holds "who ran on it" '^  running .*(work_out_price|look_up_stock|ask_for_shipping)' out
+if python3 - <<'END'; then
+import json
+events = json.load(open('chrome.json'))['traceEvents']
+names = {e['name'] for e in events if e['ph'] == 'X'}
+assert {'serve', 'clerk', 'work_out_price'} <= names, names
+starts = {e['id'] for e in events if e['ph'] == 's'}
+assert starts == {e['id'] for e in events if e['ph'] == 'f'} and starts
+assert sum(e['ph'] == 'b' for e in events) == 200
+END
+    echo "ok: Chrome's JSON has runs, arrows and regions"
+else
+    failed=1
+fi
+
+gives 1 "$COVEY_COMMAND" trace --group nobody $trace
+holds "an unknown group is said to be so" 'no group "nobody"' out
+gives 2 "$COVEY_COMMAND" trace
+gives 2 "$COVEY_COMMAND" trace --wrong $trace
+gives 2 "$COVEY_COMMAND" trace --rows 0 $trace
+gives 1 "$COVEY_COMMAND" trace missing.trace
+holds "a missing file" 'missing.trace: No such file' out
+echo "not a trace, whatever it is called" >other.trace
+gives 1 "$COVEY_COMMAND" trace other.trace
+holds "another file" 'not a trace' out
+gives 1 "$COVEY_COMMAND" trace --html /nowhere/x.html $trace
+holds "a page that cannot be written" '/nowhere/x.html: No such file' out
+
+size=$(stat -c %s $trace)
+head -c $((size / 2)) $trace >half.trace
+gives 0 "$COVEY_COMMAND" trace half.trace
+holds "a file that was cut off is told, and read as far as it goes" 'its end is missing' out
+for ((cut = 0; cut < 400; cut += 7)); do
+    head -c $cut $trace >cut.trace
+    status=0
+    "$COVEY_COMMAND" trace cut.trace >out 2>&1 || status=$?
+    if ((status > 1)); then
+        echo "FAILED: cut after $cut bytes: status $status"
+        failed=1
+    fi
+done
+
+# The flight recorder from outside, and a snapshot at a fatal error.
+COVEY_TRACE=$PWD/all.trace COVEY_WORKERS=2 "$COVEY_BUILD_DIR/examples/fan_out_fan_in" >/dev/null
+gives 0 "$COVEY_COMMAND" trace all.trace
+holds "COVEY_TRACE records a program that knows nothing of it" 'fan_out_fan_in.c' out
+exit $failed

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Opens the page of a trace in Chromium: loads, zooms, clicks, searches, follows a wait to who ended
+it, draws a critical path, in light and dark, without a network, with no error on the console.
+
+view_test.py --screenshots DIR   also writes the pictures of docs/
+view_test.py --measure FILE.html loads that page, and times its frames while it is scrolled"""
+import os
+import subprocess
+import sys
+import tempfile
+
+import browser
+
+ENV = os.environ
+COMMAND = ENV.get('COVEY_COMMAND', '')
+TOUR = os.path.join(ENV.get('COVEY_BUILD_DIR', ''), 'examples/trace_tour')
+
+
+def check(held, what):
+    print(f'{"ok" if held else "FAILED"}: {what}')
+    if not held:
+        sys.exit(1)
+
+
+def make_page(folder):
+    subprocess.run([TOUR], cwd=folder, env=dict(ENV, COVEY_WORKERS='2'), check=True,
+                   stdout=subprocess.DEVNULL)
+    page = os.path.join(folder, 'tour.html')
+    subprocess.run([COMMAND, 'trace', '--html', page, f'{folder}/trace_tour.w2.trace'], check=True,
+                   stdout=subprocess.DEVNULL)
+    return page
+
+
+def canvas(b):
+    return b.run('(() => { const r = document.getElementById("line").getBoundingClientRect();'
+                 'return [r.x, r.y, r.width, r.height]; })()')
+
+
+def text_of(b, name):
+    return b.run(f'document.getElementById("{name}").textContent')
+
+
+# A wait that a task ended, long enough to be seen: of tasks that have a name to look for.
+A_WAIT = '''(() => { const {col, segments} = coveyTrace; let best = -1;
+  for (let s = 0; s < segments; s++)
+    if (col.state[s] === 3 && col.by[s] === 0 && col.waker[s] &&
+        (best < 0 || col.end[s] - col.start[s] > col.end[best] - col.start[best])) best = s;
+  return best; })()'''
+
+
+def test_page(b, page, screenshots):
+    b.open(page)
+    check(not b.errors, f'loads without an error {b.errors}')
+    check('tasks' in text_of(b, 'summary'), text_of(b, 'summary'))
+    x, y, width, height = canvas(b)
+
+    before = b.run('coveyTrace.view.t1 - coveyTrace.view.t0')
+    b.mouse('mouseWheel', x + width / 2, y + 60, deltaX=0, deltaY=-400)
+    b.frame()
+    check(b.run('coveyTrace.view.t1 - coveyTrace.view.t0') < before / 2, 'the wheel zooms')
+    b.run('document.getElementById("line").focus()')
+    t0 = b.run('coveyTrace.view.t0')
+    b.key('ArrowRight')
+    check(b.run('coveyTrace.view.t0') > t0, 'the arrow keys move')
+    b.key('f')
+    check(b.run('coveyTrace.view.t0') == 0, 'f shows all')
+
+    b.run('document.getElementById("search").focus()')
+    for c in 'price':
+        b.key(c)
+    check(text_of(b, 'found') == '200 tasks', f'search finds the tasks: {text_of(b, "found")}')
+    check(b.run('coveyTrace.view.byTask'), 'and shows their rows')
+    b.key('Enter')
+    check('work_out_price' in text_of(b, 'details'), 'enter selects the first')
+
+    b.run('document.getElementById("search").value = ""; coveyTrace.search("")')
+    wait = b.run(A_WAIT)
+    b.run(f'coveyTrace.select({wait}); document.getElementById("by-task").click()')
+    b.run('document.getElementById("line").focus()')
+    b.run(f'''(() => {{ const {{col, view}} = coveyTrace, s = {wait}, n = col.end[s] - col.start[s];
+      coveyTrace.show(col.start[s] - n, col.end[s] + n);
+      view.scroll = coveyTrace.rowOf(s) * 18 - 100; coveyTrace.select(-1); }})()''')
+    b.frame()
+    at = b.run(f'(() => {{ const w = coveyTrace.whereIs({wait}, document.getElementById("line").'
+               f'clientWidth - 150, 0); return [(w[0] + w[1]) / 2, w[2]]; }})()')
+    b.click(x + at[0], y + at[1])
+    check(b.run('coveyTrace.view.selected') == wait, 'a click selects a wait')
+    check('Woken by' in text_of(b, 'details'), 'which says who ended it')
+    b.frame()
+    if screenshots:
+        b.screenshot(f'{screenshots}/trace-wait.png')
+    waker = b.run(f'coveyTrace.col.waker[{wait}]')
+    b.key('w')
+    check(b.run('coveyTrace.taskOf[coveyTrace.view.selected]') == waker, 'w goes to who ended it')
+
+    b.run('document.getElementById("by-worker").click()')
+    b.run('''(() => { const buttons = document.querySelectorAll("#groups button");
+      buttons[0].click(); })()''')
+    check('Critical path' in text_of(b, 'details'), 'a group shows its critical path')
+    check(b.run('coveyTrace.view.path.length') > 2, 'of several steps')
+    b.frame()
+    if screenshots:
+        b.run('coveyTrace.selectGroup(coveyTrace.longest("serve"))')
+        b.run('document.querySelector("#details > button").click()')
+        b.frame()
+        b.screenshot(f'{screenshots}/trace-critical-path.png')
+        b.run('document.getElementById("by-worker").click(); coveyTrace.selectGroup(1)')
+        b.frame()
+        b.screenshot(f'{screenshots}/trace-workers.png')
+    ground = 'getComputedStyle(document.body).backgroundColor'
+    light = b.run(ground)
+    b.set_dark(True)
+    b.frame()
+    check(b.run(ground) != light, 'dark where that is preferred')
+    if screenshots:
+        b.screenshot(f'{screenshots}/trace-workers-dark.png')
+    check(not b.errors, f'no error on the console {b.errors}')
+
+
+FRAMES = '''(async () => {
+  const {show, view} = coveyTrace, total = view.t1 - view.t0, took = [];
+  let last = performance.now();
+  for (let i = 0; i < 240; i++) {
+    const span = total / 2 ** (i % 12), at = (total - span) * (i / 240);
+    show(at, at + span);
+    await new Promise(requestAnimationFrame);
+    const now = performance.now();
+    took.push([now - last, coveyTrace.lastDraw]);
+    last = now;
+  }
+  const sorted = (k) => took.map((t) => t[k]).sort((a, b) => a - b);
+  const at = (k, share) => Math.round(sorted(k)[Math.floor(240 * share)] * 10) / 10;
+  return {frame50: at(0, 0.5), frame95: at(0, 0.95), draw50: at(1, 0.5), draw95: at(1, 0.95),
+          drawMax: at(1, 0.999)};
+})()'''
+
+
+def measure(page):
+    b = browser.Browser()
+    seconds = b.open(page)
+    print(f'{page}: {os.path.getsize(page) >> 20} MB, {b.run("coveyTrace.segments")} segments of '
+          f'{b.run("coveyTrace.lives")} tasks')
+    print(f'open until drawn: {seconds:.2f} s, of which the script '
+          f'{b.run("coveyTrace.loaded") / 1000:.2f} s')
+    for name in ('by-worker', 'by-task'):
+        b.run(f'document.getElementById("{name}").click(); coveyTrace.show(0, 1e12)')
+        b.frame()
+        print(f'{name}, 240 frames of panning and zooming, ms: {b.run(FRAMES)}')
+    b.close()
+
+
+def main():
+    if not browser.find():
+        print('skipped: no Chromium')
+        sys.exit(77)
+    if sys.argv[1:2] == ['--measure']:
+        measure(sys.argv[2])
+        return
+    screenshots = sys.argv[2] if sys.argv[1:2] == ['--screenshots'] else None
+    with tempfile.TemporaryDirectory() as folder:
+        page = make_page(folder)
+        b = browser.Browser()
+        try:
+            test_page(b, page, screenshots)
+        finally:
+            b.close()
+
+
+main()
