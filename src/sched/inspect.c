@@ -166,6 +166,15 @@ static bool has_timers(struct cvy_runtime *rt)
     return false;
 }
 
+/* A task that held its thread too long runs on without a worker: it may yet wake others. */
+static bool is_off_its_stack(struct cvy_task *t, void *arg)
+{
+    bool *any_runs = arg;
+
+    *any_runs = cvy_load_acquire(&t->on_cpu) != 0;
+    return !*any_runs;
+}
+
 void cvy_check_deadlock(struct cvy_runtime *rt)
 {
     if (rt->options.no_deadlock_check || CVY_TSAN || cvy_load_relaxed(&rt->ending) ||
@@ -182,7 +191,9 @@ void cvy_check_deadlock(struct cvy_runtime *rt)
                     rt->global.count == 0 && cvy_load_acquire(&rt->blocking_jobs) == 0 &&
                     cvy_load_relaxed(&rt->fd_waiters) == 0 && !has_timers(rt);
     cvy_unlock(&rt->lock);
-    if (is_quiet && threads == own && cvy_tasks_each(rt, NULL, NULL) > 0) {
+    bool any_runs = false;
+    if (is_quiet && threads == own && cvy_tasks_each(rt, is_off_its_stack, &any_runs) > 0 &&
+        !any_runs) {
         cvy_fatal("all tasks are asleep - deadlock!");
     }
 }

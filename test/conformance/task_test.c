@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fenv.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static int thread_id(void)
@@ -1012,4 +1013,42 @@ TASK_TEST(blocking_inside_a_blocking_fn_simply_calls_fn)
 
     CHECK_EQ(covey_blocking(ctx, block_again, &b), 42);
     CHECK_EQ(b.runs, 1);
+}
+
+static int hold_the_thread(covey_ctx *ctx, void *arg)
+{
+    struct timespec until;
+    struct timespec now;
+
+    (void)ctx;
+    (void)arg;
+    CHECK_EQ(clock_gettime(CLOCK_MONOTONIC, &until), 0);
+    do {
+        /* No call into covey: its worker is given away, and then there is nothing to do for it. */
+        CHECK_EQ(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+    } while ((now.tv_sec - until.tv_sec) * 1000 + (now.tv_nsec - until.tv_nsec) / 1000000 < 500);
+    return 0;
+}
+
+static int end_at_once(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+static int wait_for_who_holds_its_thread(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQ(covey_group_go(g, i < covey_workers() ? hold_the_thread : end_at_once, NULL), 0);
+    }
+    return covey_group_wait(g);
+}
+
+TEST(a_task_that_alone_runs_c_code_is_no_deadlock)
+{
+    CHECK_EQ(covey_run(wait_for_who_holds_its_thread, NULL), 0);
 }
