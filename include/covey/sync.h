@@ -112,7 +112,8 @@ COVEY_API void covey_singleflight_free(covey_singleflight *f);
  * may be after this caller has left: see covey_singleflight_do_copy(). May switch.
  *
  * COVEY_ECANCELED, COVEY_EDEADLINE: this caller's ctx is done, and it leaves alone; when the last
- * one does, the run is cancelled and forgotten. -ENOMEM; COVEY_ECLOSED: no runtime is up. */
+ * one does, the run is cancelled and forgotten. -ENOMEM, COVEY_ECLOSED (no runtime is up): fn was
+ * not called. */
 COVEY_API int covey_singleflight_do(covey_ctx *ctx, covey_singleflight *f, const char *key,
                                     covey_singleflight_fn *fn, void *arg, void **result,
                                     bool *shared);

@@ -166,6 +166,10 @@ static int run_call(covey_ctx *root, void *arg)
     void *result = NULL;
     char *words = NULL;
 
+    if (cvy_ctx_is_exhausted(ctx)) {
+        finish(c, -ENOMEM, NULL, NULL);
+        return 0;
+    }
     cvy_lock(&c->flight->lock);
     c->ctx = ctx;
     bool is_left = c->callers == 0;
