@@ -138,7 +138,7 @@ static struct call *call_find_locked(covey_singleflight *f, const struct cvy_key
 /* ---- the task's side --------------------------------------------------------------------------
  */
 
-/* fn's outcome, for all callers; takes words and result. Drops the task's hold. */
+/* fn's outcome, for all callers; takes words and result. */
 static void finish(struct call *c, int code, char *words, void *result)
 {
     struct cvy_wakelist list = {0};
@@ -154,22 +154,17 @@ static void finish(struct call *c, int code, char *words, void *result)
     for (struct cvy_waiter *w; (w = cvy_waitq_claim(&c->waiters)) != NULL;) {
         cvy_wakelist_add(&list, w->task);
     }
-    call_unhold_locked(c);
+    cvy_unlock(&c->flight->lock);
     cvy_ready_all(th, &list);
     cvy_leave(th);
 }
 
-static int run_call(covey_ctx *root, void *arg)
+/* Runs fn under ctx, which is cancelled if nobody waits any more. */
+static void run_under(covey_ctx *ctx, struct call *c)
 {
-    struct call *c = arg;
-    covey_ctx *ctx = covey_ctx_with_cancel(root);
     void *result = NULL;
     char *words = NULL;
 
-    if (cvy_ctx_is_exhausted(ctx)) {
-        finish(c, -ENOMEM, NULL, NULL);
-        return 0;
-    }
     cvy_lock(&c->flight->lock);
     c->ctx = ctx;
     bool is_left = c->callers == 0;
@@ -184,7 +179,21 @@ static int run_call(covey_ctx *root, void *arg)
         words = covey_errcode() == code ? cvy_strdup(covey_errmsg()) : NULL;
     }
     finish(c, code, words, result);
+}
+
+static int run_call(covey_ctx *root, void *arg)
+{
+    struct call *c = arg;
+    covey_ctx *ctx = covey_ctx_with_cancel(root);
+
+    if (cvy_ctx_is_exhausted(ctx)) {
+        finish(c, -ENOMEM, NULL, NULL);
+    } else {
+        run_under(ctx, c);
+    }
     covey_ctx_unref(ctx);
+    cvy_lock(&c->flight->lock);
+    call_unhold_locked(c);
     return 0;
 }
 
@@ -244,6 +253,10 @@ static void start(const struct request *r, struct call *c)
     if (code < 0) {
         /* Others may have joined: they fail with us. */
         finish(c, code, cvy_strdup(covey_errmsg()), NULL);
+        /* The task's hold; the caller's is there. */
+        cvy_lock(&c->flight->lock);
+        c->holds--;
+        cvy_unlock(&c->flight->lock);
     }
 }
 
@@ -348,7 +361,7 @@ int covey_singleflight_do_copy(covey_ctx *ctx, covey_singleflight *f, const char
                                void **result, bool *shared)
 {
     static const covey_site site = {"singleflight", "covey_singleflight_do_copy", 0};
-    struct request r = {&site, ctx, f, key, fn, (void *)(uintptr_t)arg, len};
+    struct request r = {&site, ctx, f, key, fn, (void *)arg, len};
     return fly(&r, result, shared);
 }
 

@@ -45,7 +45,7 @@ struct covey_map {
 
 /* The value of an entry that is in no table any more. */
 static const char gone_place;
-#define GONE ((void *)(uintptr_t)&gone_place)
+#define GONE ((void *)&gone_place)
 
 static bool is_lock_free(const covey_map *m)
 {

@@ -237,20 +237,24 @@ void covey_value_release(covey_value *v, const void *snapshot)
     unhold_locked(v, r);
 }
 
+/* The end of a record that nobody uses any more. */
+static void record_end(covey_value *v, struct record *r)
+{
+    destroy_snapshot(v, r->snapshot);
+    if (!r->is_own) {
+        free(r);
+    }
+}
+
 void covey_value_free(covey_value *v)
 {
     if (!v) {
         return;
     }
-    destroy_snapshot(v, cvy_load_relaxed(&v->current)->snapshot);
-    if (!cvy_load_relaxed(&v->current)->is_own) {
-        free(cvy_load_relaxed(&v->current));
+    for (struct cvy_node *n = v->old.next, *next; n != &v->old; n = next) {
+        next = n->next;
+        record_end(v, record_of(n));
     }
-    for (struct cvy_node *n; (n = cvy_list_pop_head(&v->old)) != NULL;) {
-        destroy_snapshot(v, record_of(n)->snapshot);
-        if (!record_of(n)->is_own) {
-            free(record_of(n));
-        }
-    }
+    record_end(v, cvy_load_relaxed(&v->current));
     free(v);
 }
