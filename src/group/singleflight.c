@@ -384,8 +384,7 @@ covey_singleflight *covey_singleflight_new_with(const covey_singleflight_options
 
     if (f) {
         f->options = o;
-        f->seed.a = cvy_rand_seed(cvy_random_seed());
-        f->seed.b = cvy_rand_seed(cvy_random_seed());
+        f->seed = cvy_table_seed();
         cvy_store_relaxed(&f->holds, 1);
         cvy_table_init(&f->calls);
     }

@@ -524,8 +524,7 @@ covey_map *covey_map_new(const covey_map_options *opts)
     m->options = o;
     m->shard_count = count;
     m->is_counted = o.value_ref != NULL;
-    m->seed.a = cvy_rand_seed(cvy_random_seed());
-    m->seed.b = cvy_rand_seed(cvy_random_seed());
+    m->seed = cvy_table_seed();
     for (size_t i = 0; i < count; i++) {
         cvy_table_init(&m->shards[i].table);
     }

@@ -4,6 +4,8 @@
 
 #include "base/alloc.h"
 #include "base/panic.h"
+#include "base/rand.h"
+#include "os/sys.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +98,12 @@ static void grow(struct cvy_table *t)
     link_after(place_of(t, bucket, marker->order), marker);
     /* Release: pairs with the acquire in marker_before(). */
     cvy_store_release(&t->ready, bucket + 1);
+}
+
+struct cvy_hash_seed cvy_table_seed(void)
+{
+    uint64_t state = cvy_rand_seed(cvy_random_seed());
+    return (struct cvy_hash_seed){cvy_rand_next(&state), cvy_random_seed()};
 }
 
 struct cvy_key cvy_key_of(const struct cvy_hash_seed *seed, const void *data, size_t len)

@@ -60,6 +60,8 @@ struct cvy_key {
     uint64_t hash, order;
 };
 
+/* A seed of a table's own. */
+struct cvy_hash_seed cvy_table_seed(void);
 struct cvy_key cvy_key_of(const struct cvy_hash_seed *seed, const void *data, size_t len);
 
 void cvy_table_init(struct cvy_table *t);
