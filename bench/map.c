@@ -9,7 +9,7 @@
 
 enum { KEYS = 1000, HOT = 20, SHARDS = 32 };
 
-static char keys[KEYS][16];
+static char keys[KEYS][24];
 static size_t lengths[KEYS];
 
 struct shared;
