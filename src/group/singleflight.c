@@ -47,7 +47,7 @@ struct call {
     bool is_done;
     struct cvy_node waiters;
 
-    /* Written before is_done, immutable then. */
+    /* Written before is_done, immutable then; the result until callers is 0. */
     int code;
     char *words; /* owned; NULL: code has only its own */
     void *result;
@@ -106,18 +106,30 @@ static void call_free(struct call *c)
     free(c);
 }
 
-/* Drops a hold; unlocks, and frees the call with the last one. */
-static void call_unhold_locked(struct call *c)
+/* Drops a hold, and frees the call with the last one. */
+static void call_unhold(struct call *c)
 {
     covey_singleflight *f = c->flight;
-    bool is_last = --c->holds == 0;
 
+    cvy_lock(&f->lock);
+    bool is_last = --c->holds == 0;
     cvy_unlock(&f->lock);
     if (is_last) {
-        result_unref(f, c->result);
         call_free(c);
         flight_unhold(f);
     }
+}
+
+/* fn's reference goes when its run is over and no caller is left; the task may still be at its end.
+ * What to release after the unlock, or NULL. */
+static void *result_take_locked(struct call *c)
+{
+    void *result = c->is_done && c->callers == 0 ? c->result : NULL;
+
+    if (result) {
+        c->result = NULL;
+    }
+    return result;
 }
 
 static void call_forget_locked(struct call *c)
@@ -154,9 +166,11 @@ static void finish(struct call *c, int code, char *words, void *result)
     for (struct cvy_waiter *w; (w = cvy_waitq_claim(&c->waiters)) != NULL;) {
         cvy_wakelist_add(&list, w->task);
     }
+    void *unwanted = result_take_locked(c);
     cvy_unlock(&c->flight->lock);
     cvy_ready_all(th, &list);
     cvy_leave(th);
+    result_unref(c->flight, unwanted);
 }
 
 /* Runs fn under ctx, which is cancelled if nobody waits any more. */
@@ -192,8 +206,7 @@ static int run_call(covey_ctx *root, void *arg)
         run_under(ctx, c);
     }
     covey_ctx_unref(ctx);
-    cvy_lock(&c->flight->lock);
-    call_unhold_locked(c);
+    call_unhold(c);
     return 0;
 }
 
@@ -289,11 +302,14 @@ static void leave(struct call *c)
         call_forget_locked(c);
         ctx = covey_ctx_ref(c->ctx);
     }
-    call_unhold_locked(c);
+    void *unwanted = result_take_locked(c);
+    cvy_unlock(&c->flight->lock);
     if (ctx) {
         covey_ctx_cancel(ctx);
         covey_ctx_unref(ctx);
     }
+    result_unref(c->flight, unwanted);
+    call_unhold(c);
 }
 
 /* Hands the outcome of a finished call to one caller. */
@@ -314,7 +330,11 @@ static int deliver(struct call *c, void **result, bool *shared)
     if (shared) {
         *shared = c->callers_ever > 1;
     }
-    call_unhold_locked(c);
+    c->callers--;
+    void *delivered = result_take_locked(c);
+    cvy_unlock(&f->lock);
+    result_unref(f, delivered);
+    call_unhold(c);
     return code;
 }
 
