@@ -235,6 +235,7 @@ static int change(covey_map *m, const void *key_bytes, size_t len, struct change
     struct shard *s = shard_of(m, key.hash);
     struct cvy_entry *spare = NULL;
 
+    cvy_test_point();
     c->map = m;
     cvy_lock(&s->lock);
     struct cvy_entry *e = cvy_table_find(&s->table, &key);
@@ -322,6 +323,8 @@ int covey_map_store(covey_map *m, const void *key, size_t len, void *value)
 bool covey_map_load(covey_map *m, const void *key, size_t len, void **value)
 {
     struct cvy_key k = cvy_key_of(&m->seed, key, len);
+
+    cvy_test_point();
     return load(m, &k, value);
 }
 

@@ -171,6 +171,7 @@ int covey_value_store(covey_value *v, void *snapshot)
     struct record *spare = NULL;
     struct record *replaced;
 
+    cvy_test_point();
     if (replace(v, snapshot, &spare, &replaced) < 0) {
         spare = cvy_alloc_zeroed(sizeof(*spare));
         if (!spare) {
@@ -189,6 +190,7 @@ int covey_value_store(covey_value *v, void *snapshot)
 
 const void *covey_value_acquire(covey_value *v)
 {
+    cvy_test_point();
     struct cvy_thread *reader = cvy_read_begin();
     /* Acquire: pairs with the release in replace(). */
     struct record *r = cvy_load_acquire(&v->current);
@@ -222,6 +224,7 @@ static bool release_current(covey_value *v, const void *snapshot)
 
 void covey_value_release(covey_value *v, const void *snapshot)
 {
+    cvy_test_point();
     if (release_current(v, snapshot)) {
         return;
     }
