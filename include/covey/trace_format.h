@@ -101,14 +101,16 @@ enum covey_trace_event_type {
 #undef COVEY_TRACE_ENUM_
 };
 
-/* Why a task waits: X(number, name). */
+/* Why a task waits: X(number, name). The numbers are those of enum cvy_reason. */
 #define COVEY_TRACE_REASON_LIST(X)                                                                 \
     X(0, "unknown")                                                                                \
     X(1, "chan send")                                                                              \
-    X(2, "chan receive") X(3, "select") X(4, "mutex") X(5, "rwmutex read") X(6, "rwmutex write")   \
-        X(7, "cond") X(8, "semaphore") X(9, "waitgroup") X(10, "once") X(11, "group wait")         \
-            X(12, "group limit") X(13, "sleep") X(14, "read") X(15, "write")                       \
-                X(16, "blocking call") X(17, "name lookup") X(18, "singleflight")
+    X(2, "chan receive")                                                                           \
+    X(3, "select") X(4, "mutex") X(5, "rwmutex read") X(6, "rwmutex write") X(7, "cond")           \
+        X(8, "semaphore") X(9, "waitgroup") X(10, "once") X(11, "group wait") X(12, "group limit") \
+            X(13, "sleep") X(14, "read") X(15, "write") X(16, "accept") X(17, "dial")              \
+                X(18, "blocking call") X(19, "name lookup") X(20, "singleflight")                  \
+                    X(21, "test settle")
 
 COVEY_END
 #endif
