@@ -9,6 +9,7 @@
 
 #include <covey/chan.h>
 #include <covey/ctx.h>
+#include <covey/debug.h>
 #include <covey/defs.h>
 #include <covey/error.h>
 #include <covey/group.h>

@@ -5,8 +5,6 @@
 
 #include <covey/defs.h>
 
-#include <stdio.h>
-
 COVEY_BEGIN
 
 typedef struct covey_options {
@@ -20,6 +18,14 @@ typedef struct covey_options {
                               cancelled */
     bool no_fault_handler; /* do not tell stack overflows on SIGSEGV/SIGBUS (the handler chains to
                               the one before it) */
+    bool diagnose; /* also COVEY_DIAGNOSE=1: mutexes know who holds them, dumps tell, and tasks
+                      that wait for each other (mutexes, joins of groups) are reported on
+                      standard error while the rest goes on; a lock costs more */
+    int64_t slow_task_ns;   /* > 0: a task that holds its thread for longer, in C code that calls
+                               nothing of covey's that could switch, is reported on standard error
+                               once, with its stack at that time. Its thread is asked by SIGURG, so
+                               system calls that cannot be restarted may end with EINTR. Seen at
+                               intervals of 5 ms */
     bool no_deadlock_check; /* do not abort when all tasks are asleep */
     /* A detached task (covey_go, covey_waitgroup_go) failed. Runs in that task, which is about to
      * end; must not block. */
@@ -65,10 +71,6 @@ typedef struct covey_stats {
     int workers, threads, blocking_threads;            /* threads: carrying or spare */
 } covey_stats;
 COVEY_API void covey_stats_get(covey_stats *out);
-
-/* Writes one line a task: id, name, state, what it waits for and how long, where it was started.
- * From any thread; does not switch; takes no lock that a task could hold. */
-COVEY_API void covey_dump(FILE *out);
 
 COVEY_END
 #endif

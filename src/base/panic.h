@@ -10,13 +10,16 @@
 
 #include <stdarg.h>
 
-/* Prints "covey: fatal: ...", then what the hook says (tasks, stacks), and aborts. */
+/* Prints "covey: fatal: ...", then what the hook says (tasks, stacks), and aborts. A second thread
+ * that comes here meanwhile waits for that. */
 _Noreturn void cvy_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2), cold));
 
 /* Told first; the test mode's, which does not return if the failure is one of its tasks'. */
 extern void (*_Atomic cvy_fatal_catch)(const char *fmt, va_list args);
-/* What is printed after the message of a fatal error; the scheduler sets it while it is up. */
-extern void (*_Atomic cvy_fatal_hook)(void);
+/* Prints the message by print(arg), on a stack that has room for it, and then what it knows; the
+ * scheduler sets it while it is up. */
+typedef void cvy_fatal_fn(void (*print)(void *arg), void *arg);
+extern cvy_fatal_fn *_Atomic cvy_fatal_hook;
 
 #define COVEY_REQUIRE(cond, ...)                                                                   \
     do {                                                                                           \

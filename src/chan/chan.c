@@ -12,9 +12,11 @@
 #include "base/alloc.h"
 #include "os/freed.h"
 #include "sched/recording.h"
+#include "sched/view.h"
 #include "sched/waitable.h"
 #include "trace/emit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +59,17 @@ covey_chan *covey_chan_new(size_t elem_size, size_t capacity)
     cvy_list_init(&ch->senders);
     cvy_list_init(&ch->receivers);
     return ch;
+}
+
+void cvy_chan_describe(const void *object, char *out, size_t size)
+{
+    const covey_chan *ch = object;
+
+    if (ch->capacity == 0) {
+        (void)snprintf(out, size, "unbuffered");
+    } else {
+        (void)snprintf(out, size, "%zu of %zu buffered", cvy_load_relaxed(&ch->len), ch->capacity);
+    }
 }
 
 covey_chan *covey_chan_ref(covey_chan *ch)
@@ -547,6 +560,7 @@ static int send_woken(const covey_case *c, struct cvy_waiter *w)
 }
 
 const struct covey_waitable covey_waitable_recv = {
+    .name = "receive",
     .rank = CVY_RANK_CHAN,
     .lock = case_lock,
     .try_now = recv_try_now,
@@ -557,6 +571,7 @@ const struct covey_waitable covey_waitable_recv = {
 };
 
 const struct covey_waitable covey_waitable_send = {
+    .name = "send",
     .rank = CVY_RANK_CHAN,
     .lock = case_lock,
     .try_now = send_try_now,

@@ -5,18 +5,20 @@
  * and address; with them held the cases are tried again and the queues entered, so that no two
  * selects can miss each other, and nobody can claim a select half entered. */
 #include "base/alloc.h"
+#include "sched/view.h"
 #include "sched/waitable.h"
 
 #include <covey/time.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define CASES_MAX 1024
 #define CASES_ON_STACK 4
 
 /* These two are no objects: select itself knows them. */
-const struct covey_waitable covey_waitable_after;
-const struct covey_waitable covey_waitable_default;
+const struct covey_waitable covey_waitable_after = {.name = "after"};
+const struct covey_waitable covey_waitable_default = {.name = "default"};
 
 struct entry {
     struct cvy_lock *lock; /* NULL: the case can never run */
@@ -34,6 +36,25 @@ struct select {
     int fallback;    /* COVEY_DEFAULT, or -1 */
     struct cvy_wakelist list;
 };
+
+void cvy_select_describe(const void *object, char *out, size_t size)
+{
+    const struct select *s = object;
+    size_t at = 0;
+
+    for (size_t i = 0; i < s->n && at < size; i++) {
+        const covey_case *c = &s->cases[i];
+        const char *comma = i > 0 ? ", " : "";
+        const char *name = c->kind->name;
+        int n = c->kind == &covey_waitable_after
+                    ? snprintf(out + at, size - at, "%s%s %.6g s", comma, name,
+                               (double)c->number / (double)COVEY_SEC)
+                : c->object
+                    ? snprintf(out + at, size - at, "%s%s %p", comma, name, c->object)
+                    : snprintf(out + at, size - at, "%s%s %lld", comma, name, (long long)c->number);
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
 
 static bool is_object(const covey_case *c)
 {
@@ -193,9 +214,9 @@ static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx
         int64_t now = cvy_clock_now();
         int64_t ns = s->cases[s->after].number;
         int64_t at = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
-        index = cvy_wait_park_until(thp, ctx, CVY_WAIT_SELECT, s->cases, at, s->after);
+        index = cvy_wait_park_until(thp, ctx, CVY_WAIT_SELECT, s, at, s->after);
     } else {
-        index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s->cases);
+        index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s);
     }
     leave_all(s);
     code = cvy_wait_error(t, ctx, index);

@@ -140,6 +140,7 @@ static int done_woken(const covey_case *c, struct cvy_waiter *w)
 }
 
 const struct covey_waitable covey_waitable_done = {
+    .name = "done",
     .rank = CVY_RANK_CANCEL,
     .lock = done_lock,
     .try_now = done_try,

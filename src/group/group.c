@@ -10,12 +10,15 @@
 #include "ctx/ctx.h"
 #include "group/error_list.h"
 #include "sched/recording.h"
+#include "sched/view.h"
 #include "sched/waitable.h"
 #include "trace/emit.h"
 
 #include <covey/error.h>
 #include <covey/group.h>
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,10 +37,10 @@
 
 struct covey_group {
     /* Immutable. */
+    struct cvy_scope scope; /* first: dumps know a group by it */
     covey_ctx *ctx;
     covey_group_policy policy;
     covey_error_list *errors;
-    struct cvy_scope scope;
 
     _Atomic uint64_t state;
     _Atomic int limit; /* < 0: none; written under lock */
@@ -57,6 +60,8 @@ static void emit_open(const covey_group *g, const struct cvy_task *t)
                        (uint64_t)(uintptr_t)g->scope.site);
     cvy_leave(th);
 }
+
+static_assert(offsetof(covey_group, scope) == 0, "a group is known by its scope");
 
 covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
                                 const covey_group_options *opts)
@@ -190,7 +195,19 @@ static void cancel_rest(struct cvy_thread *th, covey_group *g, int cause)
     cvy_ready_all(th, &list);
 }
 
-static void member_end(struct cvy_task *t, void *owner, int code)
+void cvy_group_describe(const void *object, char *out, size_t size)
+{
+    const covey_group *g = object;
+    int limit = cvy_load_relaxed(&g->limit);
+    int n = snprintf(out, size, "%llu alive",
+                     (unsigned long long)count_of(cvy_load_relaxed(&g->state)));
+
+    if (limit >= 0) {
+        (void)snprintf(out + n, size - (size_t)n, ", limit %d", limit);
+    }
+}
+
+void cvy_group_member_end(struct cvy_task *t, void *owner, int code)
 {
     covey_group *g = owner;
     /* The message is not formatted: this is the task's stack, which may be small. */
@@ -270,7 +287,7 @@ static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
         }
     }
     s->ctx = g->ctx;
-    s->on_end = member_end;
+    s->on_end = cvy_group_member_end;
     s->owner = g;
     code = cvy_task_start(th, s);
     if (cvy_unlikely(code < 0)) {
@@ -425,6 +442,7 @@ static int joined_woken(const covey_case *c, struct cvy_waiter *w)
 }
 
 const struct covey_waitable covey_waitable_joined = {
+    .name = "joined",
     .rank = CVY_RANK_GROUP,
     .lock = joined_lock,
     .try_now = joined_try_now,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * run.c - covey_run: the first task, and the end of everything (covey/runtime.h). */
 #include "group/explore.h"
-#include "sched/wait.h"
+#include "sched/dump.h"
 
 #include <covey/error.h>
 #include <covey/runtime.h>
@@ -29,24 +29,26 @@ static void main_end(struct cvy_task *t, void *owner, int code)
     cvy_futex_wake(&m->has_ended, 1);
 }
 
+#define LEAKS_LISTED_MAX 100
+
 struct report {
+    struct cvy_dump dump;
+    size_t count;
     bool has_running;
 };
-
-static const char *place_of(const struct cvy_task *t)
-{
-    return t->site ? t->site->file : "?";
-}
 
 static bool report_one(struct cvy_task *t, void *arg)
 {
     struct report *r = arg;
-    bool is_running = cvy_load_relaxed(&t->state) == CVY_TASK_RUNNING;
+    struct cvy_view v;
 
-    r->has_running |= is_running;
-    (void)fprintf(stderr, "covey: leak: task %llu \"%s\" is still %s, started at %s:%d\n",
-                  (unsigned long long)t->id, cvy_task_label(t), is_running ? "running" : "waiting",
-                  place_of(t), t->site ? t->site->line : 0);
+    if (cvy_view_take(t, &v, false)) {
+        r->has_running |= v.state == CVY_TASK_RUNNING;
+        if (r->count++ < LEAKS_LISTED_MAX) {
+            (void)fputs("covey: leak: ", stderr);
+            cvy_dump_view(&r->dump, &v, 0);
+        }
+    }
     return true;
 }
 
@@ -81,10 +83,15 @@ static bool all_gone(struct cvy_runtime *rt, int64_t until)
 static void report_leaks(struct cvy_runtime *rt)
 {
     struct report r = {0};
-    size_t n = cvy_tasks_each(rt, report_one, &r);
 
-    (void)fprintf(stderr, "covey: leak: %zu task(s) left %g s after the root context ended\n", n,
-                  (double)rt->options.exit_grace_ns / (double)COVEY_SEC);
+    cvy_dump_open(&r.dump, rt, stderr, false);
+    (void)cvy_tasks_each(rt, report_one, &r);
+    (void)fprintf(stderr, "covey: leak: %zu task(s) left %g s after the root context ended\n",
+                  r.count, (double)rt->options.exit_grace_ns / (double)COVEY_SEC);
+    if (r.count > LEAKS_LISTED_MAX) {
+        (void)cvy_dump_folded(&r.dump);
+    }
+    cvy_dump_close(&r.dump);
     if (r.has_running) {
         cvy_fatal("a task still runs after the end of covey_run; nothing else is safe");
     }

@@ -207,7 +207,7 @@ static int turn_wait(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way way
         cvy_unlock(&f->lock);
         return 0;
     }
-    int code = cvy_wait_in(thp, ctx, &f->lock, &f->turns[way], &wr, f->reasons[way], f);
+    int code = cvy_wait_in(thp, ctx, &f->lock, &f->turns[way], &wr, f->reasons[way], &f->fd);
     if (code < 0) {
         return code;
     }
@@ -334,7 +334,7 @@ static int wait_ready(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way wa
         cvy_unlock(&f->lock);
         return 0;
     }
-    int code = cvy_wait_in(thp, ctx, &f->lock, &f->waiters[way], &wr, f->reasons[way], f);
+    int code = cvy_wait_in(thp, ctx, &f->lock, &f->waiters[way], &wr, f->reasons[way], &f->fd);
     if (code < 0) {
         return code;
     }

@@ -214,7 +214,7 @@ static int wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct watch *w, uin
         return cvy_fail((*thp)->task, code);
     }
     code = cvy_wait_in(thp, ctx, &w->lock, &w->waiters, &wr,
-                       bits & CVY_POLL_IN ? CVY_WAIT_READ : CVY_WAIT_WRITE, w);
+                       bits & CVY_POLL_IN ? CVY_WAIT_READ : CVY_WAIT_WRITE, &w->fd);
     if (code < 0) {
         return code;
     }
@@ -338,6 +338,7 @@ static int case_woken(const covey_case *c, struct cvy_waiter *wr)
 }
 
 const struct covey_waitable covey_waitable_readable = {
+    .name = "readable",
     .rank = CVY_RANK_FD,
     .lock = case_lock,
     .try_now = case_try,
@@ -348,6 +349,7 @@ const struct covey_waitable covey_waitable_readable = {
 };
 
 const struct covey_waitable covey_waitable_writable = {
+    .name = "writable",
     .rank = CVY_RANK_FD,
     .lock = case_lock,
     .try_now = case_try,

@@ -275,3 +275,8 @@ void cvy_event_signal(int fd)
     (void)!write(fd, &one, sizeof(one));
     errno = saved;
 }
+
+bool cvy_net_is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}

@@ -44,6 +44,8 @@ ssize_t cvy_net_send(int fd, const void *buf, size_t len);
 ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n);
 int cvy_net_shutdown_write(int fd);
 
+/* Whether the number is that of an open descriptor. */
+bool cvy_net_is_open(int fd);
 /* Which of CVY_POLL_IN and CVY_POLL_OUT any descriptor is ready for now; an error or hang-up counts
  * as ready for both. -EBADF; -EPERM: a file or directory, which is always ready. */
 int cvy_net_ready(int fd, uint32_t bits);

@@ -47,9 +47,10 @@ cvy_switch:
 
 /* First instruction of every task: x19 holds the entry. */
     .type cvy_switch_start, %function
-cvy_switch_start:
     .cfi_startproc
     .cfi_undefined x30
+    nop /* unwinders look one byte before a return address: let them find this */
+cvy_switch_start:
     mov x29, xzr
     blr x19
     brk #0

@@ -50,9 +50,10 @@ cvy_switch:
 /* First instruction of every task: r12 holds the entry. The undefined return address ends a
  * debugger's walk here. */
     .type cvy_switch_start, @function
-cvy_switch_start:
     .cfi_startproc
     .cfi_undefined rip
+    nop /* unwinders look one byte before a return address: let them find this */
+cvy_switch_start:
     xorl %ebp, %ebp
     call *%r12
     ud2

@@ -11,12 +11,14 @@
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define NS_PER_SEC 1000000000
@@ -197,4 +199,25 @@ bool cvy_env_seed(const char *name, uint64_t *out)
     }
     *out = n;
     return true;
+}
+
+void cvy_abort_after(int seconds)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGABRT};
+    struct itimerspec at = {.it_value.tv_sec = seconds};
+    timer_t timer;
+
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0) {
+        (void)timer_settime(timer, 0, &at, NULL);
+    }
+}
+
+const void *cvy_fault_pc(const void *context)
+{
+    const ucontext_t *c = context;
+#ifdef __x86_64__
+    return (const void *)(uintptr_t)c->uc_mcontext.gregs[REG_RIP];
+#else
+    return (const void *)(uintptr_t)c->uc_mcontext.pc;
+#endif
 }

@@ -44,6 +44,10 @@ uint64_t cvy_random_seed(void);
 extern _Atomic uint64_t cvy_random_virtual CVY_HIDDEN; /* relaxed; 0: none */
 /* The thread's errno location, asked anew. */
 int *cvy_errno_ptr(void);
+/* Where the code was that a signal handler, which was given this context, has interrupted. */
+const void *cvy_fault_pc(const void *context);
+/* SIGABRT to this process in so many seconds. */
+void cvy_abort_after(int seconds);
 /* A positive number from the environment, 0 if unset or not one. */
 int64_t cvy_env_number(const char *name);
 /* A number from 0 to 2^64-1; false if it is unset or not one. */

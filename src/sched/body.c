@@ -55,11 +55,11 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
     cvy_after_switch(th);
 }
 
-void cvy_on_base(void (*fn)(void *), void *arg)
+void cvy_with_stack(size_t need, void (*fn)(void *), void *arg)
 {
     struct cvy_thread *th = cvy_thread_self();
-    bool has_small_stack = th && th->task->stack &&
-                           cvy_stack_class_size(th->task->stack_class) <= CVY_STACK_COMPACT_MAX;
+    bool has_small_stack =
+        th && th->task->stack && cvy_stack_class_size(th->task->stack_class) < need;
 
     if (!has_small_stack) {
         fn(arg);

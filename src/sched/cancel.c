@@ -178,12 +178,11 @@ static void wake_waiters(struct cvy_cancel *c, struct cvy_wakelist *list)
     cvy_lock(&c->lock);
     for (struct cvy_node *n; (n = cvy_list_pop_head(&c->waiters)) != NULL;) {
         struct cvy_waiter *w = CVY_CONTAINER_OF(n, struct cvy_waiter, node);
-        uint32_t open_ctx = CVY_CLAIM_OPEN_CTX;
         /* A standing registration counts only for a wait that is under this context. */
-        bool claimed = w->index == CVY_INDEX_CTX
-                           ? cvy_cas_acq_rel(&w->task->claim, &open_ctx,
-                                             CVY_CLAIM_TAKEN | CVY_INDEX_CTX << CVY_CLAIM_SHIFT)
-                           : cvy_claim(w->task, w->index);
+        bool claimed =
+            w->index == CVY_INDEX_CTX
+                ? cvy_claim_from_ctx(w->task, CVY_CLAIM_TAKEN | CVY_INDEX_CTX << CVY_CLAIM_SHIFT)
+                : cvy_claim(w->task, w->index);
         if (claimed) {
             cvy_wakelist_add(list, w->task);
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * dump_signal.c - the signal that the user opted into for a dump of all tasks.
  *
- * The handler only rouses the watchdog, which writes the dump: it does not depend on any worker. */
+ * The handler only rouses the watchdog, which starts a thread that writes the dump: it does not
+ * depend on any worker, and the watchdog goes on meanwhile. */
 #define _GNU_SOURCE
 #include "sched/worker.h"
 
@@ -10,6 +11,40 @@
 #include <string.h>
 
 static struct sigaction previous;
+
+/* The watchdog's, and after its end its joiner's. */
+static pthread_t writer;
+static bool has_writer;
+static _Atomic bool is_written; /* release by the writer, acquire before it is joined */
+
+static void *writer_main(void *arg)
+{
+    cvy_dump_tasks(arg, stderr);
+    cvy_store_release(&is_written, true);
+    return NULL;
+}
+
+static void writer_join(void)
+{
+    if (has_writer) {
+        (void)pthread_join(writer, NULL);
+        has_writer = false;
+    }
+}
+
+void cvy_dump_signal_answer(struct cvy_runtime *rt)
+{
+    if (!cvy_load_relaxed(&rt->dump_wanted) || (has_writer && !cvy_load_acquire(&is_written))) {
+        return;
+    }
+    writer_join();
+    cvy_store_relaxed(&rt->dump_wanted, false);
+    cvy_store_relaxed(&is_written, false);
+    has_writer = pthread_create(&writer, NULL, writer_main, rt) == 0;
+    if (!has_writer) {
+        cvy_dump_tasks(rt, stderr);
+    }
+}
 
 static void on_signal(int number)
 {
@@ -59,4 +94,5 @@ void cvy_dump_signal_remove(struct cvy_runtime *rt)
     if (rt->dump_signal > 0) {
         (void)sigaction(rt->dump_signal, &previous, NULL);
     }
+    writer_join();
 }

@@ -7,13 +7,24 @@
 #include "base/alloc.h"
 #include "sched/worker.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <stdlib.h>
 
-#define ALT_STACK_BYTES ((size_t)64 << 10)
+#define ALT_STACK_BYTES ((size_t)256 << 10) /* committed on touch; a dump reads symbols on it */
 #define GUARD_BYTES 4096
 
 static struct sigaction previous_segv, previous_bus;
+
+/* Whether the fault is in the module that malloc is in. */
+static bool is_in_libc(const void *context)
+{
+    Dl_info here;
+    Dl_info libc;
+
+    return dladdr(cvy_fault_pc(context), &here) != 0 &&
+           dladdr((const void *)(uintptr_t)malloc, &libc) != 0 && here.dli_fbase == libc.dli_fbase;
+}
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
@@ -23,6 +34,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
     struct sigaction *previous = number == SIGSEGV ? &previous_segv : &previous_bus;
 
     if (t && t->stack && address < t->stack->low && address >= t->stack->low - GUARD_BYTES) {
+        th->is_faulting = true;
+        th->is_faulting_in_libc = is_in_libc(context);
         cvy_fatal("stack overflow in task %llu \"%s\" (%zu KiB)", (unsigned long long)t->id,
                   cvy_task_label(t), cvy_stack_class_size(t->stack->class_index) / 1024);
     }
@@ -71,7 +84,8 @@ void cvy_fault_remove(void)
 
 void cvy_fault_thread_init(struct cvy_thread *th)
 {
-    if (CVY_SANITIZED || th->runtime->options.no_fault_handler) {
+    if (CVY_SANITIZED ||
+        (th->runtime->options.no_fault_handler && th->runtime->options.slow_task_ns <= 0)) {
         return;
     }
     th->alt_stack = cvy_alloc(ALT_STACK_BYTES);

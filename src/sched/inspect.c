@@ -1,48 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * inspect.c - looks at the tasks from outside: dumps, figures, and whether all are asleep.
- *
- * A dump reads records that their owners write at the same time; each field is a moment's view. */
+ * inspect.c - looks at the tasks from outside: figures, and whether all are asleep. */
+#include "sched/dump.h"
 #include "sched/recording.h"
 #include "sched/slab.h"
-#include "sched/wait.h"
 
 #include <string.h>
-
-static const char *const reasons[] = {
-    [CVY_WAIT_NONE] = "",
-    [CVY_WAIT_SEND] = "chan send",
-    [CVY_WAIT_RECV] = "chan receive",
-    [CVY_WAIT_SELECT] = "select",
-    [CVY_WAIT_MUTEX] = "mutex",
-    [CVY_WAIT_RWMUTEX_READ] = "rwmutex read",
-    [CVY_WAIT_RWMUTEX_WRITE] = "rwmutex write",
-    [CVY_WAIT_COND] = "cond",
-    [CVY_WAIT_SEM] = "semaphore",
-    [CVY_WAIT_WAITGROUP] = "waitgroup",
-    [CVY_WAIT_ONCE] = "once",
-    [CVY_WAIT_GROUP] = "group wait",
-    [CVY_WAIT_GROUP_LIMIT] = "group limit",
-    [CVY_WAIT_SLEEP] = "sleep",
-    [CVY_WAIT_READ] = "read",
-    [CVY_WAIT_WRITE] = "write",
-    [CVY_WAIT_ACCEPT] = "accept",
-    [CVY_WAIT_DIAL] = "dial",
-    [CVY_WAIT_BLOCKING] = "blocking call",
-    [CVY_WAIT_RESOLVE] = "name lookup",
-    [CVY_WAIT_SINGLEFLIGHT] = "singleflight",
-    [CVY_WAIT_SETTLE] = "test settle",
-};
-
-static const char *const states[] = {
-    [CVY_TASK_FREE] = "free",         [CVY_TASK_NEW] = "new",
-    [CVY_TASK_RUNNABLE] = "runnable", [CVY_TASK_RUNNING] = "running",
-    [CVY_TASK_WAITING] = "waiting",
-};
-
-const char *cvy_reason_words(unsigned reason)
-{
-    return reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason] : "?";
-}
 
 size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, void *arg), void *arg)
 {
@@ -65,95 +27,13 @@ size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, voi
     return n;
 }
 
-struct dump {
-    FILE *out;
-    int64_t now;
-};
-
-/* A record's fields, copied while their owner may write them. */
-struct view {
-    uint64_t id;
-    const covey_site *site;
-    const void *object;
-    int64_t since;
-    unsigned state, reason;
-    char name[sizeof(((struct cvy_task *)0)->name)];
-};
-
-/* TSan would rightly call these races; each field is a moment's view, and the name's last byte is
- * always 0. */
-__attribute__((no_sanitize("thread"), noinline)) static void look_at(const struct cvy_task *t,
-                                                                     struct view *v)
-{
-    v->id = t->id;
-    v->site = t->site;
-    v->object = cvy_load_relaxed(&t->wait_object);
-    v->since = cvy_load_relaxed(&t->wait_since);
-    v->state = cvy_load_relaxed(&t->state);
-    v->reason = cvy_load_relaxed(&t->reason);
-    for (size_t i = 0; i < sizeof(v->name); i++) {
-        v->name[i] = ((const volatile char *)t->name)[i];
-    }
-    v->name[sizeof(v->name) - 1] = '\0';
-}
-
-static bool dump_one(struct cvy_task *t, void *arg)
-{
-    struct dump *d = arg;
-    struct view v;
-
-    look_at(t, &v);
-    const char *label = v.name[0] ? v.name : v.site && v.site->name ? v.site->name : "task";
-    (void)fprintf(d->out, "  task %llu \"%s\" %s", (unsigned long long)v.id, label,
-                  v.state <= CVY_TASK_WAITING ? states[v.state] : "?");
-    if (v.state == CVY_TASK_WAITING) {
-        (void)fprintf(d->out, " in %s %p", cvy_reason_words(v.reason), v.object);
-        if (v.since > 0 && d->now > v.since) {
-            (void)fprintf(d->out, " for %.3f s", (double)(d->now - v.since) / (double)COVEY_SEC);
-        }
-    }
-    if (v.site) {
-        (void)fprintf(d->out, ", started at %s:%d", v.site->file, v.site->line);
-    }
-    (void)fputc('\n', d->out);
-    return true;
-}
-
 void cvy_dump_tasks(struct cvy_runtime *rt, FILE *out)
 {
-    struct dump d = {.out = out, .now = cvy_clock_now()};
+    struct cvy_dump d;
 
-    (void)fprintf(out, "covey: tasks on %d worker(s):\n", rt->worker_count);
-    size_t n = cvy_tasks_each(rt, dump_one, &d);
-    (void)fprintf(out, "covey: %zu task(s)\n", n);
-}
-
-void covey_dump(FILE *out)
-{
-    struct cvy_thread *th = cvy_enter();
-    struct cvy_runtime *rt = cvy_runtime_get();
-
-    if (rt) {
-        cvy_dump_tasks(rt, out);
-    } else {
-        (void)fputs("covey: no runtime is up\n", out);
-    }
-    cvy_leave(th);
-}
-
-void cvy_fatal_dump(void)
-{
-    struct cvy_runtime *rt = cvy_runtime_get();
-    struct cvy_thread *th = cvy_thread_self();
-
-    if (th && th->task && !th->task->is_foreign) {
-        (void)fprintf(stderr, "covey: in task %llu \"%s\"\n", (unsigned long long)th->task->id,
-                      cvy_task_label(th->task));
-    }
-    if (rt) {
-        cvy_dump_tasks(rt, stderr);
-    }
-    cvy_recording_fatal();
+    cvy_dump_open(&d, rt, out, false);
+    cvy_dump_any(&d);
+    cvy_dump_close(&d);
 }
 
 static bool has_timers(struct cvy_runtime *rt)
@@ -166,13 +46,15 @@ static bool has_timers(struct cvy_runtime *rt)
     return false;
 }
 
-/* A task that held its thread too long runs on without a worker: it may yet wake others. */
-static bool is_off_its_stack(struct cvy_task *t, void *arg)
+/* False in *arg for one that can go on by itself: it runs, perhaps on a thread that lost its
+ * worker, or is about to. */
+static bool is_asleep(struct cvy_task *t, void *arg)
 {
-    bool *any_runs = arg;
+    uint32_t claim = cvy_load_acquire(&t->claim) & ~CVY_CLAIM_HELD;
+    bool *is_all_asleep = arg;
 
-    *any_runs = cvy_load_acquire(&t->on_cpu) != 0;
-    return !*any_runs;
+    *is_all_asleep = claim == CVY_CLAIM_OPEN || claim == CVY_CLAIM_OPEN_CTX;
+    return *is_all_asleep;
 }
 
 void cvy_check_deadlock(struct cvy_runtime *rt)
@@ -191,9 +73,9 @@ void cvy_check_deadlock(struct cvy_runtime *rt)
                     rt->global.count == 0 && cvy_load_acquire(&rt->blocking_jobs) == 0 &&
                     cvy_load_relaxed(&rt->fd_waiters) == 0 && !has_timers(rt);
     cvy_unlock(&rt->lock);
-    bool any_runs = false;
-    if (is_quiet && threads == own && cvy_tasks_each(rt, is_off_its_stack, &any_runs) > 0 &&
-        !any_runs) {
+    bool is_all_asleep = true;
+    if (is_quiet && threads == own && cvy_tasks_each(rt, is_asleep, &is_all_asleep) > 0 &&
+        is_all_asleep) {
         cvy_fatal("all tasks are asleep - deadlock!");
     }
 }

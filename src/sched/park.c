@@ -170,9 +170,7 @@ __attribute__((always_inline)) static inline int32_t park(struct cvy_thread **th
     if (c) {
         /* Pairs with the membarrier in cvy_cancel_fire(): the open claim, then this look. */
         cvy_light_fence();
-        uint32_t claim = CVY_CLAIM_OPEN_CTX;
-        if (cvy_unlikely(cvy_cancel_is_done(c)) &&
-            cvy_cas_acq_rel(&t->claim, &claim, CVY_CLAIM_CLOSED)) {
+        if (cvy_unlikely(cvy_cancel_is_done(c)) && cvy_claim_from_ctx(t, CVY_CLAIM_CLOSED)) {
             return CVY_INDEX_CTX;
         }
     }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * runtime.c - brings workers, poller, pool and watchdog up, and takes them down. */
 #include "base/alloc.h"
+#include "os/unwind.h"
+#include "sched/diagnosis.h"
 #include "sched/recording.h"
 #include "sched/wait.h"
 
@@ -110,7 +112,10 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     if (!rt->options.no_fault_handler) {
         cvy_fault_install();
     }
+    cvy_unwind_prepare();
     cvy_dump_signal_install(rt);
+    cvy_diagnosis_start(rt);
+    cvy_slow_start(rt);
     cvy_pause_install();
     cvy_fork_watch();
     if (test) {
@@ -208,6 +213,8 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
         cvy_fault_remove();
     }
     cvy_dump_signal_remove(rt);
+    cvy_diagnosis_stop();
+    cvy_slow_stop(rt);
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_taskq_clear(&rt->workers[i].fresh.queue);

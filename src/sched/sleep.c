@@ -25,7 +25,7 @@ int covey_sleep(covey_ctx *ctx, int64_t ns)
     }
     int64_t now = cvy_clock_now();
     int64_t at = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
-    code = cvy_wait_error(t, ctx, cvy_wait_park_until(&th, ctx, CVY_WAIT_SLEEP, NULL, at, 0));
+    code = cvy_wait_error(t, ctx, cvy_wait_park_until(&th, ctx, CVY_WAIT_SLEEP, &at, at, 0));
 out:
     cvy_leave(th);
     return code;

@@ -4,6 +4,17 @@
 
 #include "os/freed.h"
 
+uint32_t cvy_claim_unheld(struct cvy_task *t)
+{
+    uint32_t claim;
+
+    /* Nobody is woken at its end: it is short, but for one whom the kernel stops in it. */
+    while ((claim = cvy_load_relaxed(&t->claim)) & CVY_CLAIM_HELD) {
+        cvy_futex_wait(&t->claim, claim, 20 * COVEY_US);
+    }
+    return claim;
+}
+
 int cvy_ctx_check_slow(struct cvy_task *t, struct cvy_cancel *c)
 {
     int err = cvy_load_acquire(&c->done);

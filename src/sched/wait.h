@@ -7,8 +7,11 @@
  *   CLOSED -> OPEN or OPEN_CTX      by the task itself, under the lock of (one of) its queue(s)
  *   OPEN, OPEN_CTX -> TAKEN|index   by whoever wakes it, by compare-and-swap
  *   OPEN_CTX -> TAKEN|CTX           by its context's end
- *   OPEN, OPEN_CTX -> TAKEN|ENDED   by the runtime's end: a plain thread waits for what only it
- * brings TAKEN -> CLOSED                 by the task itself, after it woke
+ *   OPEN, OPEN_CTX -> TAKEN|ENDED   by the runtime's end: a plain thread waits for what only that
+ *                                   brings
+ *   TAKEN -> CLOSED                 by the task itself, after it woke
+ *   OPEN, OPEN_CTX <-> HELD|itself  by who looks at a parked task (view.c), for microseconds:
+ *                                   meanwhile nobody can wake it
  *
  * A task stays registered with the context it last waited under; OPEN_CTX says that this wait is
  * under that context. Opening is a plain store followed by a look at the context; the context's end
@@ -24,8 +27,12 @@
 #define CVY_CLAIM_OPEN_CTX 2u
 #define CVY_CLAIM_TAKEN 4u
 #define CVY_CLAIM_SHIFT 3
+#define CVY_CLAIM_HELD 0x80000000u
 #define CVY_INDEX_CTX 0xFFFF   /* the outcome "its context ended" */
 #define CVY_INDEX_ENDED 0xFFFE /* the outcome "the runtime ended", in plain threads only */
+
+/* Waits until t's claim is not held; what it is then. */
+uint32_t cvy_claim_unheld(struct cvy_task *t);
 
 /* True: the caller owns the wake; it writes the waiter's result, and then must make t ready. */
 static inline bool cvy_claim(struct cvy_task *t, int32_t index)
@@ -33,14 +40,37 @@ static inline bool cvy_claim(struct cvy_task *t, int32_t index)
     uint32_t claim = cvy_load_relaxed(&t->claim);
     uint32_t taken = CVY_CLAIM_TAKEN | (uint32_t)index << CVY_CLAIM_SHIFT;
 
-    while (claim == CVY_CLAIM_OPEN || claim == CVY_CLAIM_OPEN_CTX) {
-        /* Acq_rel: acquire pairs with the open, so that the waiter's fields are seen. */
-        if (cvy_cas_acq_rel(&t->claim, &claim, taken)) {
-            CVY_WINDOW();
-            return true;
+    for (;;) {
+        while (claim == CVY_CLAIM_OPEN || claim == CVY_CLAIM_OPEN_CTX) {
+            /* Acq_rel: acquire pairs with the open, so that the waiter's fields are seen. */
+            if (cvy_cas_acq_rel(&t->claim, &claim, taken)) {
+                CVY_WINDOW();
+                return true;
+            }
         }
+        if (cvy_likely(!(claim & CVY_CLAIM_HELD))) {
+            return false;
+        }
+        claim = cvy_claim_unheld(t);
     }
-    return false;
+}
+
+/* From OPEN_CTX alone to a value that is not open; false: it was not OPEN_CTX. */
+static inline bool cvy_claim_from_ctx(struct cvy_task *t, uint32_t value)
+{
+    uint32_t claim = CVY_CLAIM_OPEN_CTX;
+
+    while (!cvy_cas_acq_rel(&t->claim, &claim, value)) {
+        if (claim == CVY_CLAIM_OPEN_CTX) {
+            continue;
+        }
+        if (cvy_likely(claim != (CVY_CLAIM_HELD | CVY_CLAIM_OPEN_CTX))) {
+            return false;
+        }
+        claim = CVY_CLAIM_OPEN_CTX;
+        (void)cvy_claim_unheld(t);
+    }
+    return true;
 }
 
 /* A first-come queue of waiters, guarded by its owner's lock. */

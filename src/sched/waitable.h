@@ -12,6 +12,7 @@
 #include <covey/select.h>
 
 struct covey_waitable {
+    const char *name;   /* for dumps */
     enum cvy_rank rank; /* of the lock */
     /* The lock that guards the queue; NULL: the case can never run and is left out. May allocate:
      * *code is set to a negative code if that, or the object, fails. Called once a select. */

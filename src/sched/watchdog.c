@@ -5,6 +5,7 @@
  * nobody is in the poller, looks for a deadlock when all workers have been idle for 100 ms, and
  * gives idle memory back: what has lain free for half a second to one second, a region at a time.
  */
+#include "sched/diagnosis.h"
 #include "sched/recording.h"
 #include "sched/wait.h"
 
@@ -14,6 +15,7 @@
 #define STUCK_PERIODS 2
 #define IDLE_ROUNDS 20
 #define ASLEEP_NS (10 * COVEY_SEC)
+#define DIAGNOSIS_NS COVEY_SEC
 #define TRIM_PERIOD_NS (500 * COVEY_MS)
 
 void cvy_watchdog_rouse(struct cvy_runtime *rt)
@@ -92,10 +94,9 @@ static void look(struct cvy_runtime *rt)
     int64_t now = cvy_clock_now();
 
     cvy_trace_look();
-    if (cvy_load_relaxed(&rt->dump_wanted)) {
-        cvy_store_relaxed(&rt->dump_wanted, false);
-        cvy_dump_tasks(rt, stderr);
-    }
+    cvy_dump_signal_answer(rt);
+    cvy_diagnosis_look(rt, now);
+    cvy_slow_look(rt, now);
     if (cvy_knob(CVY_KNOB_PAUSE)) {
         cvy_pause_one(rt);
     }
@@ -135,7 +136,10 @@ static int64_t next_period(struct cvy_runtime *rt, unsigned *idle_rounds)
     cvy_check_deadlock(rt);
     /* Announce, then look again; who leaves the idle list looks at the announcement. */
     cvy_store_seq_cst(&rt->watchdog_asleep, true);
-    return cvy_load_seq_cst(&rt->idle_count) == (uint32_t)rt->worker_count ? ASLEEP_NS : PERIOD_NS;
+    if (cvy_load_seq_cst(&rt->idle_count) != (uint32_t)rt->worker_count) {
+        return PERIOD_NS;
+    }
+    return cvy_diagnosis_on() ? DIAGNOSIS_NS : ASLEEP_NS;
 }
 
 /* Gives memory back; when to come again. A step takes about a millisecond, so that stuck workers

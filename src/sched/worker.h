@@ -21,6 +21,7 @@
 #include <covey/runtime.h>
 
 #include <pthread.h>
+#include <stdio.h>
 
 #define CVY_STACK_CACHE 64
 #define CVY_SLOT_RUNS_MAX 16 /* turns in a row */
@@ -93,6 +94,8 @@ struct cvy_thread {
     struct cvy_task *base_next; /* handed over with the worker, or not runnable at once */
     struct cvy_task *dedicated; /* the pinned task this thread belongs to */
     bool check_due;
+    bool is_faulting;         /* in the handler of a fault, on the alternate stack */
+    bool is_faulting_in_libc; /* where the heap may be locked */
 
     _Atomic uint32_t wake;             /* futex: 1 is a wake not yet taken */
     struct cvy_worker *_Atomic handed; /* a worker given to this thread; release, acquire */
@@ -113,6 +116,14 @@ struct cvy_thread {
     const void *base_low;
     size_t base_size;
     void *fake_stack;
+
+    /* The watchdog's, for slow.c: what it ran when it was last looked at, and since when. */
+    struct {
+        uint64_t id;
+        int64_t since;
+        uint32_t turns;
+        bool is_told;
+    } slow;
 
     struct cvy_task self; /* plain threads' record */
     /* Plain threads: waits that need the runtime, times CVY_NEED; CVY_NEED_ASKED while the
@@ -251,9 +262,14 @@ void cvy_push_local(struct cvy_thread *th, struct cvy_task *t);
 struct cvy_thread *cvy_yield(struct cvy_thread *th);
 
 /* body.c */
-/* Calls fn(arg) on a stack large enough for libc: the base, if the task's own is compact. fn must
- * not switch tasks. The caller may be in the runtime or not. */
-void cvy_on_base(void (*fn)(void *), void *arg);
+/* Calls fn(arg) on a stack of at least need bytes in all: the base, if the task's own is smaller.
+ * fn must not switch tasks. The caller may be in the runtime or not. */
+void cvy_with_stack(size_t need, void (*fn)(void *), void *arg);
+/* The same with enough for libc: not on a compact stack. */
+static inline void cvy_on_base(void (*fn)(void *), void *arg)
+{
+    cvy_with_stack(CVY_STACK_COMPACT_MAX + 1, fn, arg);
+}
 /* From the base: runs t until something switches back. */
 void cvy_run_task(struct cvy_thread *th, struct cvy_task *t);
 
@@ -313,9 +329,11 @@ static inline void cvy_test_point(void)
 /* inspect.c */
 const char *cvy_reason_words(unsigned reason);
 void cvy_dump_tasks(struct cvy_runtime *rt, FILE *out);
-void cvy_fatal_dump(void);
 void cvy_check_deadlock(struct cvy_runtime *rt);
 size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, void *arg), void *arg);
+
+/* fatal.c */
+void cvy_fatal_dump(void (*print)(void *arg), void *arg);
 
 /* fault.c: tells stack overflows. */
 void cvy_fault_install(void);
@@ -356,8 +374,15 @@ void cvy_runtime_close(struct cvy_runtime *rt);
 void cvy_runtime_stop(struct cvy_runtime *rt);
 
 /* dump_signal.c */
+/* The watchdog's: writes the dump that was asked for, if one was. */
+void cvy_dump_signal_answer(struct cvy_runtime *rt);
 void cvy_dump_signal_install(struct cvy_runtime *rt);
 void cvy_dump_signal_remove(struct cvy_runtime *rt);
+
+/* slow.c; look is the watchdog's, at each of its turns */
+void cvy_slow_start(struct cvy_runtime *rt);
+void cvy_slow_stop(struct cvy_runtime *rt);
+void cvy_slow_look(struct cvy_runtime *rt, int64_t now);
 
 /* fork.c: cvy_fork_check() is fatal in the child of a fork that a runtime did not survive. */
 void cvy_fork_watch(void);

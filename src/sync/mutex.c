@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: MIT
  * mutex.c - covey_mutex: one word, waiters in the parking lot.
  *
+ * While diagnosis is on (sched/diagnosis.h) the upper bits say which task holds it, and each lock
+ * and unlock takes the slow way: the fast lock expects a word that there is not.
+ *
  * LOCKED: somebody holds it. WAITERS: somebody may stand in the lot; set and cleared under the
  * lot's lock. A woken waiter competes with newcomers (they are running, it is not: faster), unless
  * it has waited for more than 1 ms: then the lock is handed to it and never looks free. */
 #include "sync/mutex.h"
 
+#include "sched/diagnosis.h"
+#include "sched/view.h"
+
 #include <covey/time.h>
+
+#include <stdio.h>
 
 #define LOCKED 1u
 #define WAITERS 2u
+#define OWNER_SHIFT 2
 #define HAND_OVER_NS COVEY_MS
 #define SPINS 40
 
@@ -20,6 +29,27 @@ static _Atomic uint32_t *word_of(covey_mutex *m)
     return (_Atomic uint32_t *)&m->state_;
 }
 
+/* What a word that t holds says of it. */
+static uint32_t owner_bits(const struct cvy_task *t)
+{
+    return cvy_diagnosis_on() ? cvy_owner_of(t->id) << OWNER_SHIFT : 0;
+}
+
+uint32_t cvy_mutex_owner(const void *mutex)
+{
+    const covey_mutex *m = mutex;
+    return cvy_load_relaxed((const _Atomic uint32_t *)&m->state_) >> OWNER_SHIFT;
+}
+
+void cvy_mutex_describe(const void *object, char *out, size_t size)
+{
+    uint32_t owner = cvy_mutex_owner(object);
+
+    if (owner) {
+        (void)snprintf(out, size, "held by task %u", owner);
+    }
+}
+
 static inline bool try_lock(_Atomic uint32_t *word)
 {
     uint32_t state = cvy_load_relaxed(&cvy_expect_free);
@@ -28,11 +58,12 @@ static inline bool try_lock(_Atomic uint32_t *word)
 }
 
 /* Takes it if it is free, whoever waits. */
-static bool barge(_Atomic uint32_t *word)
+static bool barge(_Atomic uint32_t *word, const struct cvy_task *t)
 {
+    uint32_t locked = LOCKED | owner_bits(t);
     uint32_t state = cvy_load_relaxed(word);
     while (!(state & LOCKED)) {
-        if (cvy_cas_acquire(word, &state, state | LOCKED)) {
+        if (cvy_cas_acquire(word, &state, state | locked)) {
             return true;
         }
     }
@@ -52,7 +83,7 @@ static bool spin(struct cvy_thread *th, _Atomic uint32_t *word)
         if (state & WAITERS) {
             return false;
         }
-        if (!(state & LOCKED) && barge(word)) {
+        if (!(state & LOCKED) && barge(word, th->task)) {
             return true;
         }
         cvy_cpu_relax();
@@ -81,7 +112,7 @@ int cvy_mutex_lock(struct cvy_thread **thp, covey_ctx *ctx, covey_mutex *m)
         return 0;
     }
     for (bool is_front = false;; is_front = true) {
-        if (barge(word)) {
+        if (barge(word, (*thp)->task)) {
             return 0;
         }
         struct cvy_lot *lot = cvy_lot_lock(m);
@@ -112,7 +143,7 @@ static void unlock_slow(struct cvy_thread *th, covey_mutex *m)
 
     if (w && cvy_clock_now() - w->amount > HAND_OVER_NS) {
         w->result = HANDED;
-        rest |= LOCKED;
+        rest |= LOCKED | owner_bits(w->task);
     }
     /* Release: pairs with the acquire of the next lock; for one that is handed over, the wake
      * orders. Nobody else changes the word while LOCKED is set and we hold the lot. */
@@ -167,7 +198,7 @@ int covey_mutex_lock_ctx(covey_ctx *ctx, covey_mutex *m)
 bool covey_mutex_try_lock(covey_mutex *m)
 {
     cvy_test_point();
-    return barge(word_of(m));
+    return barge(word_of(m), cvy_task_self());
 }
 
 void covey_mutex_unlock(covey_mutex *m)

@@ -4,9 +4,12 @@
  * WAITERS is set under the lot's lock while the count is above 0. While it stands, the count goes
  * to 0 only under that lock, together with it. */
 #include "sched/lot.h"
+#include "sched/view.h"
 
 #include <covey/sync.h>
 #include <covey/task.h>
+
+#include <stdio.h>
 
 #undef covey_waitgroup_go
 
@@ -21,6 +24,14 @@ static _Atomic uint64_t *word_of(covey_waitgroup *wg)
 static int32_t count_of(uint64_t state)
 {
     return (int32_t)(uint32_t)(state >> COUNT_SHIFT);
+}
+
+void cvy_waitgroup_describe(const void *object, char *out, size_t size)
+{
+    const covey_waitgroup *wg = object;
+
+    (void)snprintf(out, size, "%d to go",
+                   count_of(cvy_load_relaxed((const _Atomic uint64_t *)&wg->state_)));
 }
 
 /* Brings the count to 0 while somebody may wait: under the lot's lock, and with the word written

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ * dump_json.c - see dump_json.h. docs/debugging.md lists the fields. */
+#include "debug/dump_json.h"
+
+static void string(FILE *out, const char *text)
+{
+    (void)fputc('"', out);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+        if (*c == '"' || *c == '\\') {
+            (void)fprintf(out, "\\%c", *c);
+        } else if (*c < 0x20) {
+            (void)fprintf(out, "\\u%04x", *c);
+        } else {
+            (void)fputc(*c, out);
+        }
+    }
+    (void)fputc('"', out);
+}
+
+static void field(FILE *out, const char *name, const char *text)
+{
+    (void)fprintf(out, ",\"%s\":", name);
+    string(out, text);
+}
+
+static void place(FILE *out, const char *name, const char *file, int line)
+{
+    (void)fprintf(out, ",\"%s\":{\"file\":", name);
+    string(out, file);
+    (void)fprintf(out, ",\"line\":%d}", line);
+}
+
+static void site(FILE *out, const char *name, const covey_site *s)
+{
+    if (s) {
+        place(out, name, s->file, s->line);
+    }
+}
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / (double)COVEY_SEC;
+}
+
+static void wait(struct cvy_dump *d, const struct cvy_view *v)
+{
+    (void)fputs(",\"wait\":{\"for\":", d->out);
+    string(d->out, cvy_view_reason(v));
+    (void)fprintf(d->out, ",\"object\":\"%p\",\"can_cancel\":%s", v->object,
+                  v->can_cancel ? "true" : "false");
+    if (v->detail[0]) {
+        field(d->out, "detail", v->detail);
+    }
+    if (v->since > 0) {
+        (void)fprintf(d->out, ",\"seconds\":%.6f", seconds(d->now - v->since));
+    }
+    (void)fputc('}', d->out);
+}
+
+static void context(struct cvy_dump *d, const struct cvy_view *v)
+{
+    (void)fprintf(d->out, ",\"context\":{\"error\":%d", v->done);
+    if (v->deadline != CVY_NEVER) {
+        (void)fprintf(d->out, ",\"deadline_in_seconds\":%.6f", seconds(v->deadline - d->now));
+        site(d->out, "deadline_set", v->deadline_site);
+    }
+    (void)fputc('}', d->out);
+}
+
+static void group(FILE *out, const struct cvy_view *v)
+{
+    (void)fprintf(out, ",\"group\":{\"id\":\"%p\"", (const void *)v->group);
+    if (v->is_parked) {
+        (void)fprintf(out, ",\"opener\":%llu", (unsigned long long)v->group_opener);
+        site(out, "opened", v->group_site);
+    }
+    (void)fputc('}', out);
+}
+
+static void stack(struct cvy_dump *d, const struct cvy_view *v)
+{
+    struct cvy_trimmed t;
+
+    cvy_dump_trim(d, v, &t);
+    (void)fputs(",\"stack\":[", d->out);
+    for (size_t i = t.first; i < t.last; i++) {
+        const struct cvy_symbol *s = &t.symbols[i];
+        (void)fprintf(d->out, "%s{\"address\":\"%p\"", i > t.first ? "," : "", v->frames[i]);
+        if (s->function) {
+            field(d->out, "function", s->function);
+        }
+        if (s->file) {
+            field(d->out, "file", s->file);
+            (void)fprintf(d->out, ",\"line\":%d", s->line);
+        }
+        if (s->module) {
+            field(d->out, "module", s->module);
+            (void)fprintf(d->out, ",\"offset\":%llu", (unsigned long long)s->offset);
+        }
+        (void)fputc('}', d->out);
+    }
+    (void)fputc(']', d->out);
+}
+
+struct list {
+    struct cvy_dump *dump;
+    size_t count;
+};
+
+static bool task(struct cvy_task *t, void *arg)
+{
+    struct list *l = arg;
+    struct cvy_dump *d = l->dump;
+    struct cvy_view v;
+
+    if (!cvy_view_take(t, &v, false)) {
+        return true;
+    }
+    (void)fprintf(d->out, "%s\n{\"id\":%llu", l->count++ > 0 ? "," : "", (unsigned long long)v.id);
+    field(d->out, "name", cvy_view_label(&v));
+    field(d->out, "state", cvy_view_state(&v));
+    site(d->out, "started", v.started);
+    if (v.group) {
+        group(d->out, &v);
+    }
+    if (v.is_parked) {
+        wait(d, &v);
+        context(d, &v);
+        stack(d, &v);
+    }
+    (void)fputc('}', d->out);
+    return true;
+}
+
+void cvy_dump_json(struct cvy_dump *d)
+{
+    struct list l = {.dump = d};
+
+    (void)fprintf(d->out, "{\"covey\":\"%s\",\"workers\":%d,\"tasks\":[", COVEY_VERSION,
+                  d->rt->worker_count);
+    (void)cvy_tasks_each(d->rt, task, &l);
+    (void)fputs("\n]}\n", d->out);
+}

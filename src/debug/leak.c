@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * leak.c - the scope in which nothing may be left (COVEY_NO_LEAKS in covey/debug.h).
+ *
+ * What there was before is kept as the numbers of the tasks then alive and of the open descriptors;
+ * what is there later and not among those is a leak. */
+#include "base/alloc.h"
+#include "os/net.h"
+#include "sched/dump.h"
+
+#include <covey/debug.h>
+#include <covey/time.h>
+
+#include <stdlib.h>
+
+#define DESCRIPTORS_MAX 1024
+#define PATIENCE_NS COVEY_SEC
+#define STEP_NS COVEY_MS
+
+struct covey_leaks {
+    bool is_open[DESCRIPTORS_MAX];
+    size_t count, capacity;
+    uint64_t *ids; /* sorted */
+};
+
+static bool note_id(struct cvy_task *t, void *arg)
+{
+    struct covey_leaks *before = arg;
+    struct cvy_view v;
+
+    if (!cvy_view_take(t, &v, true)) {
+        return true;
+    }
+    if (before->count == before->capacity) {
+        size_t capacity = before->capacity ? before->capacity * 2 : 64;
+        uint64_t *more = cvy_realloc(before->ids, capacity * sizeof(*more));
+        if (!more) {
+            cvy_fatal("out of memory for a leak scope");
+        }
+        before->ids = more;
+        before->capacity = capacity;
+    }
+    before->ids[before->count++] = v.id;
+    return true;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+covey_leak_scope covey_leak_scope_open(const char *file, int line)
+{
+    struct covey_leaks *before = cvy_alloc_zeroed(sizeof(*before));
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    if (!before) {
+        cvy_fatal("out of memory for a leak scope");
+    }
+    if (rt) {
+        (void)cvy_tasks_each(rt, note_id, before);
+        qsort(before->ids, before->count, sizeof(*before->ids), compare_ids);
+    }
+    cvy_leave(th);
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        before->is_open[fd] = cvy_net_is_open(fd);
+    }
+    return (covey_leak_scope){.is_open = true, .file = file, .line = line, .before_ = before};
+}
+
+struct search {
+    const struct covey_leaks *before;
+    struct cvy_dump *dump; /* NULL: count only */
+    size_t tasks, descriptors;
+};
+
+static bool look_at(struct cvy_task *t, void *arg)
+{
+    struct search *s = arg;
+    struct cvy_view v;
+
+    if (!cvy_view_take(t, &v, !s->dump) ||
+        bsearch(&v.id, s->before->ids, s->before->count, sizeof(v.id), compare_ids)) {
+        return true;
+    }
+    s->tasks++;
+    if (s->dump) {
+        (void)fputs("covey: leak: ", s->dump->out);
+        cvy_dump_view(s->dump, &v, 0);
+    }
+    return true;
+}
+
+static void look(struct search *s)
+{
+    struct cvy_thread *th = cvy_enter();
+    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_dump d;
+
+    s->tasks = s->descriptors = 0;
+    if (rt && s->dump) {
+        cvy_dump_open(&d, rt, stderr, false);
+        s->dump = &d;
+    }
+    if (rt) {
+        (void)cvy_tasks_each(rt, look_at, s);
+    }
+    if (rt && s->dump) {
+        cvy_dump_close(&d);
+    }
+    cvy_leave(th);
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
+        if (!s->before->is_open[fd] && cvy_net_is_open(fd)) {
+            s->descriptors++;
+            if (s->dump) {
+                char text[128];
+                (void)snprintf(text, sizeof(text), "fd %d", fd);
+                if (cvy_fd_describe) {
+                    cvy_fd_describe(&fd, text, sizeof(text));
+                }
+                (void)fprintf(stderr, "covey: leak: %s is open\n", text);
+            }
+        }
+    }
+}
+
+/* Looks until nothing is left, or patience is at its end. */
+static struct search settle(const covey_leak_scope *scope)
+{
+    struct search s = {.before = scope->before_};
+    int64_t until = covey_now() + PATIENCE_NS;
+
+    look(&s);
+    while (s.tasks + s.descriptors > 0 && covey_now() < until) {
+        (void)covey_sleep(NULL, STEP_NS);
+        look(&s);
+    }
+    return s;
+}
+
+size_t covey_leak_count(const covey_leak_scope *scope)
+{
+    struct search s = settle(scope);
+    return s.tasks + s.descriptors;
+}
+
+void covey_leak_scope_drop(covey_leak_scope *scope)
+{
+    if (scope->is_open) {
+        free(scope->before_->ids);
+        free(scope->before_);
+        *scope = (covey_leak_scope){0};
+    }
+}
+
+static void report(const covey_leak_scope *scope)
+{
+    struct cvy_dump none;
+    struct search s = {.before = scope->before_, .dump = &none};
+
+    look(&s);
+    cvy_fatal("%zu task(s) and %zu descriptor(s) left by the scope at %s:%d", s.tasks,
+              s.descriptors, scope->file, scope->line);
+}
+
+void covey_leak_scope_close(covey_leak_scope *scope)
+{
+    if (covey_leak_count(scope) > 0) {
+        report(scope);
+    }
+    covey_leak_scope_drop(scope);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * request.c - dumps in a form of choice (covey/debug.h). */
+#include "debug/dump_json.h"
+
+#include <covey/debug.h>
+#include <covey/error.h>
+
+#undef errno
+
+static int write_tree(struct cvy_dump *d)
+{
+    cvy_dump_tree(d);
+    return 0;
+}
+
+static int write_folded(struct cvy_dump *d)
+{
+    return cvy_dump_folded(d) ? 0 : -ENOMEM;
+}
+
+static int write_json(struct cvy_dump *d)
+{
+    cvy_dump_json(d);
+    return 0;
+}
+
+int covey_dump_as(FILE *out, covey_dump_format format)
+{
+    static int (*const writers[])(struct cvy_dump * d) = {
+        [COVEY_DUMP_TREE] = write_tree,
+        [COVEY_DUMP_FOLDED] = write_folded,
+        [COVEY_DUMP_JSON] = write_json,
+    };
+
+    if ((unsigned)format >= sizeof(writers) / sizeof(writers[0])) {
+        return covey_errorf(-EINVAL, "no dump format %d", (int)format);
+    }
+    int code = cvy_dump_to(out, writers[format]);
+    return code < 0 ? cvy_fail(cvy_task_self(), code) : 0;
+}

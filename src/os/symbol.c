@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ * symbol.c - see symbol.h. libdw's few functions are declared here as its ABI has them, so that
+ * building covey does not need its headers. */
+#define _GNU_SOURCE
+#include "os/symbol.h"
+
+#include "base/alloc.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+typedef struct Dwfl Dwfl;
+typedef struct Dwfl_Module Dwfl_Module;
+typedef struct Dwfl_Line Dwfl_Line;
+
+/* elfutils/libdwfl.h */
+struct callbacks {
+    void *find_elf;
+    void *find_debuginfo;
+    void *section_address;
+    char **debuginfo_path;
+};
+
+static struct {
+    void *library; /* NULL: not there */
+    Dwfl *(*begin)(const struct callbacks *callbacks);
+    void (*end)(Dwfl *dwfl);
+    int (*report)(Dwfl *dwfl, pid_t pid);
+    int (*report_end)(Dwfl *dwfl, void *removed, void *arg);
+    Dwfl_Module *(*module_of)(Dwfl *dwfl, uint64_t address);
+    const char *(*name_of)(Dwfl_Module *module, uint64_t address);
+    Dwfl_Line *(*line_of)(Dwfl_Module *module, uint64_t address);
+    const char *(*line_info)(Dwfl_Line *line, uint64_t *address, int *number, int *column,
+                             uint64_t *mtime, uint64_t *length);
+    struct callbacks callbacks;
+} dw;
+
+static pthread_once_t dw_once = PTHREAD_ONCE_INIT;
+
+static bool load_one(void *place, const char *name)
+{
+    void *found = dlsym(dw.library, name);
+
+    /* POSIX has it so that a function's address fits a void *. */
+    *(void **)place = found;
+    return found != NULL;
+}
+
+static void load(void)
+{
+    if (getenv("COVEY_NO_LIBDW")) {
+        return;
+    }
+    dw.library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
+    /* The build ID's search, not the standard one, which may ask servers. */
+    if (dw.library &&
+        !(load_one(&dw.begin, "dwfl_begin") && load_one(&dw.end, "dwfl_end") &&
+          load_one(&dw.report, "dwfl_linux_proc_report") &&
+          load_one(&dw.report_end, "dwfl_report_end") &&
+          load_one(&dw.module_of, "dwfl_addrmodule") &&
+          load_one(&dw.name_of, "dwfl_module_addrname") &&
+          load_one(&dw.line_of, "dwfl_module_getsrc") && load_one(&dw.line_info, "dwfl_lineinfo") &&
+          load_one(&dw.callbacks.find_elf, "dwfl_linux_proc_find_elf") &&
+          load_one(&dw.callbacks.find_debuginfo, "dwfl_build_id_find_debuginfo"))) {
+        (void)dlclose(dw.library);
+        dw.library = NULL;
+    }
+}
+
+/* A dump asks for the same few addresses again and again. */
+#define CACHE_SIZE 256
+
+struct reader {
+    Dwfl *dwfl;
+    struct {
+        const void *pc; /* NULL: empty */
+        struct cvy_symbol symbol;
+    } cache[CACHE_SIZE];
+};
+
+void cvy_symbols_open(struct cvy_symbols *s, bool is_plain)
+{
+    s->reader = NULL;
+    if (is_plain) {
+        return;
+    }
+    (void)pthread_once(&dw_once, load);
+    struct reader *r = dw.library ? cvy_alloc_zeroed(sizeof(*r)) : NULL;
+    if (!r) {
+        return;
+    }
+    r->dwfl = dw.begin(&dw.callbacks);
+    if (r->dwfl && dw.report(r->dwfl, getpid()) == 0 && dw.report_end(r->dwfl, NULL, NULL) == 0) {
+        s->reader = r;
+        return;
+    }
+    if (r->dwfl) {
+        dw.end(r->dwfl);
+    }
+    free(r);
+}
+
+void cvy_symbols_close(struct cvy_symbols *s)
+{
+    struct reader *r = s->reader;
+
+    if (r) {
+        dw.end(r->dwfl);
+        free(r);
+        s->reader = NULL;
+    }
+}
+
+static void find_by_linker(const void *pc, struct cvy_symbol *out)
+{
+    Dl_info info;
+    const ElfW(Sym) *entry = NULL;
+
+    if (dladdr1(pc, &info, (void **)&entry, RTLD_DL_SYMENT) == 0 || !info.dli_fname) {
+        return;
+    }
+    out->module = info.dli_fname;
+    out->offset = (uintptr_t)pc - (uintptr_t)info.dli_fbase;
+    /* A static function would pass for the exported one before it. */
+    if (entry && (uintptr_t)pc - (uintptr_t)info.dli_saddr < entry->st_size) {
+        out->function = info.dli_sname;
+    }
+}
+
+static void find_by_reader(struct reader *r, const void *pc, struct cvy_symbol *out)
+{
+    Dwfl_Module *module = dw.module_of(r->dwfl, (uintptr_t)pc);
+    const char *name = module ? dw.name_of(module, (uintptr_t)pc) : NULL;
+    Dwfl_Line *line = module ? dw.line_of(module, (uintptr_t)pc) : NULL;
+
+    out->function = name ? name : out->function;
+    if (line) {
+        out->file = dw.line_info(line, NULL, &out->line, NULL, NULL, NULL);
+    }
+}
+
+void cvy_symbols_find(struct cvy_symbols *s, const void *pc, struct cvy_symbol *out)
+{
+    struct reader *r = s->reader;
+    size_t slot = ((uintptr_t)pc >> 2 ^ (uintptr_t)pc >> 10) % CACHE_SIZE;
+
+    if (r && pc && r->cache[slot].pc == pc) {
+        *out = r->cache[slot].symbol;
+        return;
+    }
+    *out = (struct cvy_symbol){0};
+    find_by_linker(pc, out);
+    if (r) {
+        find_by_reader(r, pc, out);
+        r->cache[slot].pc = pc;
+        r->cache[slot].symbol = *out;
+    }
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ * dump.c - a task's line and stack, and which form a dump takes. See dump.h. */
+#include "sched/dump.h"
+
+#include <covey/debug.h>
+
+#include <string.h>
+
+#undef errno
+
+#define TREE_TASKS_MAX 300
+#define PLAIN_TASKS_MAX 100
+
+void cvy_dump_open(struct cvy_dump *d, struct cvy_runtime *rt, FILE *out, bool is_plain)
+{
+    *d = (struct cvy_dump){.rt = rt, .out = out, .now = cvy_clock_now(), .is_plain = is_plain};
+    cvy_symbols_open(&d->symbols, is_plain);
+}
+
+void cvy_dump_close(struct cvy_dump *d)
+{
+    cvy_symbols_close(&d->symbols);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return text && strncmp(text, with, strlen(with)) == 0;
+}
+
+static bool is_named(const struct cvy_symbol *s, const char *name)
+{
+    return s->function && strcmp(s->function, name) == 0;
+}
+
+/* Ours, below the task's function. */
+static bool is_bottom(const struct cvy_symbol *s)
+{
+    return is_named(s, "cvy_switch_start") || is_named(s, "task_main") || is_named(s, "task_body");
+}
+
+void cvy_dump_trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t)
+{
+    t->first = 0;
+    t->last = v->frame_count;
+    for (size_t i = 0; i < v->frame_count; i++) {
+        cvy_symbols_find(&d->symbols, v->frames[i], &t->symbols[i]);
+    }
+    while (t->last > 1 && is_bottom(&t->symbols[t->last - 1])) {
+        t->last--;
+    }
+    /* Down to the call that the user made, or to what has faulted. */
+    for (size_t i = 0; i < t->last; i++) {
+        if (is_named(&t->symbols[i], "cvy_fatal")) {
+            t->first = i + 1;
+        } else if (is_named(&t->symbols[i], "on_fault") ||
+                   is_named(&t->symbols[i], "on_stack_wanted")) {
+            t->first = i + 2 < t->last ? i + 2 : t->last; /* and the kernel's frame */
+            return;
+        }
+    }
+    for (size_t i = t->first; i < t->last; i++) {
+        if (begins(t->symbols[i].function, "covey_")) {
+            t->first = i;
+            break;
+        }
+    }
+}
+
+static void print_frame(struct cvy_dump *d, const void *pc, const struct cvy_symbol *s, int indent)
+{
+    (void)fprintf(d->out, "%*sat ", indent, "");
+    if (s->function && s->file) {
+        (void)fprintf(d->out, "%s (%s:%d)\n", s->function, base_name(s->file), s->line);
+    } else if (s->module) {
+        (void)fprintf(d->out, "%s (%s+0x%llx)\n", s->function ? s->function : "?",
+                      base_name(s->module), (unsigned long long)s->offset);
+    } else {
+        (void)fprintf(d->out, "%p\n", pc);
+    }
+}
+
+void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site)
+{
+    if (site) {
+        (void)fprintf(d->out, "%s %s:%d", before, site->file, site->line);
+    }
+}
+
+static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
+{
+    if (v->state != CVY_TASK_WAITING) {
+        return;
+    }
+    (void)fprintf(d->out, " in %s", cvy_view_reason(v));
+    if (v->reason == CVY_WAIT_BLOCKING) {
+        struct cvy_symbol s;
+        cvy_symbols_find(&d->symbols, v->object, &s);
+        if (s.function) {
+            (void)fprintf(d->out, " of %s", s.function);
+        }
+    } else if (v->reason == CVY_WAIT_SELECT || v->reason == CVY_WAIT_READ ||
+               v->reason == CVY_WAIT_WRITE || v->reason == CVY_WAIT_ACCEPT ||
+               v->reason == CVY_WAIT_SLEEP) {
+        (void)fprintf(d->out, " (%s)", v->detail);
+    } else {
+        (void)fprintf(d->out, v->detail[0] ? " %p (%s)" : " %p%s", v->object, v->detail);
+    }
+    if (v->since > 0 && d->now > v->since) {
+        (void)fprintf(d->out, " for %.3f s", (double)(d->now - v->since) / (double)COVEY_SEC);
+    }
+}
+
+static void print_context(struct cvy_dump *d, const struct cvy_view *v)
+{
+    if (!v->is_parked) {
+        return;
+    }
+    if (v->done) {
+        (void)fprintf(d->out, ", its context is done (%s)", covey_strerror(v->done));
+    } else if (v->deadline != CVY_NEVER) {
+        (void)fprintf(d->out, ", deadline in %.3f s",
+                      (double)(v->deadline - d->now) / (double)COVEY_SEC);
+        cvy_dump_site(d, " set at", v->deadline_site);
+    }
+    if (!v->can_cancel) {
+        (void)fputs(", not cancellable", d->out);
+    }
+}
+
+/* A task's function that has ended in a tail call has no frame any more. */
+static void print_start(struct cvy_dump *d, const struct cvy_view *v, const char *last, int indent)
+{
+    struct cvy_symbol s;
+
+    cvy_symbols_find(&d->symbols, (const void *)(uintptr_t)v->fn, &s);
+    if (s.function && last && strcmp(s.function, last) != 0) {
+        print_frame(d, (const void *)(uintptr_t)v->fn, &s, indent);
+    }
+}
+
+void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent)
+{
+    struct cvy_trimmed t;
+
+    cvy_dump_trim(d, v, &t);
+    for (size_t i = t.first, next; i < t.last; i = next) {
+        print_frame(d, v->frames[i], &t.symbols[i], indent);
+        for (next = i + 1; next < t.last && v->frames[next] == v->frames[i]; next++) {
+        }
+        if (next > i + 1) {
+            (void)fprintf(d->out, "%*s   and %zu calls of itself\n", indent, "", next - i - 1);
+        }
+    }
+    bool is_whole = v->frame_count < CVY_VIEW_FRAMES;
+    if (t.last > 0 && is_whole && v->fn) {
+        print_start(d, v, t.symbols[t.last - 1].function, indent);
+    }
+}
+
+void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth)
+{
+    (void)fprintf(d->out, "%*stask %llu \"%s\" %s", depth * 2, "", (unsigned long long)v->id,
+                  cvy_view_label(v), cvy_view_state(v));
+    print_wait(d, v);
+    print_context(d, v);
+    cvy_dump_site(d, ", started at", v->started);
+    (void)fputc('\n', d->out);
+    cvy_dump_frames(d, v, depth * 2 + 4);
+}
+
+/* ---- of what may allocate nothing ---- */
+
+struct plain {
+    struct cvy_dump *dump;
+    size_t count;
+};
+
+static bool plain_one(struct cvy_task *t, void *arg)
+{
+    struct plain *p = arg;
+    struct cvy_view v;
+
+    if (cvy_view_take(t, &v, false) && p->count++ < PLAIN_TASKS_MAX) {
+        cvy_dump_view(p->dump, &v, 1);
+    }
+    return true;
+}
+
+static void dump_plain(struct cvy_dump *d)
+{
+    struct plain p = {.dump = d};
+
+    (void)cvy_tasks_each(d->rt, plain_one, &p);
+    if (p.count > PLAIN_TASKS_MAX) {
+        (void)fprintf(d->out, "  ... and %zu more\n", p.count - PLAIN_TASKS_MAX);
+    }
+}
+
+void cvy_dump_any(struct cvy_dump *d)
+{
+    if (d->is_plain) {
+        dump_plain(d);
+    } else if (cvy_tasks_each(d->rt, NULL, NULL) <= TREE_TASKS_MAX || !cvy_dump_folded(d)) {
+        cvy_dump_tree(d);
+    }
+}
+
+/* ---- from outside ---- */
+
+struct request {
+    struct cvy_runtime *rt;
+    FILE *out;
+    int (*write)(struct cvy_dump *d);
+    int code;
+};
+
+static void serve(void *arg)
+{
+    struct request *r = arg;
+    struct cvy_dump d;
+
+    cvy_dump_open(&d, r->rt, r->out, false);
+    r->code = r->write(&d);
+    cvy_dump_close(&d);
+    if (r->code == 0 && ferror(r->out)) {
+        r->code = -EIO;
+    }
+}
+
+int cvy_dump_to(FILE *out, int (*write)(struct cvy_dump *d))
+{
+    struct cvy_thread *th = cvy_enter();
+    struct request r = {.rt = cvy_runtime_get(), .out = out, .write = write, .code = COVEY_ECLOSED};
+    bool is_task = !th->task->is_foreign;
+
+    if (is_task) {
+        /* It may take seconds: as user code, whose worker can be given to another thread. The
+         * runtime lives as long as its tasks; for a plain thread's sake it waits for our leave. */
+        cvy_leave(th);
+    }
+    if (r.rt) {
+        cvy_with_stack(CVY_DUMP_STACK, serve, &r);
+    }
+    if (!is_task) {
+        cvy_leave(th);
+    }
+    return r.code;
+}
+
+static int write_tree(struct cvy_dump *d)
+{
+    cvy_dump_tree(d);
+    return 0;
+}
+
+void covey_dump(FILE *out)
+{
+    if (cvy_dump_to(out, write_tree) == COVEY_ECLOSED) {
+        (void)fputs("covey: no runtime is up\n", out);
+    }
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * dump.h - tasks and their stacks as text.
+ *
+ * A dump takes no lock that a task could hold and stops nobody but the one task that it looks at
+ * (view.h): tasks come and go meanwhile, and no task is listed twice. */
+#ifndef CVY_SCHED_DUMP_H
+#define CVY_SCHED_DUMP_H
+
+#include "os/symbol.h"
+#include "sched/view.h"
+
+#include <stdio.h>
+
+/* What a dump needs of stack; libdw takes most of it. */
+#define CVY_DUMP_STACK ((size_t)64 << 10)
+
+struct cvy_dump {
+    struct cvy_runtime *rt;
+    FILE *out;
+    int64_t now;
+    bool is_plain; /* allocates nothing: in signal handlers */
+    struct cvy_symbols symbols;
+};
+
+/* From any thread, in the runtime or not: opens a dump, lets write do its part, on a stack with
+ * room, and closes it. write's code; COVEY_ECLOSED: no runtime is up; -EIO: out has failed. */
+int cvy_dump_to(FILE *out, int (*write)(struct cvy_dump *d));
+
+void cvy_dump_open(struct cvy_dump *d, struct cvy_runtime *rt, FILE *out, bool is_plain);
+void cvy_dump_close(struct cvy_dump *d);
+
+/* The tasks by their groups, each with its stack. */
+void cvy_dump_tree(struct cvy_dump *d);
+/* Those in the same place once, with their number, the most first. False: out of memory. */
+bool cvy_dump_folded(struct cvy_dump *d);
+/* One of the two, by their number; or, if plain, a list of some. */
+void cvy_dump_any(struct cvy_dump *d);
+
+/* A task's line and stack, indented. */
+void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth);
+/* Its stack alone. */
+void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent);
+/* "started at main.c:12", with what comes before it; nothing if site is NULL. */
+void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site);
+
+/* The frames that are worth showing: without covey's own between a call and the switch, and below
+ * the task's function. Their symbols go to symbols[0..count). */
+struct cvy_trimmed {
+    size_t first, last;
+    struct cvy_symbol symbols[CVY_VIEW_FRAMES];
+};
+void cvy_dump_trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t);
+
+#endif

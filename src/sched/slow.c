@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT
+ * slow.c - tells of tasks that hold their thread for long (covey_options.slow_task_ns), each with
+ * the stack that it has at that time.
+ *
+ * The watchdog notices, and asks the thread by a signal; the handler walks the stack that it has
+ * interrupted. One thread is asked at a time. */
+#define _GNU_SOURCE
+#include "sched/dump.h"
+
+#include "os/unwind.h"
+
+#include <signal.h>
+
+#define ANSWER_NS_MAX (50 * COVEY_MS)
+
+static struct sigaction previous;
+
+static struct {
+    struct cvy_thread *_Atomic asked; /* whose stack is wanted; NULL: nobody's. Release, acquire */
+    _Atomic uint32_t is_answered;     /* futex; release by the handler, acquire by the watchdog */
+    uint32_t count;
+    void *frames[CVY_VIEW_FRAMES];
+} question;
+
+static void on_stack_wanted(int number)
+{
+    int *error = cvy_errno_ptr();
+    int saved = *error;
+
+    (void)number;
+    if (cvy_load_acquire(&question.asked) == cvy_thread_self()) {
+        question.count = (uint32_t)cvy_unwind_here(question.frames, CVY_VIEW_FRAMES, 0);
+        cvy_store_relaxed(&question.asked, NULL);
+        cvy_store_release(&question.is_answered, 1);
+        cvy_futex_wake(&question.is_answered, 1);
+    }
+    *error = saved;
+}
+
+void cvy_slow_start(struct cvy_runtime *rt)
+{
+    struct sigaction action = {.sa_handler = on_stack_wanted, .sa_flags = SA_RESTART | SA_ONSTACK};
+
+    if (rt->options.slow_task_ns > 0) {
+        (void)sigemptyset(&action.sa_mask);
+        (void)sigaction(SIGURG, &action, &previous);
+    }
+}
+
+void cvy_slow_stop(struct cvy_runtime *rt)
+{
+    if (rt->options.slow_task_ns > 0) {
+        (void)sigaction(SIGURG, &previous, NULL);
+    }
+}
+
+/* What th runs, and how often it has turned to another task; a moment's view. */
+struct moment {
+    struct cvy_task *task; /* NULL: none */
+    uint64_t id;
+    uint32_t turns;
+    bool has_worker;
+};
+
+__attribute__((no_sanitize("thread"), noinline)) static struct moment
+moment_of(const struct cvy_thread *th)
+{
+    struct moment m = {.task = th->task};
+    const struct cvy_worker *w = th->worker;
+
+    if (m.task == &th->self) {
+        m.task = NULL;
+        return m;
+    }
+    m.id = m.task->id;
+    m.has_worker = w != NULL;
+    m.turns = w ? cvy_load_relaxed(&w->turns) : 0;
+    return m;
+}
+
+static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task *t, int64_t held_ns)
+{
+    struct cvy_view v;
+    struct cvy_dump d;
+
+    cvy_store_relaxed(&question.is_answered, 0);
+    cvy_store_release(&question.asked, th);
+    if (pthread_kill(th->handle, SIGURG) == 0) {
+        cvy_futex_wait(&question.is_answered, 0, ANSWER_NS_MAX);
+    }
+    bool is_answered = cvy_load_acquire(&question.is_answered);
+    /* Whoever comes late finds nobody asked; or is at it now: then it is not waited for. */
+    cvy_store_release(&question.asked, NULL);
+    if (!cvy_view_take(t, &v, true)) {
+        return;
+    }
+    cvy_dump_open(&d, rt, stderr, false);
+    (void)fprintf(stderr, "covey: slow: task %llu \"%s\" has held its thread for %.3f s",
+                  (unsigned long long)v.id, cvy_view_label(&v),
+                  (double)held_ns / (double)COVEY_SEC);
+    cvy_dump_site(&d, ", started at", v.started);
+    (void)fputc('\n', stderr);
+    if (is_answered) {
+        v.frame_count = question.count;
+        for (uint32_t i = 0; i < question.count; i++) {
+            v.frames[i] = question.frames[i];
+        }
+        cvy_dump_frames(&d, &v, 4);
+    }
+    (void)fflush(stderr);
+    cvy_dump_close(&d);
+}
+
+void cvy_slow_look(struct cvy_runtime *rt, int64_t now)
+{
+    if (rt->options.slow_task_ns <= 0) {
+        return;
+    }
+    /* Threads are added in front, and freed after the watchdog's end. */
+    cvy_lock(&rt->lock);
+    struct cvy_thread *th = rt->threads;
+    cvy_unlock(&rt->lock);
+    for (; th; th = th->all_next) {
+        struct moment m = moment_of(th);
+        /* One that has lost its worker still runs the same. */
+        bool is_same =
+            m.task && m.id == th->slow.id && (!m.has_worker || m.turns == th->slow.turns);
+        if (!is_same) {
+            th->slow.id = m.task ? m.id : 0;
+            th->slow.turns = m.turns;
+            th->slow.since = now;
+            th->slow.is_told = false;
+        } else if (!th->slow.is_told && now - th->slow.since >= rt->options.slow_task_ns) {
+            th->slow.is_told = true;
+            tell(rt, th, m.task, now - th->slow.since);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * view.c - see view.h. */
+#include "sched/view.h"
+
+#include "os/unwind.h"
+
+#include <stdio.h>
+
+static const char *const states[] = {
+    [CVY_TASK_FREE] = "free",         [CVY_TASK_NEW] = "new",
+    [CVY_TASK_RUNNABLE] = "runnable", [CVY_TASK_RUNNING] = "running",
+    [CVY_TASK_WAITING] = "waiting",
+};
+
+static void describe_sleep(const void *object, char *out, size_t size)
+{
+    int64_t left = *(const int64_t *)object - cvy_clock_now();
+    (void)snprintf(out, size, "due in %.3f s", (double)left / (double)COVEY_SEC);
+}
+
+static const struct {
+    const char *name;
+    cvy_describe_fn *describe;
+} reasons[] = {
+    [CVY_WAIT_NONE] = {"", NULL},
+    [CVY_WAIT_SEND] = {"chan send", cvy_chan_describe},
+    [CVY_WAIT_RECV] = {"chan receive", cvy_chan_describe},
+    [CVY_WAIT_SELECT] = {"select", cvy_select_describe},
+    [CVY_WAIT_MUTEX] = {"mutex", cvy_mutex_describe},
+    [CVY_WAIT_RWMUTEX_READ] = {"rwmutex read", NULL},
+    [CVY_WAIT_RWMUTEX_WRITE] = {"rwmutex write", NULL},
+    [CVY_WAIT_COND] = {"cond", NULL},
+    [CVY_WAIT_SEM] = {"semaphore", NULL},
+    [CVY_WAIT_WAITGROUP] = {"waitgroup", cvy_waitgroup_describe},
+    [CVY_WAIT_ONCE] = {"once", NULL},
+    [CVY_WAIT_GROUP] = {"group wait", cvy_group_describe},
+    [CVY_WAIT_GROUP_LIMIT] = {"group limit", cvy_group_describe},
+    [CVY_WAIT_SLEEP] = {"sleep", describe_sleep},
+    [CVY_WAIT_READ] = {"read", cvy_fd_describe},
+    [CVY_WAIT_WRITE] = {"write", cvy_fd_describe},
+    [CVY_WAIT_ACCEPT] = {"accept", cvy_fd_describe},
+    [CVY_WAIT_DIAL] = {"dial", NULL},
+    [CVY_WAIT_BLOCKING] = {"blocking call", NULL},
+    [CVY_WAIT_RESOLVE] = {"name lookup", NULL},
+    [CVY_WAIT_SINGLEFLIGHT] = {"singleflight", NULL},
+    [CVY_WAIT_SETTLE] = {"test settle", NULL},
+};
+
+bool cvy_task_hold(struct cvy_task *t, uint32_t *claim)
+{
+    uint32_t open = cvy_load_relaxed(&t->claim);
+
+    /* Acq_rel: acquire pairs with the open. From here on nobody else can wake it. */
+    if ((open != CVY_CLAIM_OPEN && open != CVY_CLAIM_OPEN_CTX) ||
+        !cvy_cas_acq_rel(&t->claim, &open, CVY_CLAIM_HELD | open)) {
+        return false;
+    }
+    *claim = open;
+    /* Acquire: pairs with the release in after_switch(); its context is saved. */
+    if (cvy_load_acquire(&t->on_cpu) == 0 && t->stack) {
+        return true;
+    }
+    cvy_task_unhold(t, open);
+    return false;
+}
+
+void cvy_task_unhold(struct cvy_task *t, uint32_t claim)
+{
+    uint32_t held = CVY_CLAIM_HELD | claim;
+
+    /* It fails only if the task has closed the claim by itself, on its way into the wait. */
+    (void)cvy_cas_acq_rel(&t->claim, &held, claim);
+}
+
+/* TSan would rightly call these races; each field is a moment's view, and the name's last byte is
+ * always 0. */
+__attribute__((no_sanitize("thread"), noinline)) static void copy_record(struct cvy_task *t,
+                                                                         struct cvy_view *v)
+{
+    v->task = t;
+    v->id = t->id;
+    v->started = t->site;
+    v->fn = t->fn;
+    v->group = cvy_group_member_end && t->on_end == cvy_group_member_end ? t->owner : NULL;
+    v->object = cvy_load_relaxed(&t->wait_object);
+    v->since = cvy_load_relaxed(&t->wait_since);
+    v->reason = cvy_load_relaxed(&t->reason);
+    for (size_t i = 0; i < sizeof(v->name); i++) {
+        v->name[i] = ((const volatile char *)t->name)[i];
+    }
+    v->name[sizeof(v->name) - 1] = '\0';
+}
+
+/* What may be read only as long as t is parked. */
+static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_view *v, bool is_brief)
+{
+    const struct cvy_cancel *c =
+        claim == CVY_CLAIM_OPEN_CTX ? t->registered : cvy_ctx_cancel_of(t->ctx);
+
+    v->is_parked = true;
+    v->can_cancel = claim == CVY_CLAIM_OPEN_CTX;
+    if (c) {
+        v->done = cvy_load_relaxed(&c->done);
+        v->deadline = c->deadline;
+        v->deadline_site = c->site;
+    }
+    if (v->group) {
+        /* It lives at least as long as its member, and its opener as long as it. */
+        v->group_site = v->group->site;
+        v->group_opener = v->group->opener ? v->group->opener->id : 0;
+    }
+    cvy_describe_fn *describe =
+        v->reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[v->reason].describe : NULL;
+    if (describe && v->object && !is_brief) {
+        describe(v->object, v->detail, sizeof(v->detail));
+    }
+    v->frame_count = (uint32_t)cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES);
+}
+
+bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief)
+{
+    uint32_t claim;
+
+    v->state = cvy_load_relaxed(&t->state);
+    if (v->state == CVY_TASK_FREE) {
+        return false;
+    }
+    v->is_parked = v->can_cancel = false;
+    v->done = 0;
+    v->deadline = CVY_NEVER;
+    v->deadline_site = v->group_site = NULL;
+    v->group_opener = 0;
+    v->detail[0] = '\0';
+    v->frame_count = 0;
+    if (cvy_task_hold(t, &claim)) {
+        v->state = CVY_TASK_WAITING;
+        copy_record(t, v);
+        copy_parked(t, claim, v, is_brief);
+        cvy_task_unhold(t, claim);
+    } else {
+        copy_record(t, v);
+        if (t == cvy_task_self()) {
+            v->frame_count = (uint32_t)cvy_unwind_here(v->frames, CVY_VIEW_FRAMES, 0);
+        }
+        /* On its way from one state to another. */
+        v->state = v->state == CVY_TASK_WAITING ? CVY_TASK_RUNNABLE : v->state;
+    }
+    return true;
+}
+
+const char *cvy_view_label(const struct cvy_view *v)
+{
+    if (v->name[0]) {
+        return v->name;
+    }
+    return v->started && v->started->name ? v->started->name : "task";
+}
+
+const char *cvy_view_state(const struct cvy_view *v)
+{
+    return v->state < sizeof(states) / sizeof(states[0]) ? states[v->state] : "?";
+}
+
+const char *cvy_reason_words(unsigned reason)
+{
+    return reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason].name : "?";
+}
+
+const char *cvy_view_reason(const struct cvy_view *v)
+{
+    return cvy_reason_words(v->reason);
+}

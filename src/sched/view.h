@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ * view.h - one task as a dump sees it: copied while its owner goes on.
+ *
+ * A parked task is held while it is looked at: its claim is changed from open to held, so that
+ * nobody can wake it, and what it waits for, its context and its stack stay as they are. Who looks
+ * takes no lock meanwhile: a waker may hold it. Of a task that runs or may run any moment there is
+ * only what its record says, each field a moment's view. */
+#ifndef CVY_SCHED_VIEW_H
+#define CVY_SCHED_VIEW_H
+
+#include "sched/wait.h"
+
+#define CVY_VIEW_FRAMES 48
+
+struct cvy_view {
+    struct cvy_task *task;
+    uint64_t id;
+    char name[sizeof(((struct cvy_task *)0)->name)]; /* empty: started->name */
+    const covey_site *started;                       /* may be NULL */
+    covey_fn *fn;
+    const struct cvy_scope *group; /* NULL: none; an address, not to be read */
+    unsigned state, reason;
+    const void *object; /* what it waits for; an address, not to be read */
+    int64_t since;      /* 0: unknown */
+
+    /* Of one that was held, and of the caller's own task. */
+    uint32_t frame_count;
+    void *frames[CVY_VIEW_FRAMES];
+
+    /* Only of one that was held. */
+    bool is_parked;
+    bool can_cancel; /* its wait is under a context */
+    int done;        /* that context's error, or the group's */
+    int64_t deadline;
+    const covey_site *deadline_site; /* may be NULL */
+    uint64_t group_opener;           /* 0: a plain thread, or unknown */
+    const covey_site *group_site;
+    char detail[128]; /* of what it waits for, in words; may be empty */
+};
+
+/* False: the record is free. is_brief: without detail. */
+bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief);
+const char *cvy_view_label(const struct cvy_view *v);
+const char *cvy_view_state(const struct cvy_view *v);
+const char *cvy_view_reason(const struct cvy_view *v);
+
+/* Keeps a parked task parked; false: it is not parked. For microseconds, without taking locks. */
+bool cvy_task_hold(struct cvy_task *t, uint32_t *claim);
+void cvy_task_unhold(struct cvy_task *t, uint32_t claim);
+
+/* What the layers above know of what a task waits for: words for it. Weak: where one is missing
+ * nobody waits for such a thing. Called while the waiting task is held; take no lock. */
+typedef void cvy_describe_fn(const void *object, char *out, size_t size);
+#define CVY_WEAK __attribute__((weak))
+CVY_WEAK cvy_describe_fn cvy_chan_describe, cvy_select_describe, cvy_group_describe,
+    cvy_fd_describe, cvy_mutex_describe, cvy_waitgroup_describe;
+/* Who holds a mutex, as cvy_owner_of() has it; 0: unknown. */
+CVY_WEAK uint32_t cvy_mutex_owner(const void *mutex);
+/* The end of a group's tasks; their owner is its struct cvy_scope. */
+CVY_WEAK cvy_end_fn cvy_group_member_end;
+
+#endif
