@@ -17,6 +17,8 @@
 typedef struct Dwfl Dwfl;
 typedef struct Dwfl_Module Dwfl_Module;
 typedef struct Dwfl_Line Dwfl_Line;
+typedef struct Dwarf_Die Die;
+typedef struct Dwarf_Line Line;
 
 /* elfutils/libdwfl.h */
 struct callbacks {
@@ -37,6 +39,11 @@ static struct {
     Dwfl_Line *(*line_of)(Dwfl_Module *module, uint64_t address);
     const char *(*line_info)(Dwfl_Line *line, uint64_t *address, int *number, int *column,
                              uint64_t *mtime, uint64_t *length);
+    Die *(*next_unit)(Dwfl_Module *module, Die *last, uint64_t *bias);
+    int (*has_pc)(Die *unit, uint64_t address);
+    Line *(*line_in)(Die *unit, uint64_t address);
+    const char *(*line_file)(Line *line, uint64_t *mtime, uint64_t *length);
+    int (*line_number)(Line *line, int *number);
     struct callbacks callbacks;
 } dw;
 
@@ -65,6 +72,9 @@ static void load(void)
           load_one(&dw.module_of, "dwfl_addrmodule") &&
           load_one(&dw.name_of, "dwfl_module_addrname") &&
           load_one(&dw.line_of, "dwfl_module_getsrc") && load_one(&dw.line_info, "dwfl_lineinfo") &&
+          load_one(&dw.next_unit, "dwfl_module_nextcu") && load_one(&dw.has_pc, "dwarf_haspc") &&
+          load_one(&dw.line_in, "dwarf_getsrc_die") && load_one(&dw.line_file, "dwarf_linesrc") &&
+          load_one(&dw.line_number, "dwarf_lineno") &&
           load_one(&dw.callbacks.find_elf, "dwfl_linux_proc_find_elf") &&
           load_one(&dw.callbacks.find_debuginfo, "dwfl_build_id_find_debuginfo"))) {
         (void)dlclose(dw.library);
@@ -132,6 +142,24 @@ static void find_by_linker(const void *pc, struct cvy_symbol *out)
     }
 }
 
+/* Unit by unit: clang writes no table of which unit has which addresses, and libdw's own search
+ * relies on that. */
+static void find_line(Dwfl_Module *module, uint64_t address, struct cvy_symbol *out)
+{
+    uint64_t bias = 0;
+    Die *unit = NULL;
+
+    while ((unit = dw.next_unit(module, unit, &bias)) != NULL) {
+        if (dw.has_pc(unit, address - bias) > 0) {
+            Line *line = dw.line_in(unit, address - bias);
+            if (line && dw.line_number(line, &out->line) == 0) {
+                out->file = dw.line_file(line, NULL, NULL);
+            }
+            return;
+        }
+    }
+}
+
 static void find_by_reader(struct reader *r, const void *pc, struct cvy_symbol *out)
 {
     Dwfl_Module *module = dw.module_of(r->dwfl, (uintptr_t)pc);
@@ -141,6 +169,8 @@ static void find_by_reader(struct reader *r, const void *pc, struct cvy_symbol *
     out->function = name ? name : out->function;
     if (line) {
         out->file = dw.line_info(line, NULL, &out->line, NULL, NULL, NULL);
+    } else if (module) {
+        find_line(module, (uintptr_t)pc, out);
     }
 }
 
