@@ -61,7 +61,9 @@ covey_leak_scope covey_leak_scope_open(const char *file, int line)
     }
     if (rt) {
         (void)cvy_tasks_each(rt, note_id, before);
-        qsort(before->ids, before->count, sizeof(*before->ids), compare_ids);
+        if (before->count > 0) {
+            qsort(before->ids, before->count, sizeof(*before->ids), compare_ids);
+        }
     }
     cvy_leave(th);
     for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
@@ -82,7 +84,8 @@ static bool look_at(struct cvy_task *t, void *arg)
     struct cvy_view v;
 
     if (!cvy_view_take(t, &v, !s->dump) ||
-        bsearch(&v.id, s->before->ids, s->before->count, sizeof(v.id), compare_ids)) {
+        (s->before->count > 0 &&
+         bsearch(&v.id, s->before->ids, s->before->count, sizeof(v.id), compare_ids))) {
         return true;
     }
     s->tasks++;

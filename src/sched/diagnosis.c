@@ -231,7 +231,9 @@ static void look_for_cycles(struct cvy_runtime *rt)
     struct graph g = {.rt = rt};
 
     (void)cvy_tasks_each(rt, collect, &g);
-    qsort(g.nodes, g.count, sizeof(*g.nodes), compare);
+    if (g.count > 0) {
+        qsort(g.nodes, g.count, sizeof(*g.nodes), compare);
+    }
     uint64_t found = next_cycle(&g);
     if (found && found == found_last) {
         reported[reported_count++ % REPORTED_MAX] = found;

@@ -119,7 +119,9 @@ static int compare_nodes(const void *a, const void *b)
 static const struct group_node *group_find(const struct tree *t, const struct cvy_scope *group)
 {
     struct group_node key = {.group = group};
-    return bsearch(&key, t->groups, t->group_count, sizeof(key), compare_groups);
+    return t->group_count == 0
+               ? NULL
+               : bsearch(&key, t->groups, t->group_count, sizeof(key), compare_groups);
 }
 
 static void print_group(struct tree *t, const struct node *n, int depth)
@@ -186,12 +188,16 @@ void cvy_dump_tree(struct cvy_dump *d)
     struct tree t = {.dump = d};
 
     (void)cvy_tasks_each(d->rt, collect_one, &t);
-    qsort(t.groups, t.group_count, sizeof(*t.groups), compare_groups);
+    if (t.group_count > 0) {
+        qsort(t.groups, t.group_count, sizeof(*t.groups), compare_groups);
+    }
     for (size_t i = 0; i < t.count; i++) {
         const struct group_node *g = group_find(&t, t.nodes[i].group);
         t.nodes[i].opener = g ? g->opener : 0;
     }
-    qsort(t.nodes, t.count, sizeof(*t.nodes), compare_nodes);
+    if (t.count > 0) {
+        qsort(t.nodes, t.count, sizeof(*t.nodes), compare_nodes);
+    }
     (void)fprintf(d->out, "covey: %zu task(s) on %d worker(s)\n", t.count, d->rt->worker_count);
     print_from(&t, 0, 1);
     /* Too deep, or their opener has just come or gone. */
