@@ -93,7 +93,7 @@ static int wait_for_a_value(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-/* Two tasks whose turns are long enough for the worker to look at its clock after each. */
+/* Turns long enough for the worker to look at its clock after each. */
 static int yield_after_long_turns(covey_ctx *ctx, void *arg)
 {
     struct long_turns *l = arg;
@@ -112,9 +112,10 @@ TASK_TEST(a_woken_task_gets_its_turn_among_others_that_yield_after_long_turns)
     struct long_turns l = {.ch = covey_chan_new(0, 0)};
     covey_group *g = covey_group_new(ctx);
 
+    go_waiting(g, "receiver", wait_for_a_value, &l);
     GO(g, yield_after_long_turns, &l);
-    GO(g, wait_for_a_value, &l);
-    for (int i = 0; i < 20; i++) {
+    /* So many that the worker looks after each of them. */
+    for (int i = 0; i < 150; i++) {
         for (int64_t until = covey_now() + 200 * COVEY_US; covey_now() < until;) {
         }
         covey_yield();
@@ -122,6 +123,16 @@ TASK_TEST(a_woken_task_gets_its_turn_among_others_that_yield_after_long_turns)
     CHECK_EQ(covey_chan_send(ctx, l.ch, NULL), 0);
     JOIN(g);
     covey_chan_unref(l.ch);
+}
+
+/* Every turn goes by way of the worker's own stack then, where the ring once went before the slot.
+ */
+TEST(a_woken_task_gets_its_turn_under_migration)
+{
+    CHECK_EQ(setenv("COVEY_DEBUG", "migrate", 1), 0);
+    CHECK_EQ(
+        covey_run(main_a_woken_task_gets_its_turn_among_others_that_yield_after_long_turns, NULL),
+        0);
 }
 
 TASK_TEST(a_yielding_task_meets_everyone_it_started)
