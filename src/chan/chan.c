@@ -9,7 +9,6 @@
  * wakes it after unlocking: waking before would send it straight into this lock. */
 #include "chan/chan.h"
 
-#include "base/alloc.h"
 #include "os/freed.h"
 #include "sched/recording.h"
 #include "sched/view.h"
@@ -50,11 +49,12 @@ covey_chan *covey_chan_new(size_t elem_size, size_t capacity)
         bytes > SIZE_MAX / 2 - sizeof(covey_chan)) {
         return NULL;
     }
-    covey_chan *ch = cvy_alloc(sizeof(*ch) + bytes);
+    covey_chan *ch = cvy_cell_alloc(sizeof(*ch) + bytes);
     if (!ch) {
         return NULL;
     }
-    *ch = (struct covey_chan){.elem_size = elem_size, .capacity = capacity};
+    ch->elem_size = elem_size;
+    ch->capacity = capacity;
     cvy_store_relaxed(&ch->refs, 1);
     cvy_list_init(&ch->senders);
     cvy_list_init(&ch->receivers);
@@ -121,7 +121,7 @@ void covey_chan_unref(covey_chan *ch)
     if (cvy_knob(CVY_KNOB_FREED)) {
         keep_freed(ch, __builtin_return_address(0));
     } else {
-        free(ch);
+        cvy_cell_free(ch, sizeof(*ch) + ch->elem_size * ch->capacity);
     }
 }
 

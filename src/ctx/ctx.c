@@ -2,7 +2,6 @@
  * ctx.c - contexts (covey/ctx.h), on the cancel tree of sched/. */
 #include "ctx/ctx.h"
 
-#include "base/alloc.h"
 #include "os/freed.h"
 
 #include <stdlib.h>
@@ -41,7 +40,7 @@ static void ctx_free(struct cvy_cancel *c)
         c->done_free(c);
     }
     if (!cvy_knob(CVY_KNOB_FREED)) {
-        free(ctx);
+        cvy_cell_free(ctx, sizeof(*ctx));
         return;
     }
     /* Every check of it finds it done and looks closer; its lock stays locked. */
@@ -54,7 +53,7 @@ static void ctx_free(struct cvy_cancel *c)
 /* A context below parent, not yet cancellable. NULL: out of memory. */
 static covey_ctx *ctx_new(covey_ctx *parent)
 {
-    covey_ctx *ctx = cvy_alloc_zeroed(sizeof(*ctx));
+    covey_ctx *ctx = cvy_cell_alloc(sizeof(*ctx));
 
     if (!ctx) {
         return NULL;

@@ -6,7 +6,6 @@
  * neither stands, ends and unlimited starts are one atomic operation; otherwise the end takes the
  * lock for its own decrement, so that who then sees 0 under the lock knows that nobody is still on
  * his way in, and may free the group. */
-#include "base/alloc.h"
 #include "ctx/ctx.h"
 #include "group/error_list.h"
 #include "sched/recording.h"
@@ -66,14 +65,14 @@ static_assert(offsetof(covey_group, scope) == 0, "a group is known by its scope"
 covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
                                 const covey_group_options *opts)
 {
-    covey_group *g = cvy_alloc_zeroed(sizeof(*g));
+    covey_group *g = cvy_cell_alloc(sizeof(*g));
 
     if (!g) {
         return NULL;
     }
     g->ctx = covey_ctx_with_cancel(parent);
     if (cvy_ctx_is_exhausted(g->ctx)) {
-        free(g);
+        cvy_cell_free(g, sizeof(*g));
         return NULL;
     }
     g->policy = opts ? opts->policy : COVEY_FIRST_ERROR;
@@ -395,7 +394,7 @@ int covey_group_wait(covey_group *g)
     covey_ctx_cancel(g->ctx);
     covey_ctx_unref(g->ctx);
     free(g->first.text);
-    free(g);
+    cvy_cell_free(g, sizeof(*g));
     return code;
 }
 

@@ -239,6 +239,10 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     /* Waiters of discarded tasks still stand in queues that may outlive the runtime: records and
      * stacks stay, which docs/design/0004 explains. */
     cvy_slabs_fini(rt, has_discarded);
+    for (int i = 0; i < rt->worker_count; i++) {
+        cvy_cell_store_drain(&rt->workers[i].cells);
+    }
+    cvy_cell_store_drain(&rt->cells);
     free(rt->workers);
     free(rt);
 }

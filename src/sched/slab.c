@@ -214,6 +214,7 @@ static void drain_locked(struct cvy_runtime *rt, struct cvy_worker *w)
             cache->count = 0;
         }
     }
+    cvy_cell_store_drain(&w->cells);
     pool_give_locked(rt, w->tasks);
     w->tasks = NULL;
     w->task_count = 0;

@@ -14,6 +14,7 @@
 #include "os/poll.h"
 #include "base/rand.h"
 #include "os/sys.h"
+#include "sched/cell.h"
 #include "sched/runq.h"
 #include "sched/taskq.h"
 #include "sched/timer.h"
@@ -59,6 +60,7 @@ struct cvy_worker {
         uint32_t count;
         struct cvy_stack *stacks[CVY_STACK_CACHE]; /* the hottest last */
     } stack_caches[CVY_STACK_CLASSES];
+    struct cvy_cell_store cells;
 
     struct cvy_runq runq; /* others steal */
     struct cvy_fresh fresh;
@@ -166,6 +168,7 @@ struct cvy_runtime {
     int thread_count, spare_count, threads_max;
     struct cvy_worker *poller;  /* the idle worker inside cvy_poll_wait */
     struct cvy_task_pool tasks; /* slab.c */
+    struct cvy_cell_store cells;
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint32_t idle_count;
     _Atomic uint32_t spinning;     /* 0 or 1 */
