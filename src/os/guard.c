@@ -50,24 +50,32 @@ void cvy_guards_init(struct cvy_guards *g)
         kind = CVY_GUARD_MPROTECT;
     }
     cvy_store_relaxed(&g->kind, kind);
+    cvy_store_relaxed(&g->has_no_batch, false);
     cvy_store_relaxed(&g->split_count, 0);
 }
 
 /* A call for all takes two thirds of the time of a call each. */
-static size_t advise_batch(char *const *pages, size_t count)
+static size_t advise_batch(struct cvy_guards *g, char *const *pages, size_t count)
 {
     struct iovec parts[CVY_GUARD_BATCH];
 
+    if (count == 1 || cvy_load_relaxed(&g->has_no_batch)) {
+        return 0;
+    }
     for (size_t i = 0; i < count; i++) {
         parts[i] = (struct iovec){.iov_base = pages[i], .iov_len = CVY_PAGE};
     }
     long done = syscall(SYS_process_madvise, PIDFD_SELF, parts, count, MADV_GUARD_INSTALL, 0);
-    return done > 0 ? (size_t)done / CVY_PAGE : 0;
+    if (done < 0) {
+        cvy_store_relaxed(&g->has_no_batch, true);
+        return 0;
+    }
+    return (size_t)done / CVY_PAGE;
 }
 
-static size_t advise(char *const *pages, size_t count)
+static size_t advise(struct cvy_guards *g, char *const *pages, size_t count)
 {
-    size_t n = count > 1 ? advise_batch(pages, count) : 0;
+    size_t n = advise_batch(g, pages, count);
 
     while (n < count && madvise(pages[n], CVY_PAGE, MADV_GUARD_INSTALL) == 0) {
         n++;
@@ -92,7 +100,7 @@ size_t cvy_guards_install(struct cvy_guards *g, char *const *pages, size_t count
     size_t n = 0;
 
     if (cvy_load_relaxed(&g->kind) == CVY_GUARD_MADVISE) {
-        n = advise(pages, count);
+        n = advise(g, pages, count);
         if (n == count) {
             return n;
         }

@@ -15,8 +15,9 @@
 enum cvy_guard_kind { CVY_GUARD_MADVISE, CVY_GUARD_MPROTECT, CVY_GUARD_CANARY };
 
 struct cvy_guards {
-    /* Both relaxed. kind moves on when the kernel refuses, never back. */
+    /* All relaxed. kind moves on when the kernel refuses, never back. */
     _Atomic int kind;
+    atomic_bool has_no_batch;   /* the kernel refused the call for many */
     _Atomic size_t split_count; /* mappings split by mprotect */
 };
 

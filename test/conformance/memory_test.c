@@ -2,6 +2,8 @@
  * memory_test.c - what a crowd of tasks leaves when it is gone: nothing, a little later. */
 #include "support.h"
 
+#include <malloc.h>
+
 #define CROWD 20000
 
 /* Resident bytes and those of page tables. */
@@ -104,5 +106,67 @@ TEST(memory_of_a_crowd_is_given_back_with_each_kind_of_guard)
     for (int i = 0; i < 2; i++) {
         (void)setenv("COVEY_STACK_GUARD", guards[i], 1);
         CHECK_EQ(covey_run(come_and_go, &(covey_task_options){.stack_size = 65536}), 0);
+    }
+}
+
+/* Makes what others drop. */
+static int maker(covey_ctx *ctx, void *arg)
+{
+    covey_chan *out = arg;
+
+    for (int i = 0; i < 2000; i++) {
+        covey_chan *made = covey_chan_new((size_t)(i % 9) * 8, (size_t)(i % 7) * 8);
+        CHECK(made != NULL);
+        CHECK_EQ(covey_chan_len(made), 0);
+        CHECK_EQ(covey_chan_cap(made), (i % 7) * 8);
+        CHECK_EQ(covey_chan_send(ctx, out, &made), 0);
+    }
+    return 0;
+}
+
+static int dropper(covey_ctx *ctx, void *arg)
+{
+    covey_chan *made;
+
+    while (covey_chan_recv(ctx, arg, &made) == 0) {
+        char elem[64] = {1};
+        /* Dirty when it is dropped. */
+        (void)covey_chan_try_send(made, elem);
+        (void)covey_chan_close(made);
+        covey_chan_unref(made);
+        covey_ctx *c = covey_ctx_with_value(ctx, elem, elem);
+        CHECK(covey_ctx_value(c, elem) == elem);
+        covey_ctx_unref(c);
+    }
+    return 0;
+}
+
+static int make_and_drop(covey_ctx *ctx, void *arg)
+{
+    covey_group *makers = covey_group_new(ctx), *droppers = covey_group_new(ctx);
+
+    for (int i = 0; i < 4; i++) {
+        GO(makers, maker, arg);
+        GO(droppers, dropper, arg);
+    }
+    JOIN(makers);
+    CHECK_EQ(covey_chan_close(arg), 0);
+    JOIN(droppers);
+    return 0;
+}
+
+TEST(what_one_task_makes_another_may_drop_and_nothing_is_left)
+{
+    size_t settled = 0;
+
+    for (int round = 0; round < 14; round++) {
+        /* Made and dropped where there is no runtime. */
+        covey_chan *ch = covey_chan_new(sizeof(covey_chan *), 50);
+        CHECK_EQ(covey_run(make_and_drop, ch), 0);
+        covey_chan_unref(ch);
+        /* The heap's own caches fill up in the first rounds. */
+        size_t in_use = mallinfo2().uordblks;
+        settled = round < 10 ? in_use : settled;
+        CHECK(in_use <= settled + 16384);
     }
 }
