@@ -24,6 +24,7 @@ void cvy_stack_bind(struct cvy_worker *w, struct cvy_task *t)
         cvy_fatal("out of memory for the stack of task %llu \"%s\"", (unsigned long long)t->id,
                   cvy_task_label(t));
     }
+    t->has_canary = t->stack->has_canary;
     t->sp = cvy_switch_prepare(cvy_stack_top(t->stack), task_main);
 }
 
@@ -138,6 +139,7 @@ static void task_main(void)
         struct cvy_task *next = cvy_pick(th, th->worker);
         if (next && !next->stack && next->stack_class == t->stack_class && !next->pins) {
             next->stack = t->stack;
+            next->has_canary = t->has_canary;
             t->stack = NULL;
             cvy_store_relaxed(&t->on_cpu, 0);
             cvy_task_free(th->runtime, th->worker, t);

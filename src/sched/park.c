@@ -79,7 +79,7 @@ struct cvy_thread *cvy_yield(struct cvy_thread *th)
 
     cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
     /* No other worker is woken for it: this one is about to look. */
-    cvy_push_local(th, t);
+    cvy_push(th, t);
     struct cvy_task *next = t->pins ? NULL : cvy_pick(th, th->worker);
     if (next == t) {
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);

@@ -3,13 +3,6 @@
 #include "sched/testmode.h"
 #include "sched/turn.h"
 
-void cvy_push_local(struct cvy_thread *th, struct cvy_task *t)
-{
-    while (cvy_unlikely(!cvy_runq_push(&th->worker->runq, t))) {
-        cvy_runq_spill(th->worker);
-    }
-}
-
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
 {
     struct cvy_worker *w = th->worker;
@@ -18,7 +11,7 @@ void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
         cvy_global_push_one(cvy_runtime_get(), t);
         return;
     }
-    cvy_push_local(th, t);
+    cvy_push(th, t);
     /* Not ordered after the push: a kick lost to that delays one task until this worker's next
      * turn, and costs nothing on the path that everybody takes. */
     if (cvy_unlikely(cvy_load_relaxed(&w->runtime->idle_count) > 0) &&

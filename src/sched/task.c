@@ -161,6 +161,7 @@ void covey_pin(void)
     struct cvy_thread *th = cvy_enter();
     struct cvy_task *t = th->task;
 
+    COVEY_REQUIRE(t->pins < UINT8_MAX, "covey_pin nested more than 255 deep");
     if (!t->is_foreign && t->pins++ == 0) {
         t->pinned_to = th;
         th->dedicated = t;

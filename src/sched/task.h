@@ -109,7 +109,8 @@ struct cvy_task {
     /* Owned by the task itself. */
     struct cvy_cancel *registered; /* holds it; ctx_waiter is, or was, in its list */
     int saved_errno;
-    uint16_t pins; /* not 0: see pinned_to; read by who dequeues it */
+    uint8_t pins;    /* not 0: see pinned_to; read by who dequeues it */
+    bool has_canary; /* its stack's */
     uint8_t owns;
     bool is_foreign; /* immutable */
 

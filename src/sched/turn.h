@@ -25,6 +25,14 @@ static inline void cvy_count(_Atomic uint64_t *counter)
     cvy_store_relaxed(counter, cvy_load_relaxed(counter) + 1);
 }
 
+/* Puts t at the end of its worker's queue. */
+static inline void cvy_push(struct cvy_thread *th, struct cvy_task *t)
+{
+    while (cvy_unlikely(!cvy_runq_push(&th->worker->runq, t))) {
+        cvy_runq_spill(th->worker);
+    }
+}
+
 /* Starts to load what the tasks in line will need: the record of the one after next, and the stack
  * of the next, whose record was asked for a turn ago. Only hints: the tasks may be others' by now,
  * and sp is read while its owner may write it. */
@@ -78,8 +86,7 @@ static inline bool cvy_is_at_hand(struct cvy_thread *th, struct cvy_task *t)
 
 static inline void cvy_check_canary(const struct cvy_task *t)
 {
-    if (t->stack->has_canary &&
-        cvy_unlikely(*(uint64_t *)(void *)t->stack->low != CVY_STACK_CANARY)) {
+    if (t->has_canary && cvy_unlikely(*(uint64_t *)(void *)t->stack->low != CVY_STACK_CANARY)) {
         cvy_canary_fail(t);
     }
 }

@@ -258,8 +258,6 @@ void cvy_ready(struct cvy_thread *th, struct cvy_task *t);
 void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list);
 /* Puts a task at the end of the queue. */
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t);
-/* The same without waking a worker for it. */
-void cvy_push_local(struct cvy_thread *th, struct cvy_task *t);
 
 /* park.c */
 struct cvy_thread *cvy_yield(struct cvy_thread *th);
