@@ -483,6 +483,35 @@ static int forward(covey_ctx *ctx, void *arg)
     return 0;
 }
 
+/* Between the two other channels, one of a lower and one of a higher address. */
+static int select_on_both_sides(covey_ctx *ctx, void *arg)
+{
+    covey_chan **chs = arg;
+    int value = 0;
+
+    for (int i = 0; i < 2; i++) {
+        covey_chan *twice = chs[i], *other = chs[1 - i];
+        int index = covey_select(ctx, COVEY_RECV(twice, &value), COVEY_RECV(other, NULL),
+                                 COVEY_RECV(twice, &value));
+        CHECK(index == 0 || index == 2);
+        CHECK_EQ(value, 10 + i);
+    }
+    return 0;
+}
+
+TASK_TEST(a_channel_may_stand_on_both_sides_of_another)
+{
+    covey_chan *chs[] = {covey_chan_new(sizeof(int), 0), covey_chan_new(sizeof(int), 0)};
+    covey_group *g = covey_group_new(ctx);
+
+    go_waiting(g, "selector", select_on_both_sides, chs);
+    send_int(chs[0], 10);
+    send_int(chs[1], 11);
+    JOIN(g);
+    covey_chan_unref(chs[0]);
+    covey_chan_unref(chs[1]);
+}
+
 TASK_TEST(a_send_that_stands_twice_goes_out_once)
 {
     covey_chan *ch[4] = {covey_chan_new(sizeof(int), 0), covey_chan_new(sizeof(int), 0),
