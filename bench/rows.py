@@ -51,6 +51,7 @@ def maps(name, writes):
 
 
 CONTESTS = (
+    Contest("bare", (20000000,), (200000,), (Side("covey", "covey", "bare"),)),
     pair("switch", "switch", (5000000,), (100000,)),
     pair("spawn100k", "spawn", (100000, 10), (10000, 2)),
     pair("spawn1m", "spawn", (1000000, 10), (50000, 2), touch_gib=4),
@@ -144,7 +145,16 @@ def map_rows(number, contest, mix):
                        f"covey {kind}", f"Go {kind}") for letter, kind, go in kinds)
 
 
+def figure(number, contest, text, metric):
+    """A row without a rival: the figure itself."""
+    return Row(number, contest, text, metric, "covey", "")
+
+
 ROWS = (
+    figure("0s", "bare", "bare: a switch of stacks in assembly", "bare_switch"),
+    figure("0x", "bare", "bare: an uncontended exchange", "bare_exchange"),
+    figure("0c", "bare", "bare: an element into a buffer and out", "bare_copy"),
+    figure("0t", "bare", "bare: two threads wake each other", "bare_threads"),
     against_go("1", "switch", "two tasks yield to each other", "switch", 0.11, 0.11),
     against_go("2", "spawn100k", "start 100k tasks, join", "spawn", 0.04, 0.15),
     against_go("3", "spawn1m", "start 1M tasks, join", "spawn", 0.05, 0.4),
@@ -192,6 +202,7 @@ NOTES = """\
 - All calls of covey are made under the context of the task that makes them, so every one can be \
 cancelled; Go's plain channel operations cannot (row 7 passes NULL, 7x and 7y do not). Tasks are \
 started in a group with a context; Go's in a wait group, the least that joins them.
+- 0: no covey in it: what the machine takes for the parts (bench/bare.c).
 - 1: with one worker every yield switches to the other task (checked). With two, each task mostly \
 has a worker to itself and finds nobody to yield to; on both sides.
 - 2, 3: a round of the same size warms up. Both start one function with one pointer as its argument.
