@@ -38,6 +38,12 @@ cd "$folder" || exit 1
 ulimit -c unlimited
 COVEY_WORKERS=2 COVEY_DUMP_SIGNAL=USR2 "$program" --stay 1 >/dev/null 2>"$folder/dump" &
 pid=$!
+# Not before it listens: until then the signal would end it.
+for _ in $(seq 200); do
+    caught=$(sed -n 's/^SigCgt:\s*/0x/p' "/proc/$pid/status")
+    ((caught >> ($(kill -l USR2) - 1) & 1)) && break
+    sleep 0.05 # sleeps: nothing tells of a handler but /proc
+done
 # The dump says when it hangs, and which task it is.
 order=
 for _ in $(seq 200); do
