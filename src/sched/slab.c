@@ -12,7 +12,6 @@
 
 #include <assert.h>
 
-#define TASK_BATCH (CVY_TASK_CACHE / 2)
 #define SLAB_BYTES CVY_HUGE_PAGE
 #define SLABS_MAX UINT16_MAX
 #define RUNS_MAX 64
@@ -103,6 +102,50 @@ static void pool_give(struct cvy_runtime *rt, struct cvy_task *list)
     cvy_unlock(&rt->lock);
 }
 
+/* A batch goes round as it is: the books are touched only when more are free than there is room
+ * for, or when they were not needed for a while. */
+static void batch_give(struct cvy_runtime *rt, struct cvy_task *list)
+{
+    struct cvy_task_pool *p = &rt->tasks;
+
+    cvy_lock(&rt->lock);
+    if (p->batch_count < CVY_TASK_BATCHES) {
+        p->batches[p->batch_count++] = list;
+    } else {
+        pool_give_locked(rt, list);
+    }
+    cvy_unlock(&rt->lock);
+}
+
+static uint32_t batch_take(struct cvy_runtime *rt, struct cvy_task **list)
+{
+    struct cvy_task_pool *p = &rt->tasks;
+
+    *list = NULL;
+    cvy_lock(&rt->lock);
+    if (p->batch_count > 0) {
+        *list = p->batches[--p->batch_count];
+        p->batches_least = p->batch_count < p->batches_least ? p->batch_count : p->batches_least;
+    }
+    cvy_unlock(&rt->lock);
+    return *list ? CVY_TASK_BATCH : pool_take(rt, list, CVY_TASK_BATCH);
+}
+
+/* Enters the batches that were not needed since the last call in the books; whether there were. */
+static bool batches_age_locked(struct cvy_runtime *rt)
+{
+    struct cvy_task_pool *p = &rt->tasks;
+    uint32_t idle = p->batches_least;
+
+    for (uint32_t i = 0; i < idle; i++) {
+        pool_give_locked(rt, p->batches[i]);
+    }
+    p->batch_count -= idle;
+    memmove(p->batches, p->batches + idle, p->batch_count * sizeof(p->batches[0]));
+    p->batches_least = p->batch_count;
+    return p->batch_count > 0;
+}
+
 struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt)
 {
     struct cvy_worker *w = th->worker;
@@ -113,12 +156,17 @@ struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt)
         return t;
     }
     if (!w->tasks) {
-        w->task_count = pool_take(rt, &w->tasks, TASK_BATCH);
+        w->task_count = batch_take(rt, &w->tasks);
     }
     t = w->tasks;
     if (cvy_likely(t != NULL)) {
         w->tasks = t->next;
         w->task_count--;
+        if (w->tasks) {
+            /* The next start will fill these lines. */
+            __builtin_prefetch(w->tasks, 1);
+            __builtin_prefetch(&w->tasks->fn, 1);
+        }
     }
     return t;
 }
@@ -138,13 +186,13 @@ void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task
     }
     struct cvy_task *first = w->tasks;
     struct cvy_task *last = first;
-    for (int i = 1; i < TASK_BATCH; i++) {
+    for (int i = 1; i < CVY_TASK_BATCH; i++) {
         last = last->next;
     }
     w->tasks = last->next;
-    w->task_count -= TASK_BATCH;
+    w->task_count -= CVY_TASK_BATCH;
     last->next = NULL;
-    pool_give(rt, first);
+    batch_give(rt, first);
 }
 
 struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index)
@@ -231,6 +279,7 @@ bool cvy_slabs_age(struct cvy_runtime *rt)
     cvy_unlock(&rt->lock);
     bool any = cvy_stack_pool_age(&rt->stacks);
     cvy_lock(&rt->lock);
+    any |= batches_age_locked(rt);
     for (struct cvy_slab *s = cvy_load_relaxed(&rt->tasks.slabs); s; s = s->next) {
         cvy_slots_age(&s->slots);
         any |= s->slots.dirty_count > 0;

@@ -27,6 +27,8 @@
 #define CVY_STACK_CACHE 64
 #define CVY_SLOT_RUNS_MAX 16 /* turns in a row */
 #define CVY_TASK_CACHE 256
+#define CVY_TASK_BATCH (CVY_TASK_CACHE / 2) /* moves between a worker and the pool */
+#define CVY_TASK_BATCHES 1024
 
 struct cvy_runtime;
 
@@ -141,6 +143,10 @@ struct cvy_task_pool {
     struct cvy_slab **index;        /* by cvy_task.slab */
     size_t count, capacity;         /* of index */
     struct cvy_node open;           /* slabs with free records: the first serves */
+    /* Lists of CVY_TASK_BATCH free records, newest last, and how few there were since the last
+     * cvy_slabs_age(): that many were not needed. */
+    struct cvy_task *batches[CVY_TASK_BATCHES];
+    uint32_t batch_count, batches_least;
 };
 
 struct cvy_runtime {
