@@ -95,7 +95,7 @@ static bool run_seed(struct cvy_test *test, const covey_site *site, uint64_t see
         .site = site, .fn = fn, .arg = arg, .ctx = r.root, .on_end = main_end, .owner = &r};
 
     cvy_test_begin(test, seed, r.root);
-    r.code = cvy_task_start(test->carrier, &s);
+    r.code = cvy_ctx_is_exhausted(r.root) ? -ENOMEM : cvy_task_start(test->carrier, &s);
     if (r.code == 0) {
         cvy_test_drive(test);
     }
