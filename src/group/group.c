@@ -106,7 +106,8 @@ static void admit_locked(covey_group *g, struct cvy_wakelist *list)
 {
     int limit = cvy_load_relaxed(&g->limit);
 
-    while (limit < 0 || count_of(cvy_load_relaxed(&g->state)) < (uint64_t)limit) {
+    /* Acquire: pairs with the release in leave(); an end happens before the start it lets in. */
+    while (limit < 0 || count_of(cvy_load_acquire(&g->state)) < (uint64_t)limit) {
         struct cvy_waiter *w = cvy_waitq_claim(&g->starters);
         if (!w) {
             break;
@@ -236,8 +237,9 @@ static int join_limited(struct cvy_thread **thp, covey_group *g, bool may_wait)
 
     cvy_lock(&g->lock);
     int limit = cvy_load_relaxed(&g->limit);
+    /* Acquire: as in admit_locked(). */
     bool is_open = cvy_list_is_empty(&g->starters) &&
-                   (limit < 0 || count_of(cvy_load_relaxed(&g->state)) < (uint64_t)limit);
+                   (limit < 0 || count_of(cvy_load_acquire(&g->state)) < (uint64_t)limit);
     if (is_open || cvy_cancel_is_done(cvy_ctx_cancel_of(g->ctx))) {
         atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
         cvy_unlock(&g->lock);
