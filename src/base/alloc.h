@@ -35,6 +35,26 @@ static inline void *cvy_realloc(void *p, size_t size)
     return cvy_alloc_fails() ? NULL : realloc(p, size);
 }
 
+/* Room for one more element of size bytes behind the pointer at items, of which *room fit and count
+ * are there. False: out of memory; nothing has changed. */
+static inline bool cvy_grow(void *items, size_t count, size_t *room, size_t size)
+{
+    void *old;
+
+    if (count < *room) {
+        return true;
+    }
+    size_t larger = *room ? *room * 2 : 16;
+    memcpy(&old, items, sizeof(old));
+    void *moved = cvy_realloc(old, larger * size);
+    if (!moved) {
+        return false;
+    }
+    memcpy(items, &moved, sizeof(moved));
+    *room = larger;
+    return true;
+}
+
 static inline char *cvy_strdup(const char *s)
 {
     return cvy_alloc_fails() ? NULL : strdup(s);

@@ -30,14 +30,8 @@ static bool note_id(struct cvy_task *t, void *arg)
     if (!cvy_view_take(t, &v, true)) {
         return true;
     }
-    if (before->count == before->capacity) {
-        size_t capacity = before->capacity ? before->capacity * 2 : 64;
-        uint64_t *more = cvy_realloc(before->ids, capacity * sizeof(*more));
-        if (!more) {
-            cvy_fatal("out of memory for a leak scope");
-        }
-        before->ids = more;
-        before->capacity = capacity;
+    if (!cvy_grow(&before->ids, before->count, &before->capacity, sizeof(*before->ids))) {
+        cvy_fatal("out of memory for a leak scope");
     }
     before->ids[before->count++] = v.id;
     return true;

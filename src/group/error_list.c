@@ -37,26 +37,10 @@ void covey_error_list_free(covey_error_list *l)
     free(l);
 }
 
-/* Lock held. */
-static bool make_room(covey_error_list *l)
-{
-    if (l->len < l->room) {
-        return true;
-    }
-    size_t room = l->room ? l->room * 2 : 8;
-    struct cvy_message *more = cvy_realloc(l->entries, room * sizeof(*more));
-    if (!more) {
-        return false;
-    }
-    l->entries = more;
-    l->room = room;
-    return true;
-}
-
 void cvy_error_list_add(covey_error_list *l, const struct cvy_message *m)
 {
     cvy_lock(&l->lock);
-    if (make_room(l)) {
+    if (cvy_grow(&l->entries, l->len, &l->room, sizeof(*l->entries))) {
         struct cvy_message *entry = &l->entries[l->len++];
         *entry = *m;
         entry->text = m->text ? cvy_strdup(m->text) : NULL;

@@ -96,14 +96,8 @@ static bool collect(struct cvy_task *t, void *arg)
     if ((reason != CVY_WAIT_MUTEX && reason != CVY_WAIT_GROUP) || !read_wait(t, &n)) {
         return true;
     }
-    if (g->count == g->capacity) {
-        size_t capacity = g->capacity ? g->capacity * 2 : 256;
-        struct node *more = cvy_realloc(g->nodes, capacity * sizeof(*more));
-        if (!more) {
-            return false;
-        }
-        g->nodes = more;
-        g->capacity = capacity;
+    if (!cvy_grow(&g->nodes, g->count, &g->capacity, sizeof(*g->nodes))) {
+        return false;
     }
     g->nodes[g->count++] = n;
     return true;

@@ -37,14 +37,8 @@ struct tree {
 static bool group_add(struct tree *t, const struct cvy_scope *group, uint64_t opener,
                       const covey_site *site)
 {
-    if (t->group_count == t->group_capacity) {
-        size_t capacity = t->group_capacity ? t->group_capacity * 2 : 64;
-        struct group_node *more = cvy_realloc(t->groups, capacity * sizeof(*more));
-        if (!more) {
-            return false;
-        }
-        t->groups = more;
-        t->group_capacity = capacity;
+    if (!cvy_grow(&t->groups, t->group_count, &t->group_capacity, sizeof(*t->groups))) {
+        return false;
     }
     t->groups[t->group_count++] =
         (struct group_node){.group = group, .opener = opener, .site = site};
@@ -53,14 +47,8 @@ static bool group_add(struct tree *t, const struct cvy_scope *group, uint64_t op
 
 static bool node_add(struct tree *t, struct cvy_task *task, const struct cvy_view *v)
 {
-    if (t->count == t->capacity) {
-        size_t capacity = t->capacity ? t->capacity * 2 : 256;
-        struct node *more = cvy_realloc(t->nodes, capacity * sizeof(*more));
-        if (!more) {
-            return false;
-        }
-        t->nodes = more;
-        t->capacity = capacity;
+    if (!cvy_grow(&t->nodes, t->count, &t->capacity, sizeof(*t->nodes))) {
+        return false;
     }
     t->nodes[t->count++] = (struct node){.group = v->group, .id = v->id, .task = task};
     return !v->is_parked || !v->group || group_add(t, v->group, v->group_opener, v->group_site);

@@ -38,14 +38,8 @@ static bool collect_one(struct cvy_task *t, void *arg)
 {
     struct collection *c = arg;
 
-    if (c->count == c->room) {
-        size_t room = c->room ? c->room * 2 : 256;
-        covey_trace_task *larger = cvy_realloc(c->tasks, room * sizeof(*larger));
-        if (!larger) {
-            return false;
-        }
-        c->tasks = larger;
-        c->room = room;
+    if (!cvy_grow(&c->tasks, c->count, &c->room, sizeof(*c->tasks))) {
+        return false;
     }
     look_at(t, &c->tasks[c->count++]);
     return true;

@@ -23,16 +23,9 @@ static struct cvy_slab *slab_new_locked(struct cvy_task_pool *p)
 {
     uint32_t count = SLAB_BYTES / sizeof(struct cvy_task);
 
-    if (p->count == p->capacity) {
-        size_t capacity = p->capacity ? p->capacity * 2 : 16;
-        struct cvy_slab **index = p->count < SLABS_MAX
-                                      ? cvy_realloc(p->index, capacity * sizeof(struct cvy_slab *))
-                                      : NULL;
-        if (!index) {
-            return NULL;
-        }
-        p->index = index;
-        p->capacity = capacity;
+    if (p->count > SLABS_MAX ||
+        !cvy_grow(&p->index, p->count, &p->capacity, sizeof(struct cvy_slab *))) {
+        return NULL;
     }
     struct cvy_slab *slab = cvy_alloc_zeroed(sizeof(*slab) + cvy_slots_bytes(count));
     if (!slab) {

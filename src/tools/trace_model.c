@@ -7,6 +7,8 @@
  */
 #include "tools/trace_model.h"
 
+#include "tools/grow.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,24 +17,14 @@
 #define REGION_SEARCH_MAX 4096
 #define PATH_STEPS_MAX 1000000
 
-/* Room for one more behind the pointer at items. */
+/* Room for one more behind the pointer at items; indices have 32 bits. */
 static bool grow(struct cvy_trace_model *m, void *items, size_t count, size_t *room, size_t size)
 {
-    void *old;
-    void *moved;
+    bool fits =
+        count < *room || (*room <= UINT32_MAX / 2 && cvy_tools_grow(items, count, room, size));
 
-    if (count < *room) {
-        return true;
-    }
-    size_t larger = *room ? *room * 2 : 64;
-    memcpy(&old, items, sizeof(old));
-    if (larger > UINT32_MAX || !(moved = realloc(old, larger * size))) {
-        m->is_out_of_memory = true;
-        return false;
-    }
-    memcpy(items, &moved, sizeof(moved));
-    *room = larger;
-    return true;
+    m->is_out_of_memory |= !fits;
+    return fits;
 }
 
 /* ---- two hash tables: tasks by the low half of their id, open groups by address ---- */
@@ -721,13 +713,8 @@ struct cvy_trace_step *cvy_trace_critical_path(const struct cvy_trace_model *m, 
             life = s->waker;
             continue;
         }
-        if (*count == room) {
-            room = room ? room * 2 : 64;
-            struct cvy_trace_step *more = realloc(steps, room * sizeof(*steps));
-            if (!more) {
-                break;
-            }
-            steps = more;
+        if (!cvy_tools_grow(&steps, *count, &room, sizeof(*steps))) {
+            break;
         }
         int64_t start = s->start > g->start ? s->start : g->start;
         steps[(*count)++] = (struct cvy_trace_step){.segment = s, .start = start, .end = at};

@@ -2,6 +2,8 @@
  * trace_read.c - see trace_read.h. */
 #include "tools/trace_read.h"
 
+#include "tools/grow.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,25 +11,6 @@
 #include <string.h>
 
 #define RINGS_MAX 1025
-
-/* Room for one more behind the pointer at items; false: out of memory. */
-static bool grow(void *items, size_t count, size_t *room, size_t size)
-{
-    void *old;
-
-    if (count < *room) {
-        return true;
-    }
-    size_t larger = *room ? *room * 2 : 16;
-    memcpy(&old, items, sizeof(old));
-    void *moved = realloc(old, larger * size);
-    if (!moved) {
-        return false;
-    }
-    memcpy(items, &moved, sizeof(moved));
-    *room = larger;
-    return true;
-}
 
 static struct cvy_trace_ring *ring_of(struct cvy_trace *t, uint32_t number)
 {
@@ -37,7 +20,7 @@ static struct cvy_trace_ring *ring_of(struct cvy_trace *t, uint32_t number)
         }
     }
     if (t->ring_count == RINGS_MAX ||
-        !grow(&t->rings, t->ring_count, &t->ring_room, sizeof(*t->rings))) {
+        !cvy_tools_grow(&t->rings, t->ring_count, &t->ring_room, sizeof(*t->rings))) {
         return NULL;
     }
     t->rings[t->ring_count] = (struct cvy_trace_ring){.number = number};
@@ -57,7 +40,7 @@ static const char *add_events(struct cvy_trace *t, uint32_t number, const char *
     if (!r) {
         return "too many rings";
     }
-    if (!grow(&r->spans, r->span_count, &r->span_room, sizeof(*r->spans))) {
+    if (!cvy_tools_grow(&r->spans, r->span_count, &r->span_room, sizeof(*r->spans))) {
         return "out of memory";
     }
     r->spans[r->span_count++] = span;
@@ -82,7 +65,7 @@ static const char *add_site(struct cvy_trace *t, const char *body, size_t bytes)
         return "a site is damaged";
     }
     s.address &= (UINT64_C(1) << 48) - 1;
-    if (!grow(&t->sites, t->site_count, &t->site_room, sizeof(*t->sites))) {
+    if (!cvy_tools_grow(&t->sites, t->site_count, &t->site_room, sizeof(*t->sites))) {
         return "out of memory";
     }
     t->sites[t->site_count++] = s;
@@ -94,7 +77,7 @@ static const char *add_task(struct cvy_trace *t, const char *body, size_t bytes)
     if (bytes < sizeof(covey_trace_task)) {
         return "a task is damaged";
     }
-    if (!grow(&t->tasks, t->task_count, &t->task_room, sizeof(*t->tasks))) {
+    if (!cvy_tools_grow(&t->tasks, t->task_count, &t->task_room, sizeof(*t->tasks))) {
         return "out of memory";
     }
     covey_trace_task *task = &t->tasks[t->task_count++];
