@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * turn.h - from one task to the next: what park.c and body.c share.
+ * turn.h - from one task to the next: what park.c, body.c and the base loop share.
  *
  * A wake may arrive after a task has opened its claim but before it is off its stack: the task is
  * then in a queue with on_cpu still 1. If its own worker finds it, it just goes on; another worker
@@ -52,14 +52,10 @@ static inline void cvy_prefetch_queued(struct cvy_runq *q)
     }
 }
 
-/* What runs next on w; NULL: ask the base. */
-static inline struct cvy_task *cvy_pick(struct cvy_thread *th, struct cvy_worker *w)
+/* What w has at hand: the task that was woken last goes first, but not for ever; a ring that never
+ * empties, of tasks that yield after long turns, must not keep it waiting either. NULL: nothing. */
+static inline struct cvy_task *cvy_take_local(struct cvy_worker *w)
 {
-    cvy_store_relaxed(&w->turns, cvy_load_relaxed(&w->turns) + 1);
-    if (cvy_unlikely(--w->turns_to_check == 0)) {
-        th->check_due = true;
-        return NULL;
-    }
     bool is_alone = w->runtime->worker_count == 1;
     struct cvy_task *t = cvy_load_relaxed(&w->slot);
     if (t && w->slot_runs < CVY_SLOT_RUNS_MAX) {
@@ -75,6 +71,17 @@ static inline struct cvy_task *cvy_pick(struct cvy_thread *th, struct cvy_worker
     }
     cvy_store_relaxed(&w->slot, NULL);
     return t;
+}
+
+/* What runs next on w; NULL: ask the base. */
+static inline struct cvy_task *cvy_pick(struct cvy_thread *th, struct cvy_worker *w)
+{
+    cvy_store_relaxed(&w->turns, cvy_load_relaxed(&w->turns) + 1);
+    if (cvy_unlikely(--w->turns_to_check == 0)) {
+        th->check_due = true;
+        return NULL;
+    }
+    return cvy_take_local(w);
 }
 
 /* Whether th can switch to t at once, from a task's stack. */

@@ -8,12 +8,9 @@
  * work ("spins") before it sleeps, and nobody is woken while one does. */
 #define _GNU_SOURCE
 #include "base/alloc.h"
-#include "sched/grace.h"
-#include "sched/recording.h"
 #include "os/lack.h"
-#include "sched/wait.h"
-
-#include "trace/emit.h"
+#include "sched/grace.h"
+#include "sched/turn.h"
 
 #define SPIN_NS 30000
 #define CHECK_EVERY_MAX 61
@@ -143,25 +140,6 @@ static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
     return t ? t : cvy_fresh_air(w, now);
 }
 
-/* As pick() in park.c: the slot first, but not for ever; a ring that never empties, of tasks that
- * yield after long turns, must not keep it waiting either. */
-static struct cvy_task *local_take(struct cvy_worker *w)
-{
-    struct cvy_task *woken = cvy_load_relaxed(&w->slot);
-    struct cvy_task *t = NULL;
-
-    if (!woken || w->slot_runs >= CVY_SLOT_RUNS_MAX) {
-        w->slot_runs = 0;
-        t = cvy_runq_pop(&w->runq, w->runtime->worker_count == 1);
-    }
-    if (!t && woken) {
-        cvy_store_relaxed(&w->slot, NULL);
-        w->slot_runs++;
-        t = woken;
-    }
-    return t;
-}
-
 static struct cvy_task *steal(struct cvy_thread *th, struct cvy_worker *w)
 {
     struct cvy_runtime *rt = w->runtime;
@@ -214,7 +192,7 @@ static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
             return t;
         }
     }
-    if ((t = local_take(w)) || (t = cvy_global_take(w)) || (t = cvy_fresh_take(w))) {
+    if ((t = cvy_take_local(w)) || (t = cvy_global_take(w)) || (t = cvy_fresh_take(w))) {
         return t;
     }
     if (cvy_load_relaxed(&rt->fd_waiters) > 0 && cvy_load_relaxed(&rt->poll_deadline) == 0) {
@@ -228,7 +206,7 @@ static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
             run_timers(th, now);
         }
     }
-    if ((t = local_take(w))) {
+    if ((t = cvy_take_local(w))) {
         return t;
     }
     return rt->worker_count > 1 ? steal(th, w) : NULL;
