@@ -211,9 +211,7 @@ static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx
         return cvy_fail(t, code);
     }
     if (s->after >= 0) {
-        int64_t now = cvy_clock_now();
-        int64_t ns = s->cases[s->after].number;
-        int64_t at = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
+        int64_t at = cvy_time_after(s->cases[s->after].number);
         index = cvy_wait_park_until(thp, ctx, CVY_WAIT_SELECT, s, at, s->after);
     } else {
         index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s);

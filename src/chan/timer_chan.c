@@ -114,9 +114,7 @@ static bool stop_locked(struct covey_timer *t, bool *released)
 
 static void start_locked(struct cvy_thread *th, struct covey_timer *t, int64_t ns)
 {
-    int64_t now = cvy_clock_now();
-
-    t->due = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + (ns < 0 ? 0 : ns);
+    t->due = cvy_time_after(ns < 0 ? 0 : ns);
     if (!t->is_queued) {
         /* Before the timer can fire and drop it. */
         atomic_fetch_add_explicit(&t->holds, 1, memory_order_relaxed);

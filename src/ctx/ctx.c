@@ -91,15 +91,9 @@ covey_ctx *covey_ctx_with_cancel(covey_ctx *parent)
     return cancellable_new(parent, cvy_ctx_cancel_of(parent), CVY_NEVER, 0, NULL);
 }
 
-static int64_t deadline_after(int64_t ns)
-{
-    int64_t now = cvy_clock_now();
-    return ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
-}
-
 covey_ctx *covey_ctx_with_timeout_at(const covey_site *site, covey_ctx *parent, int64_t ns)
 {
-    return cancellable_new(parent, cvy_ctx_cancel_of(parent), deadline_after(ns), ns, site);
+    return cancellable_new(parent, cvy_ctx_cancel_of(parent), cvy_time_after(ns), ns, site);
 }
 
 covey_ctx *covey_ctx_with_timeout(covey_ctx *parent, int64_t ns)
@@ -120,7 +114,7 @@ covey_ctx *covey_ctx_with_deadline(covey_ctx *parent, int64_t at_ns)
 
 covey_ctx *covey_ctx_for_cleanup_at(const covey_site *site, covey_ctx *parent, int64_t ns)
 {
-    return cancellable_new(parent, NULL, deadline_after(ns), ns, site);
+    return cancellable_new(parent, NULL, cvy_time_after(ns), ns, site);
 }
 
 covey_ctx *covey_ctx_for_cleanup(covey_ctx *parent, int64_t ns)

@@ -23,8 +23,7 @@ int covey_sleep(covey_ctx *ctx, int64_t ns)
     if (code < 0) {
         goto out;
     }
-    int64_t now = cvy_clock_now();
-    int64_t at = ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
+    int64_t at = cvy_time_after(ns);
     code = cvy_wait_error(t, ctx, cvy_wait_park_until(&th, ctx, CVY_WAIT_SLEEP, &at, at, 0));
 out:
     cvy_leave(th);

@@ -21,6 +21,12 @@ static void next_update_locked(struct cvy_timers *ts)
     cvy_store_seq_cst(&ts->next, next);
 }
 
+int64_t cvy_time_after(int64_t ns)
+{
+    int64_t now = cvy_clock_now();
+    return ns > CVY_NEVER - 1 - now ? CVY_NEVER - 1 : now + ns;
+}
+
 void cvy_timers_init(struct cvy_timers *ts, int64_t now, unsigned shift)
 {
     ts->shift = shift;
@@ -113,6 +119,15 @@ void cvy_timers_drop(struct cvy_timers *ts)
     }
 }
 
+/* A wait timer has fired. */
+static void wake_locked(struct cvy_timer *t, struct cvy_wakelist *list)
+{
+    if (cvy_claim(t->task, t->index)) {
+        CVY_EMIT(cvy_ring_of(cvy_thread_self()), timer, t->task->id, 0, t);
+        cvy_wakelist_add(list, t->task);
+    }
+}
+
 void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *list)
 {
     struct cvy_node due;
@@ -127,9 +142,8 @@ void cvy_timers_run(struct cvy_timers *ts, int64_t now, struct cvy_wakelist *lis
             /* Out of the wheel for whoever cancels (next is NULL); chained by prev. */
             n->prev = calls;
             calls = n;
-        } else if (cvy_claim(t->task, t->index)) {
-            CVY_EMIT(cvy_ring_of(cvy_thread_self()), timer, t->task->id, 0, t);
-            cvy_wakelist_add(list, t->task);
+        } else {
+            wake_locked(t, list);
         }
     }
     next_update_locked(ts);
@@ -161,11 +175,10 @@ void cvy_timers_fire(struct cvy_timers *ts, size_t i, struct cvy_wakelist *list)
         CVY_CONTAINER_OF(cvy_wheel_nth(&ts->wheel, tick, i), struct cvy_timer, entry);
     cvy_wheel_remove(&ts->wheel, &t->entry);
     next_update_locked(ts);
-    if (!t->call && cvy_claim(t->task, t->index)) {
-        CVY_EMIT(cvy_ring_of(cvy_thread_self()), timer, t->task->id, 0, t);
-        cvy_wakelist_add(list, t->task);
-    }
     cvy_timer_fn *call = t->call;
+    if (!call) {
+        wake_locked(t, list);
+    }
     cvy_unlock(&ts->lock);
     if (call) {
         call(t, list);

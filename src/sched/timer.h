@@ -4,8 +4,8 @@
  * A timer is added to the wheel of the worker that adds it (a plain thread's: worker 0's) and fires
  * on whichever worker looks first. Two kinds: a wait timer claims a waiter, under the wheel's lock,
  * so it may live in the waiting call's frame, and is only a task's (a plain thread keeps its own
- * time: wait.c); a call timer runs a function after the lock was
- * released, so what it belongs to must be kept alive until it ran or was cancelled. */
+ * time: park.c); a call timer runs a function after the lock was released, so what it belongs to
+ * must be kept alive until it ran or was cancelled. */
 #ifndef CVY_SCHED_TIMER_H
 #define CVY_SCHED_TIMER_H
 
@@ -39,6 +39,9 @@ struct cvy_timer {
     cvy_timer_fn *call;                /* call timer */
     void (*drop)(struct cvy_timer *t); /* the runtime ends before it fired; may be NULL */
 };
+
+/* The time ns from now; never CVY_NEVER, however far that is. */
+int64_t cvy_time_after(int64_t ns);
 
 void cvy_timers_init(struct cvy_timers *ts, int64_t now, unsigned shift);
 /* Fires at or after at_ns. The caller is in the runtime. False: none is up, so it never will. */

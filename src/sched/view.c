@@ -56,7 +56,7 @@ bool cvy_task_hold(struct cvy_task *t, uint32_t *claim)
         return false;
     }
     *claim = open;
-    /* Acquire: pairs with the release in after_switch(); its context is saved. */
+    /* Acquire: pairs with the release in cvy_after_switch(); its context is saved. */
     if (cvy_load_acquire(&t->on_cpu) == 0 && t->stack) {
         return true;
     }
