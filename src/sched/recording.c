@@ -3,12 +3,13 @@
 #include "sched/recording.h"
 
 #include "base/alloc.h"
-#include "sched/wait.h"
+#include "sched/view.h"
 #include "trace/emit.h"
 
 #include <covey/error.h>
 #include <covey/trace.h>
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,20 +19,21 @@
 
 /* ---- the tasks alive ---- */
 
+static_assert(sizeof(((covey_trace_task *)0)->name) == sizeof(((struct cvy_task *)0)->name),
+              "a trace has room for a name");
+
 struct collection {
     covey_trace_task *tasks;
     size_t count, room;
 };
 
-/* As in a dump (inspect.c): a moment's view of what the owner may be writing. */
+/* As in a dump (view.c): a moment's view of what the owner may be writing. */
 __attribute__((no_sanitize("thread"), noinline)) static void look_at(const struct cvy_task *t,
                                                                      covey_trace_task *out)
 {
     *out = (covey_trace_task){
         .id = t->id, .site = (uint64_t)(uintptr_t)t->site, .group = (uint64_t)(uintptr_t)t->owner};
-    for (size_t i = 0; i + 1 < sizeof(out->name); i++) {
-        out->name[i] = ((const volatile char *)t->name)[i];
-    }
+    cvy_view_name(t, out->name);
 }
 
 static bool collect_one(struct cvy_task *t, void *arg)

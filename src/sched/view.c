@@ -72,8 +72,17 @@ void cvy_task_unhold(struct cvy_task *t, uint32_t claim)
     (void)cvy_cas_acq_rel(&t->claim, &held, claim);
 }
 
-/* TSan would rightly call these races; each field is a moment's view, and the name's last byte is
- * always 0. */
+/* Here and below TSan would rightly speak of races: each field is a moment's view. A name's last
+ * byte is always 0. */
+__attribute__((no_sanitize("thread"), noinline)) void cvy_view_name(const struct cvy_task *t,
+                                                                    char *out)
+{
+    for (size_t i = 0; i + 1 < sizeof(t->name); i++) {
+        out[i] = ((const volatile char *)t->name)[i];
+    }
+    out[sizeof(t->name) - 1] = '\0';
+}
+
 __attribute__((no_sanitize("thread"), noinline)) static void copy_record(struct cvy_task *t,
                                                                          struct cvy_view *v)
 {
@@ -85,10 +94,7 @@ __attribute__((no_sanitize("thread"), noinline)) static void copy_record(struct 
     v->object = cvy_load_relaxed(&t->wait_object);
     v->since = cvy_load_relaxed(&t->wait_since);
     v->reason = cvy_load_relaxed(&t->reason);
-    for (size_t i = 0; i < sizeof(v->name); i++) {
-        v->name[i] = ((const volatile char *)t->name)[i];
-    }
-    v->name[sizeof(v->name) - 1] = '\0';
+    cvy_view_name(t, v->name);
 }
 
 /* What may be read only as long as t is parked. */

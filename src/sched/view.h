@@ -44,6 +44,9 @@ const char *cvy_view_label(const struct cvy_view *v);
 const char *cvy_view_state(const struct cvy_view *v);
 const char *cvy_view_reason(const struct cvy_view *v);
 
+/* A task's name as it is at the moment; out has the room of cvy_task.name. */
+void cvy_view_name(const struct cvy_task *t, char *out);
+
 /* Keeps a parked task parked; false: it is not parked. For microseconds, without taking locks. */
 bool cvy_task_hold(struct cvy_task *t, uint32_t *claim);
 void cvy_task_unhold(struct cvy_task *t, uint32_t claim);
