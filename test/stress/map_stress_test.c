@@ -4,8 +4,6 @@
  * history is never read backwards. Each test runs on both kinds. */
 #include "stress.h"
 
-#include <pthread.h>
-
 enum { TASKS = 8, THREADS = 2, KEYS = 24 };
 
 /* A value. Its memory stays until the end of the test, so that a late touch is seen in any build:
@@ -166,8 +164,9 @@ static void strike(struct arena *a, uint64_t *random)
     }
 }
 
-static void fight(struct fighter *f)
+static void fight(void *arg)
 {
+    struct fighter *f = arg;
     uint64_t random = random_of(f->index);
 
     for (int i = 0; i < turns(3000); i++) {
@@ -175,25 +174,10 @@ static void fight(struct fighter *f)
     }
 }
 
-static int fight_task(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    fight(arg);
-    return 0;
-}
-
-static void *fight_thread(void *arg)
-{
-    fight(arg);
-    return NULL;
-}
-
 static void check_counts(covey_ctx *ctx, covey_map_kind kind)
 {
     struct arena a = {.total = turns(3000) * (TASKS + THREADS)};
     struct fighter f[TASKS + THREADS];
-    pthread_t threads[THREADS];
-    covey_group *g = covey_group_new(ctx);
 
     a.m = covey_map_new(&(covey_map_options){kind, 2, thing_ref, thing_unref});
     a.things = calloc((size_t)a.total, sizeof(*a.things));
@@ -201,16 +185,7 @@ static void check_counts(covey_ctx *ctx, covey_map_kind kind)
     for (int i = 0; i < TASKS + THREADS; i++) {
         f[i] = (struct fighter){&a, i};
     }
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQ(pthread_create(&threads[i], NULL, fight_thread, &f[TASKS + i]), 0);
-    }
-    for (int i = 0; i < TASKS; i++) {
-        GO(g, fight_task, &f[i]);
-    }
-    JOIN(g);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQ(pthread_join(threads[i], NULL), 0);
-    }
+    fight_all(ctx, fight, f, sizeof(f[0]), THREADS, TASKS);
     covey_map_free(a.m);
     for (int i = 0; i < a.used; i++) {
         CHECK_EQ(atomic_load(&a.things[i].refs), 0);

@@ -4,8 +4,6 @@
  * lost. */
 #include "stress.h"
 
-#include <pthread.h>
-
 enum { TASKS = 12, THREADS = 2, KEYS = 4 };
 
 struct result {
@@ -101,8 +99,9 @@ static void ask(struct fighter *f, uint64_t *random)
     }
 }
 
-static void fight(struct fighter *f)
+static void fight(void *arg)
 {
+    struct fighter *f = arg;
     uint64_t random = random_of(f->index);
 
     for (int i = 0; i < turns(400); i++) {
@@ -110,39 +109,15 @@ static void fight(struct fighter *f)
     }
 }
 
-static int fight_task(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    fight(arg);
-    return 0;
-}
-
-static void *fight_thread(void *arg)
-{
-    fight(arg);
-    return NULL;
-}
-
-static int fight_all(covey_ctx *ctx, void *arg)
+static int ask_all(covey_ctx *ctx, void *arg)
 {
     struct fighter f[TASKS + THREADS];
-    pthread_t threads[THREADS];
-    covey_group *g = covey_group_new(ctx);
 
     (void)arg;
     for (int i = 0; i < TASKS + THREADS; i++) {
         f[i] = (struct fighter){&arena, i};
     }
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQ(pthread_create(&threads[i], NULL, fight_thread, &f[TASKS + i]), 0);
-    }
-    for (int i = 0; i < TASKS; i++) {
-        GO(g, fight_task, &f[i]);
-    }
-    JOIN(g);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQ(pthread_join(threads[i], NULL), 0);
-    }
+    fight_all(ctx, fight, f, sizeof(f[0]), THREADS, TASKS);
     covey_singleflight_free(arena.f);
     return 0;
 }
@@ -151,7 +126,7 @@ STRESS_TEST(callers_get_results_of_their_key_and_none_is_lost)
 {
     arena.f = covey_singleflight_new_with(&(covey_singleflight_options){result_ref, result_unref});
     CHECK(arena.f);
-    CHECK_EQ(covey_run(fight_all, NULL), 0); /* joins the runs that were left, too */
+    CHECK_EQ(covey_run(ask_all, NULL), 0); /* joins the runs that were left, too */
     fprintf(stderr, "# %ld runs for %ld results, %ld failures; %ld left\n", (long)arena.runs,
             (long)arena.got, (long)arena.failed, (long)arena.left);
     CHECK_EQ(arena.freed, arena.results);

@@ -488,12 +488,6 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-static int join_thread(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    return -pthread_join(*(pthread_t *)arg, NULL);
-}
-
 static void storm_check(void)
 {
     for (int i = 0; i < CHANNELS; i++) {

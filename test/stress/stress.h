@@ -11,6 +11,8 @@
 
 #include "../conformance/support.h"
 
+#include <pthread.h>
+
 /* splitmix64. */
 static inline uint64_t random_next(uint64_t *state)
 {
@@ -95,6 +97,61 @@ static inline void random_pause(uint64_t *random)
         break;
     default:
         break;
+    }
+}
+
+/* ---- the same work in plain threads and tasks at once ---- */
+
+enum { FIGHTERS_MAX = 64 };
+
+struct fighter_call {
+    void (*fight)(void *fighter);
+    void *fighter;
+};
+
+static inline int fight_in_task(covey_ctx *ctx, void *arg)
+{
+    struct fighter_call *c = arg;
+
+    (void)ctx;
+    c->fight(c->fighter);
+    return 0;
+}
+
+static inline void *fight_in_thread(void *arg)
+{
+    CHECK_EQ(covey_task_id(), 0);
+    (void)fight_in_task(NULL, arg);
+    return NULL;
+}
+
+static inline int join_thread(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return -pthread_join(*(pthread_t *)arg, NULL);
+}
+
+/* Runs fight for each of the fighters, of size bytes, and joins them: the first in threads, the
+ * others in tasks of a group of ctx. */
+static inline void fight_all(covey_ctx *ctx, void (*fight)(void *fighter), void *fighters,
+                             size_t size, int threads, int tasks)
+{
+    struct fighter_call calls[FIGHTERS_MAX];
+    pthread_t t[FIGHTERS_MAX];
+    covey_group *g = covey_group_new(ctx);
+
+    CHECK(threads + tasks <= FIGHTERS_MAX);
+    for (int i = 0; i < threads + tasks; i++) {
+        calls[i] = (struct fighter_call){fight, (char *)fighters + (size_t)i * size};
+        if (i < threads) {
+            CHECK_EQ(pthread_create(&t[i], NULL, fight_in_thread, &calls[i]), 0);
+        } else {
+            GO(g, fight_in_task, &calls[i]);
+        }
+    }
+    JOIN(g);
+    for (int i = 0; i < threads; i++) {
+        CHECK_EQ(covey_blocking(NULL, join_thread, &t[i]), 0);
     }
 }
 

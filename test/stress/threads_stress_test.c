@@ -28,8 +28,9 @@ static int count_up(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-static void fight(struct fighter *f)
+static void fight(void *arg)
 {
+    struct fighter *f = arg;
     struct arena *a = f->a;
     uint64_t random = random_of(f->index);
 
@@ -110,32 +111,10 @@ static void fight(struct fighter *f)
     }
 }
 
-static void *fight_thread(void *arg)
-{
-    CHECK_EQ(covey_task_id(), 0);
-    fight(arg);
-    return NULL;
-}
-
-static int fight_task(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    fight(arg);
-    return 0;
-}
-
-static int join_thread(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    return -pthread_join(*(pthread_t *)arg, NULL);
-}
-
 STRESS_TASK_TEST(threads_and_tasks_hammer_everything)
 {
     struct arena a = {.sem = covey_sem_new(5)};
     struct fighter f[THREADS + TASKS];
-    pthread_t t[THREADS];
-    covey_group *g = covey_group_new(ctx);
     long v;
 
     for (int i = 0; i < 3; i++) {
@@ -143,16 +122,8 @@ STRESS_TASK_TEST(threads_and_tasks_hammer_everything)
     }
     for (int i = 0; i < THREADS + TASKS; i++) {
         f[i] = (struct fighter){&a, i};
-        if (i < THREADS) {
-            CHECK_EQ(pthread_create(&t[i], NULL, fight_thread, &f[i]), 0);
-        } else {
-            GO(g, fight_task, &f[i]);
-        }
     }
-    JOIN(g);
-    for (int i = 0; i < THREADS; i++) {
-        CHECK_EQ(covey_blocking(NULL, join_thread, &t[i]), 0);
-    }
+    fight_all(ctx, fight, f, sizeof(f[0]), THREADS, TASKS);
     CHECK_EQ(covey_waitgroup_wait(NULL, &a.spawned), 0);
     for (int i = 0; i < 3; i++) {
         while (covey_chan_try_recv(a.ch[i], &v) == 0) {
