@@ -516,18 +516,22 @@ static bool send_try_locked(const covey_case *c, struct cvy_wakelist *list, int 
     return true;
 }
 
-/* An unlocked peek that may be wrong either way: a select looks again under all locks. */
-static inline bool is_empty_hint(struct cvy_node *q)
+/* An unlocked peek: whether there was a moment at which nothing could be received. Only one of the
+ * first two matters: senders wait with the buffer empty only if it has no room at all. Empty is
+ * looked at before closed (acquire: not the other way round), since not closed now means not closed
+ * then; a close in between takes the senders away, and would otherwise be overlooked. */
+static bool was_empty(const covey_chan *ch)
 {
-    return __atomic_load_n(&q->next, __ATOMIC_RELAXED) == q;
+    return atomic_load_explicit(&ch->len, memory_order_acquire) == 0 &&
+           __atomic_load_n(&ch->senders.next, __ATOMIC_ACQUIRE) == &ch->senders &&
+           !cvy_load_relaxed(&ch->is_closed);
 }
 
 static bool recv_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)
 {
     covey_chan *ch = c->object;
 
-    if (!ch || (cvy_load_relaxed(&ch->len) == 0 && !cvy_load_relaxed(&ch->is_closed) && !CVY_TSAN &&
-                is_empty_hint(&ch->senders))) {
+    if (!ch || (!CVY_TSAN && was_empty(ch))) {
         return false;
     }
     cvy_lock(&ch->lock);

@@ -3,7 +3,9 @@
  *
  * Each case is tried alone first, in random order. If none is ready, all locks are taken, by rank
  * and address; with them held the cases are tried again and the queues entered, so that no two
- * selects can miss each other, and nobody can claim a select half entered. */
+ * selects can miss each other, and nobody can claim a select half entered. COVEY_DEFAULT needs the
+ * locks too: cases seen one after the other may each have been ready while another was looked at.
+ */
 #include "base/alloc.h"
 #include "sched/view.h"
 #include "sched/waitable.h"
@@ -31,6 +33,7 @@ struct select {
     size_t n;
     struct entry *entries;
     uint16_t *shuffled;
+    size_t objects;  /* cases that are neither AFTER nor DEFAULT */
     size_t lockable; /* entries with a lock */
     int after;       /* the shortest COVEY_AFTER, or -1 */
     int fallback;    /* COVEY_DEFAULT, or -1 */
@@ -64,6 +67,7 @@ static bool is_object(const covey_case *c)
 static void find_special(struct select *s)
 {
     s->after = s->fallback = -1;
+    s->objects = 0;
     for (size_t i = 0; i < s->n; i++) {
         const covey_case *c = &s->cases[i];
         if (c->kind == &covey_waitable_after &&
@@ -72,6 +76,7 @@ static void find_special(struct select *s)
         } else if (c->kind == &covey_waitable_default && s->fallback < 0) {
             s->fallback = (int)i;
         }
+        s->objects += is_object(c);
     }
 }
 
@@ -235,10 +240,10 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
     if (index >= 0) {
         return finish(*thp, index, result);
     }
-    if (s->fallback >= 0) {
+    if (s->fallback >= 0 && s->objects <= 1) {
         return s->fallback;
     }
-    if (s->after >= 0 && s->cases[s->after].number <= 0) {
+    if (s->fallback < 0 && s->after >= 0 && s->cases[s->after].number <= 0) {
         return s->after;
     }
     int code = prepare(s);
@@ -246,12 +251,15 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
         return cvy_fail((*thp)->task, code);
     }
     /* With the locks held the standing registration could not be changed. */
-    code = cvy_wait_register((*thp)->task, ctx);
+    code = s->fallback < 0 ? cvy_wait_register((*thp)->task, ctx) : 0;
     if (code < 0) {
         return code;
     }
     lock_all(s);
     index = try_all(s, *thp, true, &result);
+    if (index < 0) {
+        index = s->fallback;
+    }
     if (index >= 0) {
         unlock_all(s);
         return finish(*thp, index, result);
