@@ -43,6 +43,9 @@ if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gen_docs.py --check)
         add_test(NAME rules.excerpts
             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/docs/check_excerpts.py)
+        add_test(NAME rules.mutations
+            COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/mutation/run --stale)
+        covey_register(rules.mutations rules 60)
         covey_register(rules.docs rules 60)
         covey_register(rules.excerpts rules 60)
         covey_register(rules.layers rules 60)
