@@ -25,6 +25,13 @@ if(covey_with_http)
     covey_suite(fetch SECONDS 300)
     covey_suite(trace SECONDS 300)
 endif()
+# A default beside moving channels: the window between two cases, made wide.
+if(COVEY_DEBUG AND NOT CMAKE_CROSSCOMPILING)
+    add_test(NAME conformance.select.delay
+        COMMAND ${CMAKE_COMMAND} -E env COVEY_DEBUG=delay COVEY_WORKERS=2
+            $<TARGET_FILE:conformance-select_test> default_never)
+    covey_register(conformance.select.delay conformance 120)
+endif()
 covey_crash_tests()
 covey_fuzz_replays()
 

@@ -7,6 +7,7 @@
  * locks too: cases seen one after the other may each have been ready while another was looked at.
  */
 #include "base/alloc.h"
+#include "os/delay.h"
 #include "sched/view.h"
 #include "sched/waitable.h"
 
@@ -98,6 +99,9 @@ static int try_all(struct select *s, struct cvy_thread *th, bool is_locked, int 
         if (is_locked ? s->entries[index].lock && c->kind->try_locked(c, &s->list, result)
                       : c->kind->try_now(c, &s->list, result)) {
             return index;
+        }
+        if (!is_locked) {
+            CVY_WINDOW();
         }
     }
     return -1;
