@@ -4,8 +4,7 @@
  * Each case is tried alone first, in random order. If none is ready, all locks are taken, by rank
  * and address; with them held the cases are tried again and the queues entered, so that no two
  * selects can miss each other, and nobody can claim a select half entered. COVEY_DEFAULT needs the
- * locks too: cases seen one after the other may each have been ready while another was looked at.
- */
+ * locks too: cases seen one after the other may each be ready while another is looked at. */
 #include "base/alloc.h"
 #include "os/delay.h"
 #include "sched/view.h"
@@ -78,6 +77,9 @@ static void find_special(struct select *s)
             s->fallback = (int)i;
         }
         s->objects += is_object(c);
+    }
+    if (s->fallback >= 0) {
+        s->after = -1; /* no time passes */
     }
 }
 
@@ -247,7 +249,7 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
     if (s->fallback >= 0 && s->objects <= 1) {
         return s->fallback;
     }
-    if (s->fallback < 0 && s->after >= 0 && s->cases[s->after].number <= 0) {
+    if (s->after >= 0 && s->cases[s->after].number <= 0) {
         return s->after;
     }
     int code = prepare(s);
