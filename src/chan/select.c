@@ -83,8 +83,9 @@ static void find_special(struct select *s)
     }
 }
 
-/* Tries the cases in random order, shuffling as it goes: a uniform choice among the ready. */
-static int try_all(struct select *s, struct cvy_thread *th, bool is_locked, int *result)
+/* Tries each case alone, in random order, shuffling as it goes: a uniform choice among the ready.
+ */
+static int try_each(struct select *s, struct cvy_thread *th, int *result)
 {
     uint64_t seed = th->worker ? 0 : cvy_rand_seed((uint64_t)cvy_clock_now());
     uint64_t *rand = th->worker ? &th->worker->rand : &seed;
@@ -98,12 +99,22 @@ static int try_all(struct select *s, struct cvy_thread *th, bool is_locked, int 
         if (!is_object(c)) {
             continue;
         }
-        if (is_locked ? s->entries[index].lock && c->kind->try_locked(c, &s->list, result)
-                      : c->kind->try_now(c, &s->list, result)) {
+        if (c->kind->try_now(c, &s->list, result)) {
             return index;
         }
-        if (!is_locked) {
-            CVY_WINDOW();
+        CVY_WINDOW();
+    }
+    return -1;
+}
+
+/* With all locks held: the order drawn before is as good as another. */
+static int try_all_locked(struct select *s, int *result)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        uint16_t index = s->shuffled[i];
+        const covey_case *c = &s->cases[index];
+        if (s->entries[index].lock && c->kind->try_locked(c, &s->list, result)) {
+            return index;
         }
     }
     return -1;
@@ -169,12 +180,14 @@ static void unlock_all(struct select *s)
     }
 }
 
-/* Leaves every queue that was entered, taking each lock in turn. */
-static void leave_all(struct select *s)
+/* Leaves every queue that was entered, taking each lock in turn. That of the case that woke it (-1:
+ * none did) mostly was left by who woke it, before the claim; nobody else looks at that waiter. */
+static void leave_all(struct select *s, int32_t woken)
 {
     for (size_t i = 0; i < s->n; i++) {
         struct entry *e = &s->entries[i];
-        if (e->lock) {
+        bool has_left = (int32_t)i == woken && !e->waiter.node.next;
+        if (e->lock && !has_left) {
             cvy_lock(e->lock);
             s->cases[i].kind->dequeue_locked(&s->cases[i], &e->waiter);
             cvy_unlock(e->lock);
@@ -218,7 +231,7 @@ static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx
     if (code < 0 && cvy_claim(t, 0)) {
         /* A descriptor that cannot be watched, and nobody has woken us meanwhile. */
         cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
-        leave_all(s);
+        leave_all(s, -1);
         return cvy_fail(t, code);
     }
     if (s->after >= 0) {
@@ -227,7 +240,7 @@ static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx
     } else {
         index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s);
     }
-    leave_all(s);
+    leave_all(s, index);
     code = cvy_wait_error(t, ctx, index);
     return code < 0 ? code : index;
 }
@@ -242,7 +255,7 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
     int result = 0;
 
     find_special(s);
-    int index = try_all(s, *thp, false, &result);
+    int index = try_each(s, *thp, &result);
     if (index >= 0) {
         return finish(*thp, index, result);
     }
@@ -262,7 +275,7 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
         return code;
     }
     lock_all(s);
-    index = try_all(s, *thp, true, &result);
+    index = try_all_locked(s, &result);
     if (index < 0) {
         index = s->fallback;
     }
