@@ -8,6 +8,16 @@
 
 #include "sched/wait.h"
 
+/* How often to look at a word that is held before waiting in the lot; a turn is a pause. */
+#define CVY_LOT_SPINS 40
+
+/* Whether looking on may help: the holder runs only if there is another worker, or a plain thread.
+ */
+static inline bool cvy_lot_may_spin(const struct cvy_thread *th)
+{
+    return !th->runtime || th->runtime->can_spin;
+}
+
 struct cvy_lot {
     _Alignas(CVY_CACHE_LINE) struct cvy_lock lock; /* rank CVY_RANK_LOT */
     struct cvy_node waiters; /* first come first; several addresses share it */

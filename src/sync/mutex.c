@@ -6,7 +6,9 @@
  *
  * LOCKED: somebody holds it. WAITERS: somebody may stand in the lot; set and cleared under the
  * lot's lock. A woken waiter competes with newcomers (they are running, it is not: faster), unless
- * it has waited for more than 1 ms: then the lock is handed to it and never looks free. */
+ * it has waited for more than 1 ms: then the lock is handed to it and never looks free. WOKEN: one
+ * that was woken has not yet competed; until it has, no unlock wakes another. Set by the holder
+ * under the lot's lock; cleared by the woken one, as it takes the lock or before it waits again. */
 #include "sync/mutex.h"
 
 #include "sched/diagnosis.h"
@@ -18,11 +20,11 @@
 
 #define LOCKED 1u
 #define WAITERS 2u
-#define OWNER_SHIFT 2
+#define WOKEN 4u
+#define OWNER_SHIFT 3
 #define HAND_OVER_NS COVEY_MS
-#define SPINS 40
 
-enum { WOKEN, HANDED };
+enum { HANDED = 1 }; /* a waiter's result */
 
 static _Atomic uint32_t *word_of(covey_mutex *m)
 {
@@ -57,13 +59,13 @@ static inline bool try_lock(_Atomic uint32_t *word)
     return cvy_cas_acquire(word, &state, LOCKED);
 }
 
-/* Takes it if it is free, whoever waits. */
-static bool barge(_Atomic uint32_t *word, const struct cvy_task *t)
+/* Takes it if it is free, whoever waits. own: WOKEN, if that speaks of the caller. */
+static bool barge(_Atomic uint32_t *word, const struct cvy_task *t, uint32_t own)
 {
     uint32_t locked = LOCKED | owner_bits(t);
     uint32_t state = cvy_load_relaxed(word);
     while (!(state & LOCKED)) {
-        if (cvy_cas_acquire(word, &state, state | locked)) {
+        if (cvy_cas_acquire(word, &state, (state & ~own) | locked)) {
             return true;
         }
     }
@@ -72,18 +74,15 @@ static bool barge(_Atomic uint32_t *word, const struct cvy_task *t)
 
 static bool spin(struct cvy_thread *th, _Atomic uint32_t *word)
 {
-    struct cvy_runtime *rt = th->runtime;
-
-    /* The holder runs only if there is another worker, or a plain thread. */
-    if (rt && !rt->can_spin) {
+    if (!cvy_lot_may_spin(th)) {
         return false;
     }
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = 0; i < CVY_LOT_SPINS; i++) {
         uint32_t state = cvy_load_relaxed(word);
         if (state & WAITERS) {
             return false;
         }
-        if (!(state & LOCKED) && barge(word, th->task)) {
+        if (!(state & LOCKED) && barge(word, th->task, 0)) {
             return true;
         }
         cvy_cpu_relax();
@@ -91,15 +90,17 @@ static bool spin(struct cvy_thread *th, _Atomic uint32_t *word)
     return false;
 }
 
-/* Under the lot's lock: says "somebody waits". False: it became free. */
-static bool announce_locked(_Atomic uint32_t *word)
+/* Under the lot's lock: says "somebody waits", and takes own back. False: it became free. */
+static bool announce_locked(_Atomic uint32_t *word, uint32_t own)
 {
     uint32_t state = cvy_load_relaxed(word);
+    uint32_t next;
     do {
         if (!(state & LOCKED)) {
             return false;
         }
-    } while (!(state & WAITERS) && !cvy_cas_acquire(word, &state, state | WAITERS));
+        next = (state & ~own) | WAITERS;
+    } while (state != next && !cvy_cas_acquire(word, &state, next));
     return true;
 }
 
@@ -111,32 +112,52 @@ int cvy_mutex_lock(struct cvy_thread **thp, covey_ctx *ctx, covey_mutex *m)
     if (try_lock(word) || spin(*thp, word)) {
         return 0;
     }
-    for (bool is_front = false;; is_front = true) {
-        if (barge(word, (*thp)->task)) {
+    for (uint32_t own = 0;;) {
+        if (barge(word, (*thp)->task, own)) {
             return 0;
         }
         struct cvy_lot *lot = cvy_lot_lock(m);
-        if (!announce_locked(word)) {
+        if (!announce_locked(word, own)) {
             cvy_lot_unlock(lot);
             continue;
         }
-        if (!is_front) {
+        if (!own) {
             wr.amount = cvy_clock_now();
         }
-        wr.result = WOKEN;
-        int code = cvy_lot_wait(thp, ctx, lot, m, &wr, is_front, CVY_WAIT_MUTEX);
+        wr.result = 0;
+        int code = cvy_lot_wait(thp, ctx, lot, m, &wr, own, CVY_WAIT_MUTEX);
         if (code < 0) {
             return code;
         }
         if (wr.result == HANDED) {
             return 0;
         }
+        own = WOKEN;
     }
+}
+
+/* Frees it if somebody who was woken competes for it: who waits is that one's care. */
+static bool leave_to_woken(_Atomic uint32_t *word)
+{
+    uint32_t state = cvy_load_relaxed(word);
+
+    /* Release: as in try_unlock(). */
+    while (state & WOKEN) {
+        if (atomic_compare_exchange_weak_explicit(word, &state, state & (WAITERS | WOKEN),
+                                                  memory_order_release, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void unlock_slow(struct cvy_thread *th, covey_mutex *m)
 {
     _Atomic uint32_t *word = word_of(m);
+
+    if (leave_to_woken(word)) {
+        return;
+    }
     struct cvy_lot *lot = cvy_lot_lock(m);
     struct cvy_waiter *w = cvy_lot_claim(lot, m);
     uint32_t rest = cvy_lot_first(lot, m) ? WAITERS : 0;
@@ -144,6 +165,8 @@ static void unlock_slow(struct cvy_thread *th, covey_mutex *m)
     if (w && cvy_clock_now() - w->amount > HAND_OVER_NS) {
         w->result = HANDED;
         rest |= LOCKED | owner_bits(w->task);
+    } else if (w) {
+        rest |= WOKEN;
     }
     /* Release: pairs with the acquire of the next lock; for one that is handed over, the wake
      * orders. Nobody else changes the word while LOCKED is set and we hold the lot. */
@@ -198,7 +221,7 @@ int covey_mutex_lock_ctx(covey_ctx *ctx, covey_mutex *m)
 bool covey_mutex_try_lock(covey_mutex *m)
 {
     cvy_test_point();
-    return barge(word_of(m), cvy_task_self());
+    return barge(word_of(m), cvy_task_self(), 0);
 }
 
 void covey_mutex_unlock(covey_mutex *m)

@@ -82,6 +82,21 @@ static void grant(struct cvy_thread *th, covey_rwmutex *m, uint32_t gain)
     cvy_ready_all(th, &list);
 }
 
+/* Newcomers never pass those who wait, so there is nothing to hope for once somebody does. */
+static bool spin(const struct cvy_thread *th, _Atomic uint32_t *word, int kind)
+{
+    if (!cvy_lot_may_spin(th)) {
+        return false;
+    }
+    for (int i = 0; i < CVY_LOT_SPINS && !(cvy_load_relaxed(word) & WAITERS); i++) {
+        if (try_take(word, kind)) {
+            return true;
+        }
+        cvy_cpu_relax();
+    }
+    return false;
+}
+
 static int take_slow(struct cvy_thread **thp, covey_ctx *ctx, covey_rwmutex *m, int kind)
 {
     _Atomic uint32_t *word = word_of(m);
@@ -115,7 +130,7 @@ static int take(covey_ctx *ctx, covey_rwmutex *m, int kind)
 {
     struct cvy_thread *th = cvy_enter();
     int code = cvy_ctx_check(th->task, ctx);
-    if (code == 0 && !try_take(word_of(m), kind)) {
+    if (code == 0 && !try_take(word_of(m), kind) && !spin(th, word_of(m), kind)) {
         code = take_slow(&th, ctx, m, kind);
     }
     cvy_leave(th);
