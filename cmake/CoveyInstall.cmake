@@ -38,6 +38,8 @@ function(covey_install_library name export)
 endfunction()
 
 covey_install_library(covey covey)
+# Not beside the libraries: nobody links it.
+install(TARGETS covey-native LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/covey)
 if(covey_with_http)
     covey_install_library(covey-http covey-http)
     if(TARGET covey-command)

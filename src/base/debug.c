@@ -22,6 +22,7 @@ static const struct {
     {"delay", CVY_KNOB_DELAY},
     {"pause", CVY_KNOB_PAUSE},
     {"freed", CVY_KNOB_FREED},
+    {"native", CVY_KNOB_NATIVE},
 };
 
 /* Written by whoever reads the environment first, before the release of cvy_knobs. */

@@ -16,6 +16,7 @@ enum cvy_knob {
     CVY_KNOB_PAUSE = 1u << 2,   /* threads of workers are stopped for some ms */
     CVY_KNOB_ALLOC = 1u << 3,   /* allocations fail */
     CVY_KNOB_FREED = 1u << 4,   /* objects are kept after their last unref: os/freed.h */
+    CVY_KNOB_NATIVE = 1u << 5,  /* pthread mutexes held by tasks that park: sched/native.c */
     CVY_KNOBS_UNREAD = 1u << 31,
 };
 

@@ -56,6 +56,7 @@ covey_chan *covey_chan_new(size_t elem_size, size_t capacity)
     ch->elem_size = elem_size;
     ch->capacity = capacity;
     cvy_store_relaxed(&ch->refs, 1);
+    cvy_lock_init(&ch->lock, CVY_RANK_CHAN);
     cvy_list_init(&ch->senders);
     cvy_list_init(&ch->receivers);
     return ch;
@@ -96,7 +97,7 @@ static bool has_waiter_locked(struct cvy_node *q)
 /* After its last unref: closed, so that even a peek leads to the lock; locked, for good. */
 static void keep_freed(covey_chan *ch, const void *where)
 {
-    cvy_lock(&ch->lock);
+    cvy_lock_for_good(&ch->lock);
     cvy_store_relaxed(&ch->is_closed, true);
     cvy_freed_keep(ch, sizeof(*ch) + ch->elem_size * ch->capacity, "channel", where);
 }

@@ -166,6 +166,7 @@ static bool init(struct covey_timer *t, bool has_chan, covey_fn *fn, void *arg)
     t->due = CVY_NEVER;
     t->timer.call = on_fire;
     t->timer.drop = on_drop;
+    cvy_lock_init(&t->lock, CVY_RANK_GROUP);
     cvy_store_relaxed(&t->holds, 1);
     if (has_chan) {
         t->ch = covey_chan_new(sizeof(int64_t), 1);

@@ -46,7 +46,7 @@ static void ctx_free(struct cvy_cancel *c)
     /* Every check of it finds it done and looks closer; its lock stays locked. */
     ctx->head.cancel = c;
     cvy_store_release(&c->done, COVEY_ECANCELED);
-    cvy_lock(&c->lock);
+    cvy_lock_for_good(&c->lock);
     cvy_freed_keep(ctx, sizeof(*ctx), "context", ctx->unref_at);
 }
 

@@ -22,7 +22,12 @@ struct covey_error_list {
 
 covey_error_list *covey_error_list_new(void)
 {
-    return cvy_alloc_zeroed(sizeof(covey_error_list));
+    covey_error_list *l = cvy_alloc_zeroed(sizeof(*l));
+
+    if (l) {
+        cvy_lock_init(&l->lock, CVY_RANK_POOL);
+    }
+    return l;
 }
 
 void covey_error_list_free(covey_error_list *l)

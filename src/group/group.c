@@ -78,6 +78,7 @@ covey_group *covey_group_new_at(const covey_site *site, covey_ctx *parent,
     g->policy = opts ? opts->policy : COVEY_FIRST_ERROR;
     g->errors = opts ? opts->errors : NULL;
     cvy_store_relaxed(&g->limit, opts && opts->limit > 0 ? opts->limit : -1);
+    cvy_lock_init(&g->lock, CVY_RANK_GROUP);
     cvy_list_init(&g->joiners);
     cvy_list_init(&g->starters);
     struct cvy_task *t = cvy_task_self();

@@ -406,6 +406,7 @@ covey_singleflight *covey_singleflight_new_with(const covey_singleflight_options
         f->options = o;
         f->seed = cvy_table_seed();
         cvy_store_relaxed(&f->holds, 1);
+        cvy_lock_init(&f->lock, CVY_RANK_CHAN);
         cvy_table_init(&f->calls);
     }
     return f;

@@ -23,6 +23,7 @@ static struct {
     struct cvy_node registered; /* by in_pool: all whose home is set */
     struct cvy_poll *poll;      /* the last that was registered with; events may hit free records */
 } pool = {
+    .lock = CVY_LOCK_INIT(CVY_RANK_POOL),
     .free = {&pool.free, &pool.free},
     .registered = {&pool.registered, &pool.registered},
 };
@@ -75,6 +76,7 @@ static struct cvy_fd *record_take(void)
     if (!f) {
         return NULL;
     }
+    cvy_lock_init(&f->lock, CVY_RANK_FD);
     f->pollable.on_events = on_events;
     for (unsigned way = 0; way < CVY_WAYS; way++) {
         cvy_list_init(&f->waiters[way]);

@@ -66,6 +66,7 @@ static struct lookup *lookup_new(const char *host, const char *port, size_t n)
         l->port = l->host + host_size;
         memcpy(l->port, port, port_size);
     }
+    cvy_lock_init(&l->lock, CVY_RANK_FD);
     cvy_list_init(&l->waiters);
     cvy_store_relaxed(&l->refs, 1);
     return l;

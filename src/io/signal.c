@@ -51,7 +51,10 @@ static struct {
     bool is_due; /* delivery is armed, or about to be called */
     unsigned users[SIGNAL_MAX + 1];
     struct sigaction previous[SIGNAL_MAX + 1];
-} signals = {.entries = {&signals.entries, &signals.entries}};
+} signals = {
+    .lock = CVY_LOCK_INIT(CVY_RANK_FD),
+    .entries = {&signals.entries, &signals.entries},
+};
 
 static uint64_t bit_of(int number)
 {

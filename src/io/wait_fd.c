@@ -121,6 +121,7 @@ static struct watch *watch_new(int fd)
     struct watch *w = cvy_alloc_zeroed(sizeof(*w));
 
     if (w) {
+        cvy_lock_init(&w->lock, CVY_RANK_FD);
         w->pollable.on_events = on_events;
         w->fd = fd;
         cvy_list_init(&w->waiters);

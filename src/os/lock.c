@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * lock.c - the slow path of cvy_lock. */
+ * lock.c - the slow path of cvy_lock; in debug builds, what each thread holds.
+ *
+ * A thread-local outside sched/thread.c: no lock is held over a switch of tasks, so whoever takes
+ * one and gives it back is on one thread. */
 #include "os/lock.h"
 
 #include "os/freed.h"
@@ -27,3 +30,55 @@ void cvy_lock_slow(struct cvy_lock *l)
         }
     }
 }
+
+#if CVY_DEBUG
+
+#define HELD_MAX 64 /* a select may hold more: those beyond are only counted */
+
+static _Thread_local struct {
+    size_t count;
+    const struct cvy_lock *locks[HELD_MAX];
+} held;
+
+static size_t held_known(void)
+{
+    return held.count < HELD_MAX ? held.count : HELD_MAX;
+}
+
+void cvy_lock_check(const struct cvy_lock *l)
+{
+    COVEY_REQUIRE(l->rank != 0, "a lock without a rank is taken");
+    for (size_t i = 0; i < held_known(); i++) {
+        const struct cvy_lock *h = held.locks[i];
+        COVEY_REQUIRE(h->rank < l->rank || (h->rank == l->rank && h < l),
+                      "a lock of rank %u is taken under one of rank %u", l->rank, h->rank);
+    }
+}
+
+void cvy_lock_taken(const struct cvy_lock *l)
+{
+    if (held.count < HELD_MAX) {
+        held.locks[held.count] = l;
+    }
+    held.count++;
+}
+
+void cvy_lock_given(const struct cvy_lock *l)
+{
+    size_t known = held_known();
+
+    for (size_t i = 0; i < known; i++) {
+        if (held.locks[i] == l) {
+            held.locks[i] = held.locks[known - 1];
+            break;
+        }
+    }
+    held.count--;
+}
+
+bool cvy_lock_any_held(void)
+{
+    return held.count > 0;
+}
+
+#endif

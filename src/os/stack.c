@@ -33,6 +33,7 @@ struct run {
 void cvy_stack_pool_init(struct cvy_stack_pool *p)
 {
     memset(p, 0, sizeof(*p));
+    cvy_lock_init(&p->lock, CVY_RANK_POOL);
     cvy_list_init(&p->regions);
     for (unsigned c = 0; c < CVY_STACK_CLASSES; c++) {
         cvy_list_init(&p->open[c]);

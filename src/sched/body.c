@@ -24,7 +24,7 @@ void cvy_stack_bind(struct cvy_worker *w, struct cvy_task *t)
         cvy_fatal("out of memory for the stack of task %llu \"%s\"", (unsigned long long)t->id,
                   cvy_task_label(t));
     }
-    t->has_canary = t->stack->has_canary;
+    t->checks = (t->stack->has_canary ? CVY_CHECK_CANARY : 0) | cvy_native_checks();
     t->sp = cvy_switch_prepare(cvy_stack_top(t->stack), task_main);
 }
 
@@ -111,7 +111,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     if (cvy_unlikely(t->owns & CVY_OWNS_SCOPES)) {
         check_scopes(t);
     }
-    cvy_check_canary(t);
+    cvy_check_leaving(t);
     cvy_cancel_unregister(t);
     /* Before its owner hears of it, so that who has joined a task finds it counted. */
     cvy_count(&th->worker->ended);
@@ -119,7 +119,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     th = cvy_thread_self();
     /* A handler of the user's may have waited under a context once more. */
     cvy_cancel_unregister(t);
-    cvy_check_canary(t);
+    cvy_check_leaving(t);
     cvy_task_clear(t);
     return th;
 }
@@ -139,7 +139,7 @@ static void task_main(void)
         struct cvy_task *next = cvy_pick(th, th->worker);
         if (next && !next->stack && next->stack_class == t->stack_class && !next->pins) {
             next->stack = t->stack;
-            next->has_canary = t->has_canary;
+            next->checks = t->checks;
             t->stack = NULL;
             cvy_store_relaxed(&t->on_cpu, 0);
             cvy_task_free(th->runtime, th->worker, t);

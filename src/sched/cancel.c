@@ -73,7 +73,7 @@ void cvy_cancel_init(struct cvy_cancel *c)
     cvy_store_relaxed(&c->done, 0);
     c->cause = 0;
     cvy_store_relaxed(&c->settled, 0);
-    cvy_store_relaxed(&c->lock.word, 0);
+    cvy_lock_init(&c->lock, CVY_RANK_CANCEL);
     cvy_list_init(&c->waiters);
     cvy_list_init(&c->hooks);
     cvy_list_init(&c->children);

@@ -16,10 +16,11 @@ static inline bool cvy_diagnosis_on(void)
     return cvy_load_relaxed(&cvy_diagnosis_is_on);
 }
 
-/* As much of a task's number as fits a mutex's word; never all ones. */
+/* As much of a task's number as fits a mutex's word beside its three bits, and no more: the words
+ * that no mutex has need the top one. */
 static inline uint32_t cvy_owner_of(uint64_t id)
 {
-    return (uint32_t)id & 0x1fffffffu;
+    return (uint32_t)id & 0x0fffffffu;
 }
 
 void cvy_diagnosis_start(struct cvy_runtime *rt);

@@ -10,7 +10,7 @@
 
 /* All threads that have a record. A thread enters before its first section, so one that a writer
  * does not find here opens its first section after the writer has unlinked. */
-static struct cvy_lock readers_lock; /* rank CVY_RANK_POOL */
+static struct cvy_lock readers_lock = CVY_LOCK_INIT(CVY_RANK_POOL);
 static struct cvy_thread *readers;   /* by reader_next, guarded by readers_lock */
 
 void cvy_grace_init(void)

@@ -4,7 +4,9 @@
 
 #define LOTS 256u
 
-static struct cvy_lot lots[LOTS];
+static struct cvy_lot lots[LOTS] = {
+    [0 ... LOTS - 1] = {.lock = CVY_LOCK_INIT(CVY_RANK_LOT)},
+};
 
 struct cvy_lot *cvy_lot_lock(const void *address)
 {

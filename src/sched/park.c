@@ -31,6 +31,7 @@ switch_away(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
 {
     struct cvy_task *t = th->task;
 
+    CVY_ASSERT(!cvy_lock_any_held());
     if (next && cvy_unlikely(!cvy_is_at_hand(th, next))) {
         th->base_next = next;
         next = NULL;
@@ -38,7 +39,7 @@ switch_away(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
     if (CVY_TRACES(park)) {
         emit_leaving(th, next, why);
     }
-    cvy_check_canary(t);
+    cvy_check_leaving(t);
     t->saved_errno = *th->errno_ptr;
     th->previous = t;
     if (cvy_likely(next != NULL)) {

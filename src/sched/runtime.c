@@ -54,6 +54,7 @@ static void worker_init(struct cvy_runtime *rt, int index)
     w->check_every = 1;
     w->checked_at = cvy_clock_now();
     w->rand = cvy_rand_seed(cvy_random_seed() + (uint64_t)index);
+    cvy_lock_init(&w->fresh.lock, CVY_RANK_SCHED);
     cvy_timers_init(&w->timers, w->checked_at, CVY_TICK_SHIFT);
 }
 
@@ -72,6 +73,8 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     if (code < 0) {
         goto fail_runtime;
     }
+    cvy_lock_init(&rt->lock, CVY_RANK_SCHED);
+    cvy_lock_init(&rt->cells.lock, CVY_RANK_POOL);
     rt->root_ctx = root_ctx;
     rt->test = test;
     rt->worker_count = rt->options.workers;
@@ -117,6 +120,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     cvy_diagnosis_start(rt);
     cvy_slow_start(rt);
     cvy_pause_install();
+    cvy_native_start();
     cvy_fork_watch();
     if (test) {
         /* Its carrier is the calling thread, which nobody takes the worker from. */

@@ -86,6 +86,10 @@ struct cvy_scope;
 #define CVY_OWNS_MESSAGE 4u
 #define CVY_OWNS_SCOPES 8u /* has opened one */
 
+/* What is looked at each time a task leaves its thread. */
+#define CVY_CHECK_CANARY 1u /* its stack's is whole */
+#define CVY_CHECK_NATIVE 2u /* its thread holds no pthread mutex: COVEY_DEBUG=native */
+
 /* A wait, a wake and a switch touch the first cache line; start and end the second, too. A free
  * record is clean: whatever a start does not set is zero, and all zero is a clean free record. */
 struct cvy_task {
@@ -109,8 +113,8 @@ struct cvy_task {
     /* Owned by the task itself. */
     struct cvy_cancel *registered; /* holds it; ctx_waiter is, or was, in its list */
     int saved_errno;
-    uint8_t pins;    /* not 0: see pinned_to; read by who dequeues it */
-    bool has_canary; /* its stack's */
+    uint8_t pins;   /* not 0: see pinned_to; read by who dequeues it */
+    uint8_t checks; /* CVY_CHECK_*, each time it leaves its thread */
     uint8_t owns;
     bool is_foreign; /* immutable */
 

@@ -32,7 +32,7 @@ __attribute__((noinline)) void cvy_thread_set_self(struct cvy_thread *th)
 /* All plain threads that have called covey, so that the end of a runtime can wait until none of
  * them is inside it. Guarded by foreign_lock. */
 static struct cvy_thread *foreign_threads;
-static struct cvy_lock foreign_lock; /* rank CVY_RANK_POOL */
+static struct cvy_lock foreign_lock = CVY_LOCK_INIT(CVY_RANK_POOL);
 
 void cvy_foreign_quiesce(void)
 {

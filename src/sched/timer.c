@@ -30,7 +30,7 @@ int64_t cvy_time_after(int64_t ns)
 void cvy_timers_init(struct cvy_timers *ts, int64_t now, unsigned shift)
 {
     ts->shift = shift;
-    cvy_store_relaxed(&ts->lock.word, 0);
+    cvy_lock_init(&ts->lock, CVY_RANK_TIMERS);
     cvy_wheel_init(&ts->wheel, (uint64_t)now >> shift);
     cvy_store_relaxed(&ts->next, CVY_NEVER);
 }

@@ -17,6 +17,8 @@
 /* body.c */
 void cvy_stack_bind(struct cvy_worker *w, struct cvy_task *t);
 void cvy_canary_fail(const struct cvy_task *t);
+/* native.c */
+void cvy_native_check(struct cvy_task *t);
 void cvy_task_retire(struct cvy_thread *th, struct cvy_task *t);
 
 static inline void cvy_count(_Atomic uint64_t *counter)
@@ -91,10 +93,18 @@ static inline bool cvy_is_at_hand(struct cvy_thread *th, struct cvy_task *t)
     return cvy_load_acquire(&t->on_cpu) == 0 && (!t->pins || t->pinned_to == th);
 }
 
-static inline void cvy_check_canary(const struct cvy_task *t)
+/* What is looked at when t is about to leave its thread. */
+static inline void cvy_check_leaving(struct cvy_task *t)
 {
-    if (t->has_canary && cvy_unlikely(*(uint64_t *)(void *)t->stack->low != CVY_STACK_CANARY)) {
+    if (cvy_likely(!t->checks)) {
+        return;
+    }
+    if ((t->checks & CVY_CHECK_CANARY) &&
+        cvy_unlikely(*(uint64_t *)(void *)t->stack->low != CVY_STACK_CANARY)) {
         cvy_canary_fail(t);
+    }
+    if (t->checks & CVY_CHECK_NATIVE) {
+        cvy_native_check(t);
     }
 }
 

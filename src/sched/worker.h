@@ -366,6 +366,11 @@ bool cvy_migrate(struct cvy_thread *th, struct cvy_task *t);
 void cvy_pause_one(struct cvy_runtime *rt);
 void cvy_pause_install(void);
 
+/* native.c: another of them. */
+void cvy_native_start(void);
+/* What a task's checks are to have of it. */
+uint8_t cvy_native_checks(void);
+
 /* detached.c */
 int cvy_detached_start(struct cvy_thread *th, const covey_site *site,
                        const covey_task_options *opts, covey_fn *fn, void *arg);

@@ -529,6 +529,7 @@ covey_map *covey_map_new(const covey_map_options *opts)
     m->is_counted = o.value_ref != NULL;
     m->seed = cvy_table_seed();
     for (size_t i = 0; i < count; i++) {
+        cvy_lock_init(&m->shards[i].lock, CVY_RANK_GROUP);
         cvy_table_init(&m->shards[i].table);
     }
     return m;

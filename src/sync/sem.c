@@ -24,6 +24,7 @@ covey_sem *covey_sem_new(int64_t permits)
 
     if (s) {
         s->total = s->available = permits;
+        cvy_lock_init(&s->lock, CVY_RANK_CHAN);
         cvy_list_init(&s->waiters);
     }
     return s;

@@ -106,6 +106,7 @@ covey_value *covey_value_new(void *initial, void (*destroy)(void *))
         return NULL;
     }
     cvy_grace_init();
+    cvy_lock_init(&v->lock, CVY_RANK_GROUP);
     v->destroy = destroy;
     cvy_list_init(&v->old);
     cvy_list_init(&v->unused);

@@ -31,7 +31,7 @@ _Alignas(CVY_CACHE_LINE) struct cvy_ring *_Atomic cvy_trace_rings[CVY_TRACE_WORK
 
 /* The ring of all threads that carry no worker. */
 static struct cvy_ring *_Atomic shared; /* release by who makes it, acquire; never freed */
-static struct cvy_lock shared_lock;     /* rank CVY_RANK_TRACE: its one writer at a time */
+static struct cvy_lock shared_lock = CVY_LOCK_INIT(CVY_RANK_TRACE); /* its one writer at a time */
 
 /* Everything below is guarded by control, but what says otherwise. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;

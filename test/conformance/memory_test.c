@@ -155,6 +155,30 @@ static int make_and_drop(covey_ctx *ctx, void *arg)
     return 0;
 }
 
+static int cancel_many(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    for (int round = 0; round < 2; round++) {
+        int64_t before = memory_now();
+        for (int i = 0; i < 100000; i++) {
+            covey_ctx *c = covey_ctx_with_timeout(ctx, 3600 * COVEY_SEC);
+            covey_ctx_cancel(c);
+            covey_ctx_unref(c);
+        }
+        /* A context takes a few hundred bytes; the first round warms up. */
+        CHECK(round == 0 || memory_now() - before < INT64_C(100000) * 64);
+    }
+    return 0;
+}
+
+TEST(a_cancelled_context_does_not_wait_for_its_deadline_in_memory)
+{
+    if (WITH_ASAN || WITH_TSAN) {
+        SKIP("a sanitizer has memory of its own");
+    }
+    CHECK_EQ(covey_run(cancel_many, NULL), 0);
+}
+
 TEST(what_one_task_makes_another_may_drop_and_nothing_is_left)
 {
     size_t settled = 0;
