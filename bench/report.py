@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from rows import NOTES
-from sides import BENCH, ROOT, SBIN_PATH, say
+from sides import BENCH, ROOT, SBIN_PATH, go_tool, say
 
 RESULTS = BENCH / "RESULTS.md"
 BEGIN, END = "<!-- written by bench/run: begin -->", "<!-- written by bench/run: end -->"
@@ -114,7 +114,7 @@ def describe_machine(build_dir):
                    f"{pages.read_text().strip() if pages.exists() else 'none'}"),
         ("Compiler", f"{first_line([compiler.group(1) if compiler else 'cc', '--version'])}, "
                      f"{kind} {' '.join(flags)}".strip()),
-        ("Go", first_line(["go", "version"])),
+        ("Go", first_line([go_tool(), "version"])),
         ("curl", first_line(["curl", "--version"])),
         ("nginx", first_line([shutil.which("nginx", path=SBIN_PATH) or "nginx", "-v"])),
         ("covey", first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])),

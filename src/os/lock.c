@@ -10,20 +10,33 @@
 #include <sched.h>
 #include <time.h>
 
-#define SPINS 200
+#define PAUSES_MAX 64 /* between two looks; twice as many each time */
 #define YIELDS 10
 #define NAP_NS 20000
+
+/* Who looks at the word takes its cache line from the holder, who wants it back to unlock, and for
+ * its next operation. So each look comes later than the last, and a holder gets some work done. */
+static bool spin(struct cvy_lock *l)
+{
+    for (unsigned pauses = 1; pauses <= PAUSES_MAX; pauses *= 2) {
+        for (unsigned i = 0; i < pauses; i++) {
+            cvy_cpu_relax();
+        }
+        if (cvy_lock_try(l)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 void cvy_lock_slow(struct cvy_lock *l)
 {
     cvy_freed_check(l);
-    for (unsigned round = 0;; round++) {
-        if (cvy_lock_try(l)) {
-            return;
-        }
-        if (round < SPINS) {
-            cvy_cpu_relax();
-        } else if (round < SPINS + YIELDS) {
+    if (spin(l)) {
+        return;
+    }
+    for (unsigned round = 0; !cvy_lock_try(l); round++) {
+        if (round < YIELDS) {
             (void)sched_yield();
         } else {
             (void)nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
