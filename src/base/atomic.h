@@ -36,6 +36,13 @@ static inline void cvy_cpu_relax(void)
 #endif
 }
 
+static inline void cvy_cpu_pause(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++) {
+        cvy_cpu_relax();
+    }
+}
+
 /* For variables declared here and defined elsewhere in the library: without it -fPIC looks their
  * address up in an instruction of its own. */
 #define CVY_HIDDEN __attribute__((visibility("hidden")))

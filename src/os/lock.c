@@ -19,9 +19,7 @@
 static bool spin(struct cvy_lock *l)
 {
     for (unsigned pauses = 1; pauses <= PAUSES_MAX; pauses *= 2) {
-        for (unsigned i = 0; i < pauses; i++) {
-            cvy_cpu_relax();
-        }
+        cvy_cpu_pause(pauses);
         if (cvy_lock_try(l)) {
             return true;
         }

@@ -8,8 +8,9 @@
 
 #include "sched/wait.h"
 
-/* How often to look at a word that is held before waiting in the lot; a turn is a pause. */
-#define CVY_LOT_SPINS 40
+/* How long to pause, at most, between two looks at a word that is held, before waiting in the lot.
+ */
+#define CVY_LOT_PAUSES_MAX 32
 
 /* Whether looking on may help: the holder runs only if there is another worker, or a plain thread.
  */

@@ -77,7 +77,7 @@ static bool spin(struct cvy_thread *th, _Atomic uint32_t *word)
     if (!cvy_lot_may_spin(th)) {
         return false;
     }
-    for (int i = 0; i < CVY_LOT_SPINS; i++) {
+    for (unsigned pauses = 1; pauses <= CVY_LOT_PAUSES_MAX; pauses *= 2) {
         uint32_t state = cvy_load_relaxed(word);
         if (state & WAITERS) {
             return false;
@@ -85,7 +85,7 @@ static bool spin(struct cvy_thread *th, _Atomic uint32_t *word)
         if (!(state & LOCKED) && barge(word, th->task, 0)) {
             return true;
         }
-        cvy_cpu_relax();
+        cvy_cpu_pause(pauses);
     }
     return false;
 }

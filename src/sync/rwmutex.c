@@ -88,11 +88,14 @@ static bool spin(const struct cvy_thread *th, _Atomic uint32_t *word, int kind)
     if (!cvy_lot_may_spin(th)) {
         return false;
     }
-    for (int i = 0; i < CVY_LOT_SPINS && !(cvy_load_relaxed(word) & WAITERS); i++) {
+    for (unsigned pauses = 1; pauses <= CVY_LOT_PAUSES_MAX; pauses *= 2) {
+        if (cvy_load_relaxed(word) & WAITERS) {
+            return false;
+        }
         if (try_take(word, kind)) {
             return true;
         }
-        cvy_cpu_relax();
+        cvy_cpu_pause(pauses);
     }
     return false;
 }
