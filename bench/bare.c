@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * bare.c - what the machine itself takes for the parts of which the other rows are made: a switch
  * of stacks in assembly with nothing around it, an uncontended atomic exchange (each lock inside
- * covey is one), a copy of an element into a buffer and out of it, and the wake of a sleeping
- * thread. No targets: the other figures are to be read beside these. */
+ * covey is one), a copy of an element into a buffer and out of it, the wake of a sleeping thread,
+ * and the load of a line that has long not been touched, in records and in pages as many as the
+ * tasks of rows 11 and 16. No targets: the other figures are to be read beside these. */
 #include "bench.h"
 
 #include <linux/futex.h>
@@ -127,6 +128,41 @@ static void measure_threads(int64_t n)
     bench_print_span("bare_threads", &s, n);
 }
 
+/* Follows pointers through lines, each somewhere in its own block, in random order: each load waits
+ * for the one before. */
+static void measure_miss(const char *name, size_t blocks, size_t block_size, int64_t n)
+{
+    enum { LINE = 64 };
+    char *memory = aligned_alloc(4096, blocks * block_size);
+    size_t *order = calloc(blocks, sizeof(*order));
+    BENCH_CHECK(memory && order);
+    memset(memory, 0, blocks * block_size);
+    for (size_t i = 0; i < blocks; i++) {
+        size_t other = (size_t)random() % (i + 1);
+        order[i] = order[other];
+        order[other] = i;
+    }
+    void **at = NULL;
+    for (size_t i = 0; i <= blocks; i++) {
+        size_t b = order[i % blocks];
+        /* As stacks are coloured: not all in the same few sets of the cache. */
+        void **next = (void **)(void *)(memory + b * block_size + b * 7 * LINE % block_size);
+        if (at) {
+            *at = next;
+        }
+        at = next;
+    }
+    struct bench_span s = bench_span_start();
+    for (int64_t i = 0; i < n; i++) {
+        at = *at;
+    }
+    bench_span_end(&s);
+    BENCH_CHECK(at != NULL);
+    bench_print_span(name, &s, n);
+    free(order);
+    free(memory);
+}
+
 static int measure_bare(covey_ctx *ctx, void *arg)
 {
     (void)ctx;
@@ -135,6 +171,8 @@ static int measure_bare(covey_ctx *ctx, void *arg)
     measure_exchange(n);
     measure_copy(n);
     measure_threads(n / 200);
+    measure_miss("bare_miss_record", 10000, 384, n / 4);
+    measure_miss("bare_miss_page", 10000, 4096, n / 4);
     return 0;
 }
 

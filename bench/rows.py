@@ -154,6 +154,8 @@ ROWS = (
     figure("0s", "bare", "bare: a switch of stacks in assembly", "bare_switch"),
     figure("0x", "bare", "bare: an uncontended exchange", "bare_exchange"),
     figure("0c", "bare", "bare: an element into a buffer and out", "bare_copy"),
+    figure("0r", "bare", "bare: a line in one of 10,000 records", "bare_miss_record"),
+    figure("0p", "bare", "bare: a line in one of 10,000 pages", "bare_miss_page"),
     figure("0t", "bare", "bare: two threads wake each other", "bare_threads"),
     against_go("1", "switch", "two tasks yield to each other", "switch", 0.11, 0.11),
     against_go("2", "spawn100k", "start 100k tasks, join", "spawn", 0.04, 0.15),
