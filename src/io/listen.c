@@ -391,7 +391,7 @@ int covey_accept(covey_ctx *ctx, covey_listener *l, covey_conn **c)
     }
     th = yield_sometimes(th, l);
     code = accept_conn(&th, l, ctx, c);
-    cvy_fd_leave(&l->fd);
+    (void)cvy_fd_leave(&l->fd);
 out:
     cvy_leave(th);
     return code;

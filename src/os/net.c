@@ -221,6 +221,17 @@ int cvy_net_ready(int fd, uint32_t bits)
     return (int)(ready & bits);
 }
 
+bool cvy_net_is_hung_up(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    int n;
+
+    do {
+        n = result_of(poll(&p, 1, 0));
+    } while (n == -EINTR);
+    return n > 0;
+}
+
 int cvy_net_set_mode(int fd, unsigned mode)
 {
     return result_of(fchmod(fd, mode));

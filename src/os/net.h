@@ -50,6 +50,9 @@ bool cvy_net_is_open(int fd);
  * as ready for both. -EBADF; -EPERM: a file or directory, which is always ready. */
 int cvy_net_ready(int fd, uint32_t bits);
 
+/* Whether a stream's peer will send no more, or the stream has failed. */
+bool cvy_net_is_hung_up(int fd);
+
 /* Takes the path for a socket's file: its mode as far as the umask allows (before bind), or exactly
  * (after it). */
 int cvy_net_set_mode(int fd, unsigned mode);
