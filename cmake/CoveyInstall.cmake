@@ -38,6 +38,9 @@ function(covey_install_library name export)
 endfunction()
 
 covey_install_library(covey covey)
+if(covey_with_tls)
+    covey_install_library(covey-tls covey-tls)
+endif()
 if(covey_with_http)
     covey_install_library(covey-http covey-http)
     if(TARGET covey-command)
@@ -65,6 +68,7 @@ if(Python3_FOUND)
             --man ${PROJECT_BINARY_DIR}/man
         COMMAND ${CMAKE_COMMAND} -E touch ${man_stamp}
         DEPENDS scripts/gen_docs.py ${covey_headers} ${covey_http_headers}
+            ${covey_tls_headers}
         COMMENT "Man pages")
     add_custom_target(covey-man ALL DEPENDS ${man_stamp})
     install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man3 ${PROJECT_BINARY_DIR}/man/man7

@@ -52,6 +52,9 @@ COVEY_API int covey_dial(covey_ctx *ctx, covey_conn **c, const char *addr);
 
 /* What has come, at least one byte, at most len (0 if len is 0). 0: end of stream. */
 COVEY_API ssize_t covey_read(covey_ctx *ctx, covey_conn *c, void *buf, size_t len);
+/* The same at once, without a context: COVEY_EAGAIN if nothing has come, if another task is in the
+ * middle of a read, or if c is no socket. */
+COVEY_API ssize_t covey_try_read(covey_conn *c, void *buf, size_t len);
 /* len bytes; fewer only at the end of the stream. A failure after some bytes loses those. */
 COVEY_API ssize_t covey_read_full(covey_ctx *ctx, covey_conn *c, void *buf, size_t len);
 /* All of it: len, or a failure after an unknown part was written. */

@@ -38,10 +38,9 @@ enum covey_trace_section_kind {
     COVEY_TRACE_EVENTS = 1, /* uint64_t position of the first, then events */
     COVEY_TRACE_CLOCK = 2,  /* covey_trace_clock: two of them calibrate the ticks */
     COVEY_TRACE_SITE = 3,   /* uint64_t address, uint32_t line, name, 0, file, 0 */
-    COVEY_TRACE_TASK =
-        4, /* covey_trace_task: a task alive when the trace began, or at a snapshot */
-    COVEY_TRACE_LOST = 5, /* uint64_t: events of this ring overwritten before they were read */
-    COVEY_TRACE_END = 6,  /* empty: the file is whole */
+    COVEY_TRACE_TASK = 4,   /* covey_trace_task: a task alive when the trace began, or at a snapshot */
+    COVEY_TRACE_LOST = 5,   /* uint64_t: events of this ring overwritten before they were read */
+    COVEY_TRACE_END = 6,    /* empty: the file is whole */
 };
 
 typedef struct covey_trace_clock {
@@ -107,11 +106,11 @@ enum covey_trace_event_type {
     X(0, "unknown")                                                                                \
     X(1, "chan send")                                                                              \
     X(2, "chan receive")                                                                           \
-    X(3, "select")                                                                                 \
-    X(4, "mutex") X(5, "rwmutex read") X(6, "rwmutex write") X(7, "cond") X(8, "semaphore")        \
-        X(9, "waitgroup") X(10, "once") X(11, "group wait") X(12, "group limit") X(13, "sleep")    \
-            X(14, "read") X(15, "write") X(16, "accept") X(17, "dial") X(18, "blocking call")      \
-                X(19, "name lookup") X(20, "singleflight") X(21, "test settle") X(22, "hang-up")
+    X(3, "select") X(4, "mutex") X(5, "rwmutex read") X(6, "rwmutex write") X(7, "cond")           \
+        X(8, "semaphore") X(9, "waitgroup") X(10, "once") X(11, "group wait") X(12, "group limit") \
+            X(13, "sleep") X(14, "read") X(15, "write") X(16, "accept") X(17, "dial")              \
+                X(18, "blocking call") X(19, "name lookup") X(20, "singleflight")                  \
+                    X(21, "test settle") X(22, "hang-up")
 
 COVEY_END
 #endif

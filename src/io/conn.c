@@ -252,6 +252,30 @@ ssize_t covey_read(covey_ctx *ctx, covey_conn *c, void *buf, size_t len)
     return n;
 }
 
+/* As try_send(): the ready bit stays as it is. */
+static ssize_t try_recv(struct cvy_thread *th, struct covey_conn *c, void *buf, size_t len)
+{
+    ssize_t n = cvy_net_recv(c->fd.fd, buf, len);
+    return n < 0 && n != -EAGAIN ? fail(th->task, c, "read", (int)n) : n;
+}
+
+ssize_t covey_try_read(covey_conn *c, void *buf, size_t len)
+{
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        return COVEY_EAGAIN;
+    }
+    struct cvy_thread *th = cvy_enter();
+    ssize_t n = cvy_fd_try_turn(&c->fd, CVY_WAY_IN);
+    if (n == 0) {
+        n = len > 0 ? try_recv(th, c, buf, len) : 0;
+        cvy_fd_leave_turn(th, &c->fd, CVY_WAY_IN);
+    } else if (n == COVEY_ECLOSED) {
+        (void)cvy_fail(th->task, (int)n);
+    }
+    cvy_leave(th);
+    return n;
+}
+
 static ssize_t read_full(struct cvy_thread **thp, struct covey_conn *c, covey_ctx *ctx, char *buf,
                          size_t len)
 {

@@ -507,6 +507,31 @@ TASK_TEST(a_write_that_takes_a_part_says_how_much)
     covey_ctx_unref(soon);
 }
 
+TASK_TEST(a_try_reads_what_has_come)
+{
+    covey_group *g = covey_group_new(ctx);
+    struct job job = {.expected = 1};
+    covey_conn *peer;
+    char buf[8];
+
+    tcp_pair(ctx, &job.c, &peer);
+    CHECK_EQ(covey_try_read(job.c, buf, sizeof(buf)), COVEY_EAGAIN);
+    CHECK_EQ(covey_try_read(job.c, buf, 0), 0);
+    CHECK_EQ(covey_write(ctx, peer, "hello", 5), 5);
+    CHECK_EQ(covey_wait_fd(ctx, covey_conn_fd(job.c), COVEY_FD_READ), COVEY_FD_READ);
+    CHECK_EQ(covey_try_read(job.c, buf, sizeof(buf)), 5);
+    go_waiting(g, "reader", read_expecting, &job);
+    CHECK_EQ(covey_try_read(job.c, buf, sizeof(buf)), COVEY_EAGAIN);
+    CHECK_EQ(covey_write(ctx, peer, "x", 1), 1);
+    JOIN(g);
+    covey_close(peer);
+    CHECK_EQ(covey_wait_fd(ctx, covey_conn_fd(job.c), COVEY_FD_READ), COVEY_FD_READ);
+    CHECK_EQ(covey_try_read(job.c, buf, sizeof(buf)), 0);
+    covey_conn_abort(job.c);
+    CHECK_EQ(covey_try_read(job.c, buf, sizeof(buf)), COVEY_ECLOSED);
+    covey_close(job.c);
+}
+
 TASK_TEST(a_try_in_the_middle_of_anothers_write_does_nothing)
 {
     covey_group *g = covey_group_new(ctx);
