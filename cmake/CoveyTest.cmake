@@ -18,7 +18,8 @@ function(covey_register test label seconds)
     if(COVEY_SANITIZER STREQUAL "asan")
         list(APPEND env UBSAN_OPTIONS=print_stacktrace=1)
     elseif(COVEY_SANITIZER STREQUAL "tsan")
-        list(APPEND env TSAN_OPTIONS=second_deadlock_stack=1)
+        list(APPEND env
+            TSAN_OPTIONS=second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/test/tsan.supp)
     endif()
     set_tests_properties(${test} PROPERTIES
         LABELS "${label}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77 ENVIRONMENT "${env}")

@@ -59,7 +59,7 @@ static ssize_t read_some(covey_ctx *ctx, struct cvy_tls *t, void *buf, size_t le
         int outcome;
         ssize_t n = try_read(t, buf, len, &seen, &outcome);
         /* An alert, or the answer to a change of keys. */
-        cvy_tls_try_flush(t);
+        (void)cvy_tls_try_flush(t);
         if (n > 0 || outcome == SSL_ERROR_ZERO_RETURN) {
             return n;
         }
@@ -183,15 +183,21 @@ static ssize_t try_write(struct cvy_tls *t, const struct iovec *iov, int n, uint
     return (ssize_t)taken;
 }
 
+/* The peer will not have all of it. */
+static void cut(struct cvy_tls *t)
+{
+    cvy_tls_lock(t);
+    t->is_cut = true;
+    cvy_tls_unlock(t);
+}
+
 /* If that fails, nobody knows how much of it the peer will have. */
 static ssize_t flush_taken(covey_ctx *ctx, struct cvy_tls *t, ssize_t taken)
 {
     int code = cvy_tls_flush(ctx, t);
 
     if (code < 0) {
-        cvy_tls_lock(t);
-        t->is_cut = true;
-        cvy_tls_unlock(t);
+        cut(t);
         return code;
     }
     return taken;
@@ -212,7 +218,7 @@ static ssize_t write_some(covey_ctx *ctx, struct cvy_tls *t, const struct iovec 
             return flush_taken(ctx, t, taken);
         }
         if (outcome < 0) {
-            cvy_tls_try_flush(t);
+            (void)cvy_tls_try_flush(t);
             return outcome == COVEY_ECLOSED
                        ? covey_errorf(outcome, "write tls %s: after the goodbye", t->name)
                        : cvy_tls_tell(t, "write tls");
@@ -315,7 +321,10 @@ static void drop_unread(struct cvy_tls *t)
 static void tls_goodbye(void *self)
 {
     (void)say_goodbye(self);
-    cvy_tls_try_flush(self);
+    int code = cvy_tls_try_flush(self);
+    if (code < 0 && code != COVEY_EAGAIN) {
+        cut(self); /* it is gone */
+    }
     drop_unread(self);
 }
 

@@ -140,7 +140,7 @@ static int shake_hands(covey_ctx *ctx, struct cvy_tls *t)
     while (done == 0) {
         done = step(t, &seen);
         if (done < 0) {
-            cvy_tls_try_flush(t); /* the peer should know why */
+            (void)cvy_tls_try_flush(t); /* the peer should know why */
             return t->failed ? cvy_tls_tell(t, "tls")
                              : covey_errorf(done, "tls %s: goodbye in the handshake", t->name);
         }

@@ -37,7 +37,7 @@ TEST(the_last_session_of_a_host_is_kept)
 TEST(the_host_used_longest_ago_makes_room)
 {
     struct cvy_tls_sessions s;
-    char host[16];
+    char host[32];
 
     cvy_tls_sessions_init(&s);
     for (int i = 0; i < CVY_TLS_SESSIONS_MAX; i++) {

@@ -89,8 +89,7 @@ static bool ssl_make(struct cvy_tls *t)
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
-    SSL_set_app_data(t->ssl, t);
-    return true;
+    return SSL_set_app_data(t->ssl, t) == 1;
 }
 
 struct cvy_tls *cvy_tls_new(struct cvy_tls_setup *setup, covey_conn *below, const char *host,
@@ -288,12 +287,16 @@ int cvy_tls_flush(covey_ctx *ctx, struct cvy_tls *t)
     return code;
 }
 
-void cvy_tls_try_flush(struct cvy_tls *t)
+int cvy_tls_try_flush(struct cvy_tls *t)
 {
     int code = 0;
 
-    while (code == 0 && cvy_tls_has_output(t) && covey_mutex_try_lock(&t->flushing)) {
-        code = send_all(NULL, t, false);
-        covey_mutex_unlock(&t->flushing);
+    while (code == 0 && cvy_tls_has_output(t)) {
+        code = COVEY_EAGAIN;
+        if (covey_mutex_try_lock(&t->flushing)) {
+            code = send_all(NULL, t, false);
+            covey_mutex_unlock(&t->flushing);
+        }
     }
+    return code;
 }

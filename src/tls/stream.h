@@ -75,8 +75,8 @@ int cvy_tls_tell(struct cvy_tls *t, const char *verb);
 int cvy_tls_feed(covey_ctx *ctx, struct cvy_tls *t, uint64_t seen);
 /* Sends what there is: all of it, or a code of what is below. */
 int cvy_tls_flush(covey_ctx *ctx, struct cvy_tls *t);
-/* The same without waiting: what does not go stays for the next. */
-void cvy_tls_try_flush(struct cvy_tls *t);
+/* The same without waiting: COVEY_EAGAIN if some of it stays for the next. */
+int cvy_tls_try_flush(struct cvy_tls *t);
 /* Whether there is something to send. */
 bool cvy_tls_has_output(struct cvy_tls *t);
 
