@@ -40,6 +40,9 @@ endfunction()
 covey_install_library(covey covey)
 # Not beside the libraries: nobody links it.
 install(TARGETS covey-native LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/covey)
+if(covey_with_tls)
+    covey_install_library(covey-tls covey-tls)
+endif()
 if(covey_with_http)
     covey_install_library(covey-http covey-http)
     if(TARGET covey-command)
@@ -67,6 +70,7 @@ if(Python3_FOUND)
             --man ${PROJECT_BINARY_DIR}/man
         COMMAND ${CMAKE_COMMAND} -E touch ${man_stamp}
         DEPENDS scripts/gen_docs.py ${covey_headers} ${covey_http_headers}
+            ${covey_tls_headers}
         COMMENT "Man pages")
     add_custom_target(covey-man ALL DEPENDS ${man_stamp})
     install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man3 ${PROJECT_BINARY_DIR}/man/man7

@@ -18,14 +18,15 @@ function(covey_register test label seconds)
     if(COVEY_SANITIZER STREQUAL "asan")
         list(APPEND env UBSAN_OPTIONS=print_stacktrace=1)
     elseif(COVEY_SANITIZER STREQUAL "tsan")
-        list(APPEND env TSAN_OPTIONS=second_deadlock_stack=1)
+        list(APPEND env
+            TSAN_OPTIONS=second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/test/tsan.supp)
     endif()
     set_tests_properties(${test} PROPERTIES
         LABELS "${label}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77 ENVIRONMENT "${env}")
 endfunction()
 
-# covey_add_program(<target> <source> <output folder>): a user's program, with libcovey and, where
-# it is built, libcovey-http.
+# covey_add_program(<target> <source> <output folder>): a user's program, with libcovey and those of
+# libcovey-http, libcovey-tls and OpenSSL whose headers it includes.
 function(covey_add_program target source folder)
     get_filename_component(stem ${source} NAME_WE)
     add_executable(${target} ${source})
@@ -33,22 +34,30 @@ function(covey_add_program target source folder)
         OUTPUT_NAME ${stem} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${folder})
     target_compile_options(${target} PRIVATE
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fno-omit-frame-pointer)
-    file(STRINGS ${source} uses_http LIMIT_COUNT 1 REGEX "^#include <covey/http\\.h>")
-    if(uses_http)
-        string(REPLACE covey covey-http library ${covey_lib})
-        target_link_libraries(${target} PRIVATE ${library})
+    foreach(part http tls)
+        file(STRINGS ${source} uses LIMIT_COUNT 1 REGEX "^#include <covey/${part}\\.h>")
+        if(uses)
+            string(REPLACE covey covey-${part} library ${covey_lib})
+            target_link_libraries(${target} PRIVATE ${library})
+        endif()
+    endforeach()
+    file(STRINGS ${source} uses_openssl LIMIT_COUNT 1 REGEX "^#include (<openssl/|.*tls_pair\\.h)")
+    if(uses_openssl)
+        target_link_libraries(${target} PRIVATE OpenSSL::SSL)
     endif()
     target_link_libraries(${target} PRIVATE ${covey_lib} Threads::Threads m)
 endfunction()
 
-# Whether source can be built here: without libcovey-http, what includes its header cannot.
+# Whether source can be built here: without libcovey-http, what includes its header cannot; so with
+# libcovey-tls.
 function(covey_can_build source result)
-    file(STRINGS ${source} uses_http LIMIT_COUNT 1 REGEX "^#include <covey/http\\.h>")
-    if(uses_http AND NOT covey_with_http)
-        set(${result} OFF PARENT_SCOPE)
-    else()
-        set(${result} ON PARENT_SCOPE)
-    endif()
+    set(${result} ON PARENT_SCOPE)
+    foreach(part http tls)
+        file(STRINGS ${source} uses LIMIT_COUNT 1 REGEX "^#include <covey/${part}\\.h>")
+        if(uses AND NOT covey_with_${part})
+            set(${result} OFF PARENT_SCOPE)
+        endif()
+    endforeach()
 endfunction()
 
 # covey_programs(<folder>): each .c of it is a program, target <folder>-<stem>, with - for / in the
@@ -108,6 +117,8 @@ function(covey_unit_tests)
             endforeach()
             if(layer MATCHES "^(http|tools)$")
                 target_link_libraries(${target} PRIVATE CURL::libcurl ${covey_lib})
+            elseif(layer STREQUAL "tls")
+                target_link_libraries(${target} PRIVATE OpenSSL::SSL ${covey_lib})
             endif()
             string(REGEX REPLACE "_test$" "" stem ${stem})
             add_test(NAME unit.${layer}.${stem} COMMAND ${target})

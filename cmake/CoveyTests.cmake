@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Which tests there are. Labels: unit, conformance, stress, litmus, fault, explore, crash, example,
-# fetch, fuzz, rules, model, install.
+# fetch, tls, fuzz, rules, model, install.
 
 add_library(covey_harness STATIC test/harness/harness.c)
 target_include_directories(covey_harness PUBLIC test/harness)
@@ -9,6 +9,9 @@ target_compile_options(covey_harness PRIVATE -Wall -Wextra)
 covey_unit_tests(base os trace sched sync ctx chan group io debug)
 if(covey_with_http)
     covey_unit_tests(http tools)
+endif()
+if(covey_with_tls)
+    covey_unit_tests(tls)
 endif()
 
 # What must hold whatever the parallelism is run with one worker, two, and more than there are CPUs.
@@ -24,6 +27,9 @@ covey_suite(debugger SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)
     covey_suite(trace SECONDS 300)
+endif()
+if(covey_with_tls)
+    covey_suite(tls SECONDS 300)
 endif()
 # A default beside moving channels: the window between two cases, made wide.
 if(COVEY_DEBUG AND NOT CMAKE_CROSSCOMPILING)

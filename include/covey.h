@@ -23,6 +23,7 @@
 #include <covey/test.h>
 #include <covey/time.h>
 #include <covey/trace.h>
+#include <covey/udp.h>
 #include <covey/value.h>
 
 #endif

@@ -106,7 +106,7 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
         }
     } else if (v->reason == CVY_WAIT_SELECT || v->reason == CVY_WAIT_READ ||
                v->reason == CVY_WAIT_WRITE || v->reason == CVY_WAIT_ACCEPT ||
-               v->reason == CVY_WAIT_SLEEP) {
+               v->reason == CVY_WAIT_SLEEP || v->reason == CVY_WAIT_HANGUP) {
         (void)fprintf(d->out, " (%s)", v->detail);
     } else {
         (void)fprintf(d->out, v->detail[0] ? " %p (%s)" : " %p%s", v->object, v->detail);

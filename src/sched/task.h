@@ -52,6 +52,7 @@ enum cvy_reason {
     CVY_WAIT_RESOLVE,
     CVY_WAIT_SINGLEFLIGHT,
     CVY_WAIT_SETTLE,
+    CVY_WAIT_HANGUP,
 };
 
 /* The message of the last failure. text, if any, was formatted; else it is made on demand from the

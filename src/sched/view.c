@@ -44,6 +44,7 @@ static const struct {
     [CVY_WAIT_RESOLVE] = {"name lookup", NULL},
     [CVY_WAIT_SINGLEFLIGHT] = {"singleflight", NULL},
     [CVY_WAIT_SETTLE] = {"test settle", NULL},
+    [CVY_WAIT_HANGUP] = {"hang-up", cvy_fd_describe},
 };
 
 bool cvy_task_hold(struct cvy_task *t, uint32_t *claim)

@@ -35,18 +35,22 @@ linked_as() {
     esac
 }
 
-# compile_and_run shared|static|http COMPILER SOURCE PREFIX LIBDIR
+# compile_and_run shared|static|http|tls COMPILER SOURCE PREFIX LIBDIR
 compile_and_run() {
     local kind=$1 compiler=$2 source=$3 libdir=$5 program=$work/program cflags libs
     export PKG_CONFIG_PATH=$libdir/pkgconfig
     local package=covey
     [[ $kind != http* ]] || package=covey-http
+    [[ $kind != tls* ]] || package=covey-tls
     read -ra cflags <<<"$(pkg-config --cflags "$package")"
     case $kind in
-    shared | http) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
+    shared | http | tls) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
     static) read -ra libs <<<"-static $(pkg-config --static --libs covey)" ;;
     http-static) # libcurl itself stays shared: its own static form needs a dozen more
         read -ra libs <<<"$libdir/libcovey-http.a $libdir/libcovey.a $(pkg-config --libs libcurl) -pthread"
+        ;;
+    tls-static)
+        read -ra libs <<<"$libdir/libcovey-tls.a $libdir/libcovey.a $(pkg-config --libs openssl) -pthread"
         ;;
     esac
     rm -f "$program"
@@ -56,8 +60,9 @@ compile_and_run() {
 
 # consume NAME PREFIX LIBDIR - all the programs against one installed tree.
 consume() {
-    local name=$1 prefix=$2 libdir=$3 with_http=OFF kind
+    local name=$1 prefix=$2 libdir=$3 with_http=OFF with_tls=OFF kind
     [[ ! -e $libdir/pkgconfig/covey-http.pc ]] || with_http=ON
+    [[ ! -e $libdir/pkgconfig/covey-tls.pc ]] || with_tls=ON
     check "$name: nothing names the first prefix" no_file_names "$work/first" "$prefix"
     for kind in shared static; do
         check "$name: pkg-config, C, $kind" compile_and_run $kind gcc consumer.c "$prefix" "$libdir"
@@ -71,8 +76,14 @@ consume() {
         check "$name: the covey command" "$prefix/bin/covey" --version
         check "$name: man pages of the command" has_pages "$prefix" 1 covey covey-fetch
     fi
+    if [[ $with_tls == ON ]]; then
+        for kind in tls tls-static; do
+            check "$name: pkg-config, C, $kind" compile_and_run $kind gcc tls_consumer.c "$prefix" "$libdir"
+            check "$name: pkg-config, C++, $kind" compile_and_run $kind g++ tls_consumer.cc "$prefix" "$libdir"
+        done
+    fi
     check "$name: man pages of the library" has_pages "$prefix" 3 covey_run covey_group_go covey_select
-    check "$name: find_package" find_package_consumer "$prefix" "$with_http"
+    check "$name: find_package" find_package_consumer "$prefix" "$with_http" "$with_tls"
     check "$name: exports only covey_*" exports_only_covey "$libdir"
 }
 
@@ -92,6 +103,7 @@ has_pages() {
 find_package_consumer() {
     rm -rf "$work/consumer"
     cmake -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$1" -DWITH_HTTP="$2" \
+        -DWITH_TLS="$3" \
         -DCMAKE_BUILD_TYPE=Release &&
         cmake --build "$work/consumer" -j 2 &&
         (cd "$work/consumer" && ctest --output-on-failure --no-tests=error)
