@@ -85,7 +85,7 @@ static void stack(struct cvy_dump *d, const struct cvy_view *v)
     (void)fputs(",\"stack\":[", d->out);
     for (size_t i = t.first; i < t.last; i++) {
         const struct cvy_symbol *s = &t.symbols[i];
-        (void)fprintf(d->out, "%s{\"address\":\"%p\"", i > t.first ? "," : "", v->frames[i]);
+        (void)fprintf(d->out, "%s{\"address\":\"%p\"", i > t.first ? "," : "", t.pcs[i]);
         if (s->function) {
             field(d->out, "function", s->function);
         }

@@ -6,6 +6,7 @@
  * gives idle memory back: what has lain free for half a second to one second, a region at a time.
  */
 #include "sched/diagnosis.h"
+#include "sched/profile.h"
 #include "sched/recording.h"
 #include "sched/wait.h"
 
@@ -97,6 +98,7 @@ static void look(struct cvy_runtime *rt)
     cvy_dump_signal_answer(rt);
     cvy_diagnosis_look(rt, now);
     cvy_slow_look(rt, now);
+    cvy_profile_look();
     if (cvy_knob(CVY_KNOB_PAUSE)) {
         cvy_pause_one(rt);
     }
