@@ -13,7 +13,7 @@ enum { DRAW_MS = 300, VISITORS = 1000, ORDERS = 50 };
 static int64_t writes_files;
 static covey_mutex prices;
 static covey_chan *door;
-static volatile uint64_t sink;
+static _Atomic uint64_t priced;
 
 /* Holds the lock over a wait. */
 __attribute__((noinline)) static int work_out_price(covey_ctx *ctx)
@@ -21,7 +21,7 @@ __attribute__((noinline)) static int work_out_price(covey_ctx *ctx)
     covey_mutex_lock(&prices);
     int code = covey_sleep(ctx, 2 * COVEY_MS);
     covey_mutex_unlock(&prices);
-    sink++; /* no tail call: the unlock has a caller */
+    priced++; /* no tail call: the unlock has a caller */
     return code;
 }
 
@@ -33,6 +33,8 @@ static int order(covey_ctx *ctx, void *arg)
 
 __attribute__((noinline)) static void draw_receipt(int64_t until)
 {
+    volatile uint64_t sink = 0;
+
     while (covey_now() < until) {
         for (int i = 0; i < 10000; i++) {
             sink += (uint64_t)i * (uint64_t)i;

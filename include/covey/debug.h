@@ -28,6 +28,7 @@ typedef enum covey_dump_format {
                           the most first, by the groups' places too. A million tasks take
                           seconds, and little memory */
     COVEY_DUMP_JSON,   /* one object, for tools: docs/debugging.md has its fields */
+    COVEY_DUMP_PLACES_JSON, /* the folded one, for tools, with the figures of covey_stats */
 } covey_dump_format;
 
 /* The same in a form of choice. 0; COVEY_ECLOSED: no runtime is up; -ENOMEM; -EIO: out has failed;
@@ -73,6 +74,36 @@ COVEY_API int covey_profile_stop(const char *kind);
  * such kind or format; -ENOENT: it was never started; COVEY_ECLOSED: "task", and no runtime is up;
  * -ENOMEM; -EIO: out has failed. */
 COVEY_API int covey_profile_write(const char *kind, int format, FILE *out);
+
+/* Serves all of this over HTTP, for curl, a browser, Prometheus, `go tool pprof` and `covey top`,
+ * until ctx is done; then it closes its connections and returns 0. Run it in a task of its own.
+ *
+ *     /debug/covey/         an index
+ *     /debug/covey/tasks    format=text (the default), folded, json, places
+ *     /debug/covey/profile  kind=task (the default), block, mutex, cpu; format=pprof or folded;
+ *                           seconds=N: records for so long (at most 600), with rate=N; without it,
+ *                           what the program itself records
+ *     /debug/covey/trace    seconds=N: records for so long; without it, what the flight recorder
+ *                           remembers. For `covey trace`
+ *     /debug/covey/metrics
+ *
+ * addr as in covey/net.h: a Unix socket (its file is the user's alone), or TCP on this machine: it
+ * lets who asks see the program's names, addresses and times, so others are refused, as are
+ * requests whose Host names another machine. A client that is slow, or asks to record and goes
+ * away, holds up nothing but its own task; answers are made in memory before they are sent.
+ *
+ * May switch. -EACCES: addr is not of this machine; -EINVAL: not an address, or an option out of
+ * range; what covey_listen() and covey_accept() say. */
+typedef struct covey_debug_options {
+    bool any_address;    /* addr may be reached from elsewhere; Host is not looked at */
+    int64_t patience_ns; /* 0: 10 s; for a request, and for the client to take each 64 KiB */
+    int connections_max; /* 0: 32; more are closed at once */
+    void (*on_listen)(const char *addr, void *arg); /* it listens there, with the port chosen */
+    void *arg;
+} covey_debug_options;
+COVEY_API int covey_debug_serve(covey_ctx *ctx, const char *addr);
+COVEY_API int covey_debug_serve_with(covey_ctx *ctx, const char *addr,
+                                     const covey_debug_options *options);
 
 /* For tests of yours: a block in which nothing may be left behind. (In a run of covey/test.h use
  * COVEY_TEST_NO_LEAKS.)

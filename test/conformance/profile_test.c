@@ -166,7 +166,7 @@ TASK_TEST(a_rate_records_few_and_scales_them)
 struct counter {
     covey_mutex mutex;
     covey_rwmutex rwmutex;
-    int n;
+    int locked, written;
 };
 
 static int add_slowly(covey_ctx *ctx, void *arg)
@@ -174,7 +174,7 @@ static int add_slowly(covey_ctx *ctx, void *arg)
     struct counter *c = arg;
 
     covey_mutex_lock(&c->mutex);
-    c->n++;
+    c->locked++;
     int code = covey_sleep(ctx, COVEY_MS);
     covey_mutex_unlock(&c->mutex);
     return code;
@@ -185,7 +185,7 @@ static int write_slowly(covey_ctx *ctx, void *arg)
     struct counter *c = arg;
 
     covey_rwmutex_lock(&c->rwmutex);
-    c->n++;
+    c->written++;
     int code = covey_sleep(ctx, COVEY_MS);
     covey_rwmutex_unlock(&c->rwmutex);
     return code;
@@ -203,7 +203,7 @@ TASK_TEST(who_lets_a_waiter_go_on_is_named)
     }
     JOIN(g);
     CHECK_EQ(covey_profile_stop("mutex"), 0);
-    CHECK_EQ(c.n, 20);
+    CHECK_EQ(c.locked + c.written, 20);
     CHECK(sum_of("mutex", "covey_mutex_unlock") >= COVEY_MS);
     CHECK(sum_of("mutex", "covey_rwmutex_unlock") >= COVEY_MS);
     CHECK_EQ(sum_of("mutex", "[chan"), 0);
