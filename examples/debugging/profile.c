@@ -40,6 +40,7 @@ __attribute__((noinline)) static void draw_receipt(int64_t until)
             sink += (uint64_t)i * (uint64_t)i;
         }
     }
+    (void)sink;
 }
 
 static int receipts(covey_ctx *ctx, void *arg)
@@ -138,7 +139,9 @@ int main(int argc, char **argv)
     has("block", "work_out_price;", "[mutex]", "orders wait for the lock");
     has("block", "visit;", "[chan receive]", "visitors wait at the door");
     has("mutex", "work_out_price;", "covey_mutex_unlock", "whoever works out a price holds it");
-    if (!EXAMPLE_SANITIZED) {
+    if (EXAMPLE_SANITIZED) {
+        free(folded("cpu")); /* signals come late, if at all */
+    } else {
         has("cpu", "receipts;", "draw_receipt", "receipts are expensive");
     }
     covey_chan_unref(door);
