@@ -4,6 +4,7 @@
 
 #include "os/file.h"
 #include "sched/fold.h"
+#include "sched/ignored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,10 @@ static bool task(struct cvy_task *t, void *arg)
     site(d->out, "started", v.started);
     if (v.group) {
         group(d->out, &v);
+    }
+    int64_t ignored = cvy_ignored_since(v.id);
+    if (ignored > 0) {
+        (void)fprintf(d->out, ",\"ignores_end_seconds\":%.6f", seconds(d->now - ignored));
     }
     if (v.is_parked) {
         wait(d, &v);

@@ -2,6 +2,8 @@
  * dump.c - a task's line and stack, and which form a dump takes. See dump.h. */
 #include "sched/dump.h"
 
+#include "sched/ignored.h"
+
 #include <covey/debug.h>
 
 #include <string.h>
@@ -137,6 +139,12 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
 
 static void print_context(struct cvy_dump *d, const struct cvy_view *v)
 {
+    int64_t ignored = d->is_plain ? 0 : cvy_ignored_since(v->id);
+
+    if (ignored > 0) {
+        (void)fprintf(d->out, ", has gone on for %.3f s after its context's end",
+                      (double)(d->now - ignored) / (double)COVEY_SEC);
+    }
     if (!v->is_parked) {
         return;
     }

@@ -112,14 +112,15 @@ static char *parse_escape(struct parser *p, char *out)
 {
     static const char from[] = "\"\\/bfnrt";
     static const char to[] = "\"\\/\b\f\n\r\t";
-    char c = *p->at++;
+    char c = *p->at;
+    const char *found = c ? strchr(from, c) : NULL;
 
+    if (c != 'u' && !found) {
+        return NULL;
+    }
+    p->at++;
     if (c == 'u') {
         return parse_unicode(p, out);
-    }
-    const char *found = c ? strchr(from, c) : NULL;
-    if (!found) {
-        return NULL;
     }
     *out = to[found - from];
     return out + 1;
