@@ -115,7 +115,11 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     cvy_cancel_unregister(t);
     /* Before its owner hears of it, so that who has joined a task finds it counted. */
     cvy_count(&th->worker->ended);
-    t->on_end(t, t->owner, code);
+    void *owner = t->owner;
+    /* It may be gone before the call is over, and a profile's signal reads it. */
+    t->owner = NULL;
+    cvy_compiler_fence();
+    t->on_end(t, owner, code);
     th = cvy_thread_self();
     /* A handler of the user's may have waited under a context once more. */
     cvy_cancel_unregister(t);

@@ -391,11 +391,6 @@ void cvy_dump_signal_answer(struct cvy_runtime *rt);
 void cvy_dump_signal_install(struct cvy_runtime *rt);
 void cvy_dump_signal_remove(struct cvy_runtime *rt);
 
-/* slow.c; look is the watchdog's, at each of its turns */
-void cvy_slow_start(struct cvy_runtime *rt);
-void cvy_slow_stop(struct cvy_runtime *rt);
-void cvy_slow_look(struct cvy_runtime *rt, int64_t now);
-
 /* fork.c: cvy_fork_check() is fatal in the child of a fork that a runtime did not survive. */
 void cvy_fork_watch(void);
 void cvy_fork_check(void);
