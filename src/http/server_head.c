@@ -2,8 +2,8 @@
  * server_head.c - the head of a request, by http-parser, and what that one is too lenient about.
  *
  * What two programs in a row could read in two ways is refused (request smuggling): line ends other
- * than CR LF, folded lines, both lengths, codings other than chunked, a missing or second Host.
- * Strings are terminated in place: the parser has finished with the head by then. */
+ * than CR LF, folded lines, spaces in names, both lengths, codings other than chunked, a missing or
+ * second Host. Strings are terminated in place: the parser has finished with the head by then. */
 #define _GNU_SOURCE
 #include "http/server.h"
 
@@ -65,6 +65,22 @@ ssize_t cvy_http_decode(char *out, const char *in, size_t len, bool is_query)
         out[n++] = c;
     }
     return (ssize_t)n;
+}
+
+/* The characters of RFC 9110's tokens, as bits. */
+static bool is_token(char c)
+{
+    static const uint64_t bits[2] = {UINT64_C(0x3ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
+
+    return (c & 0x80) == 0 && (bits[c >> 6] >> (c & 63) & 1);
+}
+
+static bool is_token_text(const char *text, size_t len)
+{
+    while (len > 0 && is_token(text[len - 1])) {
+        len--;
+    }
+    return len == 0;
 }
 
 /* ---- the parser's callbacks ---- */
@@ -129,7 +145,7 @@ static int on_value(http_parser *p, const char *at, size_t len)
     struct parse *parse = p->data;
     char *end = parse->name.at + parse->name.len;
 
-    if (grow(parse) < 0) {
+    if (!is_token_text(parse->name.at, parse->name.len) || grow(parse) < 0) {
         return -1;
     }
     *end = '\0';
@@ -156,11 +172,6 @@ static const http_parser_settings settings = {
 };
 
 /* ---- what a failure of the parser is called ---- */
-
-static bool is_token(char c)
-{
-    return c > ' ' && c < 127 && !strchr("\"(),/:;<=>?@[\\]{}", c);
-}
 
 /* A method that nobody knows is something else than garbage. */
 static int status_of_method(const char *head)
@@ -256,6 +267,19 @@ static int set_target(struct cvy_http_server_conn *c, struct parse *parse)
     c->req.query = path[c->raw_len] ? path + c->raw_len + 1 : "";
     c->raw_len = c->raw_len > 0 ? c->raw_len : 1;
     return set_path(c, parse);
+}
+
+/* The parser is built to be lenient: "GET /\t HTTQ/1.1 " would pass. */
+static bool is_strict(const struct parse *parse)
+{
+    const char *end = parse->target + parse->target_len;
+
+    for (const char *at = parse->target; at < end; at++) {
+        if (*at <= ' ' || *at == 127) {
+            return false;
+        }
+    }
+    return memcmp(end, " HTTP/", 6) == 0 && end[7] == '.' && end[9] == '\r';
 }
 
 static void set_host(struct cvy_http_server_conn *c, const struct parse *parse)
@@ -367,8 +391,11 @@ int cvy_http_request_parse(struct cvy_http_server_conn *c, size_t len)
     if (HTTP_PARSER_ERRNO(&p) != HPE_OK) {
         return status_of(&parse, &p, head, len);
     }
+    if (!is_strict(&parse)) {
+        return 400;
+    }
     if (p.http_major != 1 || p.http_minor > 1) {
-        return p.http_major == 0 ? 400 : 505;
+        return 505;
     }
     if (p.method == HTTP_CONNECT || used != len) {
         return p.method == HTTP_CONNECT ? 501 : 400;
