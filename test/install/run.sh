@@ -47,7 +47,7 @@ compile_and_run() {
     shared | http | tls) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
     static) read -ra libs <<<"-static $(pkg-config --static --libs covey)" ;;
     http-static) # libcurl itself stays shared: its own static form needs a dozen more
-        read -ra libs <<<"$libdir/libcovey-http.a $libdir/libcovey.a $(pkg-config --libs libcurl) -pthread"
+        read -ra libs <<<"$libdir/libcovey-http.a $libdir/libcovey.a $(pkg-config --libs libcurl) -lhttp_parser -pthread"
         ;;
     tls-static)
         read -ra libs <<<"$libdir/libcovey-tls.a $libdir/libcovey.a $(pkg-config --libs openssl) -pthread"
