@@ -25,7 +25,7 @@ function(covey_register test label seconds)
 endfunction()
 
 # covey_add_program(<target> <source> <output folder>): a user's program, with libcovey and, where
-# it is built, libcovey-http.
+# they are built, libcovey-http and libcovey-sql.
 function(covey_add_program target source folder)
     get_filename_component(stem ${source} NAME_WE)
     add_executable(${target} ${source})
@@ -38,13 +38,19 @@ function(covey_add_program target source folder)
         string(REPLACE covey covey-http library ${covey_lib})
         target_link_libraries(${target} PRIVATE ${library})
     endif()
+    file(STRINGS ${source} uses_sql LIMIT_COUNT 1 REGEX "^#include <covey/db\\.h>")
+    if(uses_sql)
+        string(REPLACE covey covey-sql library ${covey_lib})
+        target_link_libraries(${target} PRIVATE ${library})
+    endif()
     target_link_libraries(${target} PRIVATE ${covey_lib} Threads::Threads m)
 endfunction()
 
-# Whether source can be built here: without libcovey-http, what includes its header cannot.
+# Whether source can be built here: what includes the header of a library that is not, cannot.
 function(covey_can_build source result)
     file(STRINGS ${source} uses_http LIMIT_COUNT 1 REGEX "^#include <covey/http\\.h>")
-    if(uses_http AND NOT covey_with_http)
+    file(STRINGS ${source} uses_sql LIMIT_COUNT 1 REGEX "^#include <covey/db\\.h>")
+    if((uses_http AND NOT covey_with_http) OR (uses_sql AND NOT covey_with_sql))
         set(${result} OFF PARENT_SCOPE)
     else()
         set(${result} ON PARENT_SCOPE)
@@ -108,6 +114,8 @@ function(covey_unit_tests)
             endforeach()
             if(layer MATCHES "^(http|tools)$")
                 target_link_libraries(${target} PRIVATE CURL::libcurl ${covey_lib})
+            elseif(layer STREQUAL "sql")
+                target_link_libraries(${target} PRIVATE ${sql_libraries} ${covey_lib})
             endif()
             string(REGEX REPLACE "_test$" "" stem ${stem})
             add_test(NAME unit.${layer}.${stem} COMMAND ${target})
@@ -116,10 +124,11 @@ function(covey_unit_tests)
     endforeach()
 endfunction()
 
-# covey_suite(<folder> SECONDS <n> [WORKERS <n>...]): each test/<folder>/*_test.c, linked as a user
-# would, and each *_test.sh. Registered once for each number of workers.
+# covey_suite(<folder> SECONDS <n> [WORKERS <n>...] [RUNNER <command>...]): each test/<folder>/*_test.c, linked as a user
+# would, and each *_test.sh. Registered once for each number of workers. RUNNER: a command that is
+# given the test's as its arguments.
 function(covey_suite folder)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "SECONDS" "WORKERS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "SECONDS" "WORKERS;RUNNER")
     if(NOT arg_WORKERS)
         set(arg_WORKERS default)
     endif()
@@ -133,8 +142,12 @@ function(covey_suite folder)
             covey_add_program(${target} ${source} test/${folder})
             target_link_libraries(${target} PRIVATE covey_harness)
             string(REGEX REPLACE "_test$" "" stem ${stem})
+            set(command ${target})
+            if(arg_RUNNER)
+                set(command ${arg_RUNNER} $<TARGET_FILE:${target}>)
+            endif()
             foreach(workers IN LISTS arg_WORKERS)
-                covey_add_suite_test(${folder}.${stem} ${workers} COMMAND ${target})
+                covey_add_suite_test(${folder}.${stem} ${workers} COMMAND ${command})
             endforeach()
         endif()
     endforeach()
