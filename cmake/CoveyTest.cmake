@@ -26,7 +26,7 @@ function(covey_register test label seconds)
 endfunction()
 
 # covey_add_program(<target> <source> <output folder>): a user's program, with libcovey and those of
-# libcovey-http, libcovey-tls and OpenSSL whose headers it includes.
+# the other libraries, and OpenSSL, whose headers it includes.
 function(covey_add_program target source folder)
     get_filename_component(stem ${source} NAME_WE)
     add_executable(${target} ${source})
@@ -34,8 +34,9 @@ function(covey_add_program target source folder)
         OUTPUT_NAME ${stem} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${folder})
     target_compile_options(${target} PRIVATE
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fno-omit-frame-pointer)
-    foreach(part http tls)
-        file(STRINGS ${source} uses LIMIT_COUNT 1 REGEX "^#include <covey/${part}\\.h>")
+    foreach(part http tls sql)
+        file(STRINGS ${source} uses LIMIT_COUNT 1
+            REGEX "^#include <covey/(${covey_${part}_names})\\.h>")
         if(uses)
             string(REPLACE covey covey-${part} library ${covey_lib})
             target_link_libraries(${target} PRIVATE ${library})
@@ -48,12 +49,12 @@ function(covey_add_program target source folder)
     target_link_libraries(${target} PRIVATE ${covey_lib} Threads::Threads m)
 endfunction()
 
-# Whether source can be built here: without libcovey-http, what includes its header cannot; so with
-# libcovey-tls.
+# Whether source can be built here: what includes the header of a library that is not, cannot.
 function(covey_can_build source result)
     set(${result} ON PARENT_SCOPE)
-    foreach(part http tls)
-        file(STRINGS ${source} uses LIMIT_COUNT 1 REGEX "^#include <covey/${part}\\.h>")
+    foreach(part http tls sql)
+        file(STRINGS ${source} uses LIMIT_COUNT 1
+            REGEX "^#include <covey/(${covey_${part}_names})\\.h>")
         if(uses AND NOT covey_with_${part})
             set(${result} OFF PARENT_SCOPE)
         endif()
@@ -119,6 +120,8 @@ function(covey_unit_tests)
                 target_link_libraries(${target} PRIVATE ${covey_http_libraries} ${covey_lib})
             elseif(layer STREQUAL "tls")
                 target_link_libraries(${target} PRIVATE OpenSSL::SSL ${covey_lib})
+            elseif(layer STREQUAL "sql")
+                target_link_libraries(${target} PRIVATE ${sql_libraries} ${covey_lib})
             endif()
             string(REGEX REPLACE "_test$" "" stem ${stem})
             add_test(NAME unit.${layer}.${stem} COMMAND ${target})
@@ -127,10 +130,11 @@ function(covey_unit_tests)
     endforeach()
 endfunction()
 
-# covey_suite(<folder> SECONDS <n> [WORKERS <n>...]): each test/<folder>/*_test.c, linked as a user
-# would, and each *_test.sh. Registered once for each number of workers.
+# covey_suite(<folder> SECONDS <n> [WORKERS <n>...] [RUNNER <command>...]): each test/<folder>/*_test.c, linked as a user
+# would, and each *_test.sh. Registered once for each number of workers. RUNNER: a command that is
+# given the test's as its arguments.
 function(covey_suite folder)
-    cmake_parse_arguments(PARSE_ARGV 1 arg "" "SECONDS" "WORKERS")
+    cmake_parse_arguments(PARSE_ARGV 1 arg "" "SECONDS" "WORKERS;RUNNER")
     if(NOT arg_WORKERS)
         set(arg_WORKERS default)
     endif()
@@ -144,8 +148,12 @@ function(covey_suite folder)
             covey_add_program(${target} ${source} test/${folder})
             target_link_libraries(${target} PRIVATE covey_harness)
             string(REGEX REPLACE "_test$" "" stem ${stem})
+            set(command ${target})
+            if(arg_RUNNER)
+                set(command ${arg_RUNNER} $<TARGET_FILE:${target}>)
+            endif()
             foreach(workers IN LISTS arg_WORKERS)
-                covey_add_suite_test(${folder}.${stem} ${workers} COMMAND ${target})
+                covey_add_suite_test(${folder}.${stem} ${workers} COMMAND ${command})
             endforeach()
         endif()
     endforeach()

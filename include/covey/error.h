@@ -29,6 +29,14 @@
 #define COVEY_ETLS (-10006)      /* TLS failed: a certificate, a handshake */
 #define COVEY_ETEST (-10007)     /* a test run failed (covey/test.h) */
 
+/* Of databases (covey/db.h). */
+#define COVEY_ESQL (-10021) /* the statement was refused: syntax, an unknown table, a value */
+#define COVEY_ECONSTRAINT (-10022) /* it would break a constraint: unique, foreign key, check */
+#define COVEY_ESERIAL (-10023)  /* serialisation failure or deadlock: run the transaction again */
+#define COVEY_EABORTED (-10024) /* the transaction failed before: it can only be rolled back */
+#define COVEY_ENOROW (-10025)   /* there is no row */
+#define COVEY_ETYPE (-10026)    /* a column's value is of another type than was asked for */
+
 COVEY_BEGIN
 
 /* Static text for a code: "connection refused". Never NULL; an unknown code reads as such. */
