@@ -32,8 +32,9 @@ struct table {
 
 /* The watchdog fills the one that dumps do not read. */
 static struct table tables[2];
-static struct cvy_lock current_lock; /* rank CVY_RANK_TRACE; guards current and what it points to */
-static struct table *current;        /* NULL: the option is off */
+/* Guards current and what it points to. */
+static struct cvy_lock current_lock = CVY_LOCK_INIT(CVY_RANK_TRACE);
+static struct table *current; /* NULL: the option is off */
 static int64_t next_look;
 
 static struct seen *find(struct table *t, uint64_t id)

@@ -21,7 +21,9 @@ static struct record {
     int64_t began_wall_ns, began_ns;
     int64_t ended_ns; /* 0: on */
     _Atomic int64_t rate, lost;
-} records[CVY_PROFILES];
+} records[CVY_PROFILES] = {
+    [0 ... CVY_PROFILES - 1] = {.lock = CVY_LOCK_INIT(CVY_RANK_TRACE)},
+};
 
 /* One start or stop at a time. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
