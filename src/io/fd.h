@@ -58,7 +58,8 @@ struct cvy_fd {
 #define CVY_FD_USER 64u
 
 /* Owners extend the record: struct { struct cvy_fd fd; ... }, at most this large. */
-#define CVY_FD_RECORD_SIZE 192
+/* In debug builds the lock has its rank. */
+#define CVY_FD_RECORD_SIZE (CVY_DEBUG ? 256 : 192)
 
 /* A record for fd, which it takes (-1: of nothing, for the turns alone), with these ready bits to
  * begin with; what is beyond struct cvy_fd is zero. NULL: out of memory, fd is still the caller's.
