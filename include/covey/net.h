@@ -23,11 +23,20 @@ COVEY_BEGIN
 typedef struct covey_listener covey_listener;
 typedef struct covey_conn covey_conn;
 
+typedef struct covey_conn_options {
+    int send_buffer, receive_buffer; /* bytes (SO_SNDBUF, SO_RCVBUF); 0: left to the kernel */
+    int64_t keepalive_ns; /* TCP: a peer that is silent for so long is asked, and again three times
+                             within as long, before the connection fails with -ETIMEDOUT; whole
+                             seconds; < 0: never; 0: left as it is, which is never */
+    bool delay;           /* TCP: small writes wait for company (no TCP_NODELAY) */
+} covey_conn_options;
+
 typedef struct covey_listen_options {
-    int backlog;        /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
-    bool reuse_port;    /* SO_REUSEPORT */
-    bool v6_only;       /* IPV6_V6ONLY */
-    unsigned unix_mode; /* file mode of a Unix socket; 0: 0600 */
+    int backlog;             /* 0: 4096 (the kernel caps it at net.core.somaxconn) */
+    bool reuse_port;         /* SO_REUSEPORT */
+    bool v6_only;            /* IPV6_V6ONLY */
+    unsigned unix_mode;      /* file mode of a Unix socket; 0: 0600 */
+    covey_conn_options conn; /* of the connections that it will accept */
 } covey_listen_options;
 
 /* Binds and listens; the address must be numeric or a name that resolves at once. Does not switch.
@@ -92,6 +101,10 @@ COVEY_API size_t covey_conn_local(const covey_conn *c, char *buf, size_t size);
 /* Makes a connection of a stream socket that exists; takes fd on success, and makes it
  * non-blocking. */
 COVEY_API int covey_conn_from_fd(covey_conn **c, int fd);
+
+/* Sets all of opts on its socket, or the one it runs over. Does not switch. -EOPNOTSUPP: there is
+ * none; -errno of the kernel. */
+COVEY_API int covey_conn_set_options(covey_conn *c, const covey_conn_options *opts);
 
 /* What reads and writes for a connection that is no socket: TLS, compression, a pipe in memory.
  * Called by the functions above, outside any lock: one read and one write at a time, each with a

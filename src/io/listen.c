@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "io/addr.h"
 #include "io/conn.h"
+#include "io/conn_options.h"
 #include "io/unix_file.h"
 
 #include <covey/error.h>
@@ -12,7 +13,7 @@
 
 #include <assert.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,8 +65,7 @@ static int set_tcp_options(int fd, int family, const covey_listen_options *opts)
     if (code == 0 && family == AF_INET6) {
         code = cvy_net_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, opts->v6_only);
     }
-    /* On Linux what is accepted inherits it. */
-    return code == 0 ? cvy_net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) : code;
+    return code;
 }
 
 static int bind_tcp(const struct cvy_sockaddr *at, const covey_listen_options *opts)
@@ -172,7 +172,11 @@ int covey_listen(covey_listener **l, const char *addr, const covey_listen_option
     int fd = bind_any(&a, opts);
     code = fd;
     if (fd >= 0) {
-        code = cvy_net_listen(fd, opts->backlog > 0 ? opts->backlog : BACKLOG_DEFAULT);
+        /* On Linux what is accepted inherits them. */
+        code = cvy_conn_options_set(fd, !a.is_unix, &opts->conn);
+        if (code == 0) {
+            code = cvy_net_listen(fd, opts->backlog > 0 ? opts->backlog : BACKLOG_DEFAULT);
+        }
         if (code < 0) {
             cvy_net_close(fd);
         } else {

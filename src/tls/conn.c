@@ -24,11 +24,35 @@ static int enter(struct cvy_tls *t)
     return is_open ? 0 : covey_errorf(COVEY_ECLOSED, "tls %s: closed", t->name);
 }
 
+/* The goodbye did not go at once: the peer reads slowly. */
+static int finish(covey_ctx *ctx, void *arg)
+{
+    covey_ctx *soon = covey_ctx_for_cleanup(ctx, GOODBYE_NS);
+
+    (void)cvy_tls_flush(soon, arg);
+    covey_ctx_unref(soon);
+    cvy_tls_free(arg);
+    return 0;
+}
+
+/* Nobody is inside any more, or will be. */
+static void give_up(struct cvy_tls *t)
+{
+    bool is_left = cvy_tls_has_output(t) || cvy_tls_bytes_len(&t->sending) > 0;
+
+    if (!is_left || t->failed || t->is_cut || covey_go(finish, t) < 0) {
+        cvy_tls_free(t);
+    }
+}
+
 static void leave(struct cvy_tls *t)
 {
     cvy_tls_lock(t);
-    t->inside--;
+    bool is_last = --t->inside == 0 && t->is_given_up;
     cvy_tls_unlock(t);
+    if (is_last) {
+        give_up(t);
+    }
 }
 
 /* ---- reading
@@ -115,42 +139,46 @@ static size_t total_len(const struct iovec *iov, int n)
     return len;
 }
 
-/* Bytes for one record: those of the first piece if they fill it or are the last, else a copy of
- * several pieces in scratch, which has room for a record. */
-static size_t next_record(const struct cursor *c, char *scratch, const char **from)
+/* A record of several pieces; apart, so that other writes do not need the room. */
+__attribute__((noinline)) static int write_gathered(SSL *ssl, const struct cursor *c, size_t *n)
+{
+    char record[CVY_TLS_RECORD];
+    size_t len = 0, offset = c->offset;
+
+    for (int i = 0; i < c->n && len < sizeof(record); i++) {
+        size_t part = c->iov[i].iov_len - offset;
+        part = part < sizeof(record) - len ? part : sizeof(record) - len;
+        if (part > 0) {
+            memcpy(record + len, (const char *)c->iov[i].iov_base + offset, part);
+        }
+        len += part;
+        offset = 0;
+    }
+    return SSL_write_ex(ssl, record, len, n);
+}
+
+/* One record: of the first piece, if that fills it or is the last. */
+static int write_record(SSL *ssl, const struct cursor *c, size_t *n)
 {
     size_t len = c->iov->iov_len - c->offset;
 
-    *from = (const char *)c->iov->iov_base + c->offset;
-    if (len >= CVY_TLS_RECORD || c->n == 1) {
-        return len < CVY_TLS_RECORD ? len : CVY_TLS_RECORD;
+    if (len < CVY_TLS_RECORD && c->n > 1) {
+        return write_gathered(ssl, c, n);
     }
-    memcpy(scratch, *from, len);
-    for (int i = 1; i < c->n && len < CVY_TLS_RECORD; i++) {
-        size_t part = CVY_TLS_RECORD - len;
-        part = c->iov[i].iov_len < part ? c->iov[i].iov_len : part;
-        if (part > 0) {
-            memcpy(scratch + len, c->iov[i].iov_base, part);
-        }
-        len += part;
-    }
-    *from = scratch;
-    return len;
+    return SSL_write_ex(ssl, (const char *)c->iov->iov_base + c->offset,
+                        len < CVY_TLS_RECORD ? len : CVY_TLS_RECORD, n);
 }
 
 /* Encrypts from the front of the pieces until enough is there to be sent: how many bytes; or none,
  * and *outcome says why: a failure, or 0 for "feed". */
 static size_t encrypt_locked(struct cvy_tls *t, struct cursor *c, int *outcome)
 {
-    char scratch[CVY_TLS_RECORD];
     size_t taken = 0;
 
     while (c->n > 0 && cvy_tls_bytes_len(&t->out) < OUT_MAX) {
-        const char *from;
         size_t n = 0;
-        size_t len = next_record(c, scratch, &from);
         ERR_clear_error();
-        int r = SSL_write_ex(t->ssl, from, len, &n);
+        int r = write_record(t->ssl, c, &n);
         if (r <= 0) {
             *outcome = cvy_tls_outcome(t, r);
             break;
@@ -341,24 +369,16 @@ static void tls_abort(void *self)
     }
 }
 
-/* The goodbye did not go at once: the peer reads slowly. */
-static int finish(covey_ctx *ctx, void *arg)
-{
-    covey_ctx *soon = covey_ctx_for_cleanup(ctx, GOODBYE_NS);
-
-    (void)cvy_tls_flush(soon, arg);
-    covey_ctx_unref(soon);
-    cvy_tls_free(arg);
-    return 0;
-}
-
 static void tls_free(void *self)
 {
     struct cvy_tls *t = self;
-    bool is_left = cvy_tls_has_output(t) || cvy_tls_bytes_len(&t->sending) > 0;
 
-    if (!is_left || t->failed || t->is_cut || covey_go(finish, t) < 0) {
-        cvy_tls_free(t);
+    cvy_tls_lock(t);
+    t->is_given_up = true;
+    bool is_last = t->inside == 0;
+    cvy_tls_unlock(t);
+    if (is_last) {
+        give_up(t);
     }
 }
 

@@ -41,6 +41,7 @@ struct cvy_tls {
     bool has_ended;               /* no more will come from below */
     bool has_no_memory;           /* out could not grow */
     bool is_closing;              /* no call begins any more */
+    bool is_given_up;             /* the last to leave frees it: covey_tls_shutdown(), perhaps */
     bool is_cut;                  /* a write failed half-way: no goodbye */
     unsigned inside;              /* calls under way */
     int failed;                   /* 0, or the code of what made ssl unusable */

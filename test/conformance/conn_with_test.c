@@ -449,6 +449,74 @@ TASK_TEST(a_hang_up_and_addresses_are_taken_from_below)
     covey_close(peer);
 }
 
+/* ---- options
+ * ------------------------------------------------------------------------------------- */
+
+static int option_of(covey_conn *c, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    CHECK_EQ(getsockopt(covey_conn_fd(c), level, name, &value, &len), 0);
+    return value;
+}
+
+static void check_options(covey_conn *c)
+{
+    CHECK_EQ(option_of(c, SOL_SOCKET, SO_SNDBUF), 100000); /* the kernel doubles it */
+    CHECK_EQ(option_of(c, SOL_SOCKET, SO_RCVBUF), 120000);
+    CHECK_EQ(option_of(c, SOL_SOCKET, SO_KEEPALIVE), 1);
+    CHECK_EQ(option_of(c, IPPROTO_TCP, TCP_KEEPIDLE), 31);
+    CHECK_EQ(option_of(c, IPPROTO_TCP, TCP_KEEPINTVL), 10);
+    CHECK_EQ(option_of(c, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    CHECK_EQ(option_of(c, IPPROTO_TCP, TCP_NODELAY), 0);
+}
+
+TASK_TEST(options_reach_the_kernel_and_what_is_accepted)
+{
+    covey_conn_options opts = {.send_buffer = 50000,
+                               .receive_buffer = 60000,
+                               .keepalive_ns = 30 * COVEY_SEC + 1,
+                               .delay = true};
+    covey_listen_options listen_opts = {.conn = opts};
+    covey_listener *l;
+    covey_conn *a, *b;
+
+    CHECK_EQ(covey_listen(&l, "tcp://127.0.0.1:0", &listen_opts), 0);
+    CHECK_EQ(covey_dial(ctx, &a, covey_listener_addr(l)), 0);
+    CHECK_EQ(covey_accept(ctx, l, &b), 0);
+    check_options(b);
+    CHECK_EQ(option_of(a, SOL_SOCKET, SO_KEEPALIVE), 0);
+    CHECK_EQ(covey_conn_set_options(a, &opts), 0);
+    check_options(a);
+    CHECK_EQ(covey_conn_set_options(a, &(covey_conn_options){.keepalive_ns = -1}), 0);
+    CHECK_EQ(option_of(a, SOL_SOCKET, SO_KEEPALIVE), 0);
+    CHECK_EQ(option_of(a, IPPROTO_TCP, TCP_NODELAY), 1);
+    CHECK_EQ(option_of(a, SOL_SOCKET, SO_SNDBUF), 100000);
+    covey_close(a);
+    covey_close(b);
+    covey_listener_close(l);
+}
+
+TASK_TEST(options_of_other_sockets_and_of_none)
+{
+    covey_conn_options opts = {.send_buffer = 50000, .keepalive_ns = COVEY_SEC};
+    struct echo e = {0};
+    covey_conn *c;
+    int fds[2];
+
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    CHECK_EQ(covey_conn_from_fd(&c, fds[0]), 0);
+    CHECK_EQ(covey_conn_set_options(c, &opts), 0);
+    CHECK_EQ(option_of(c, SOL_SOCKET, SO_SNDBUF), 100000);
+    covey_close(c);
+    CHECK_EQ(close(fds[1]), 0);
+    CHECK_EQ(covey_conn_new_with(&c, &echo_ops, &e, NULL), 0);
+    CHECK_EQ(covey_conn_set_options(c, &opts), -EOPNOTSUPP);
+    covey_close(c);
+    (void)ctx;
+}
+
 /* ---- writes that take a part
  * --------------------------------------------------------------------- */
 

@@ -371,18 +371,28 @@ TLS_TEST(after_a_half_close_the_other_way_goes_on)
     covey_close(p.client);
 }
 
+static int shut_down(covey_ctx *ctx, void *arg)
+{
+    struct stream *s = arg;
+
+    s->code = covey_tls_shutdown(ctx, s->c);
+    return 0;
+}
+
 TLS_TEST(closing_wakes_readers_writers_and_who_waits_for_a_hang_up)
 {
     for (int round = 0; round < 10; round++) {
         covey_group *g = covey_group_new(ctx);
         struct pair p = {0};
-        struct stream reads = {0}, writes = {0};
+        struct stream reads = {0}, writes = {0}, shuts = {0};
         shake_well(ctx, &p);
-        reads.c = writes.c = p.client;
+        reads.c = writes.c = shuts.c = p.client;
         go_waiting(g, "reader", read_one, &reads);
         go_waiting(g, "writer", write_much, &writes);
+        go_waiting(g, "shutdown", shut_down, &shuts);
         covey_close(p.client);
         JOIN(g);
+        CHECK_EQ(shuts.code, COVEY_ECLOSED);
         CHECK_EQ(reads.code, COVEY_ECLOSED);
         CHECK_EQ(writes.code, COVEY_ECLOSED);
         covey_close(p.server);
