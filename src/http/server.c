@@ -107,7 +107,8 @@ static int drain(struct cvy_http_server *s)
     int which = covey_select(NULL, COVEY_JOINED(s->group), COVEY_AFTER(s->opts.grace_ns));
     if (which != 0) {
         covey_group_cancel(s->group, COVEY_ECANCELED);
-        code = cvy_http_watch_cut(s) > 0 ? -ETIMEDOUT : 0;
+        cvy_http_watch_cut(s);
+        code = -ETIMEDOUT;
     }
     (void)covey_group_wait(s->group);
     return code;

@@ -159,15 +159,11 @@ void cvy_http_watch_end_read(struct cvy_http_server_conn *c)
     covey_mutex_unlock(&c->server->lock);
 }
 
-int cvy_http_watch_cut(struct cvy_http_server *s)
+void cvy_http_watch_cut(struct cvy_http_server *s)
 {
-    int n = 0;
-
     covey_mutex_lock(&s->lock);
     for (struct cvy_http_link *l = s->conns.next; l != &s->conns; l = l->next) {
         end_wait_locked(conn_of(l), CVY_HTTP_WRITING);
-        n++;
     }
     covey_mutex_unlock(&s->lock);
-    return n;
 }
