@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Which tests there are. Labels: unit, conformance, stress, litmus, fault, explore, crash, example,
-# fetch, tls, sql, fuzz, rules, model, install.
+# fetch, http, tls, sql, profile, fuzz, rules, model, install.
 
 add_library(covey_harness STATIC test/harness/harness.c)
 target_include_directories(covey_harness PUBLIC test/harness)
@@ -33,6 +33,7 @@ covey_suite(debugger SECONDS 300)
 covey_suite(profile SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)
+    covey_suite(http SECONDS 300)
     covey_suite(trace SECONDS 300)
 endif()
 if(covey_with_tls)

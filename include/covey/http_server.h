@@ -92,6 +92,14 @@ COVEY_API int covey_http_respond(covey_ctx *ctx, covey_http_writer *w, int statu
 COVEY_API int covey_http_respondf(covey_ctx *ctx, covey_http_writer *w, int status, const char *fmt,
                                   ...) COVEY_PRINTF(4, 5);
 
+/* A file below the folder root: name is relative to it, as a {path...} gives it. ETag,
+ * Last-Modified, If-None-Match, If-Modified-Since, one Range with If-Range (206, 416; several: the
+ * whole file), a Content-Type by suffix. Not a regular file, "." or ".." in it, or a symbolic link:
+ * 404; not readable: 403; another method than GET and HEAD: 405. Set other headers before. 0 or a
+ * code to return from the handler. May switch. */
+COVEY_API int covey_http_serve_file(covey_ctx *ctx, covey_http_server_request *req,
+                                    covey_http_writer *w, const char *root, const char *name);
+
 /* ---- the server ---- */
 
 #define COVEY_HTTP_UNLIMITED (-1) /* for any limit below */

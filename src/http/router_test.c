@@ -43,7 +43,8 @@ static const char *route(covey_http_router *r, const char *method, const char *t
     said[0] = '\0';
     CHECK_EQ(covey_http_route(NULL, &c.req, &c.writer, r), 0);
     if (!said[0]) {
-        const char *allow = c.writer.out.data ? strstr(c.writer.out.data, "Allow: ") : NULL;
+        c.writer.out.data[c.writer.out.len] = '\0';
+        const char *allow = strstr(c.writer.out.data, "Allow: ");
         int n = snprintf(said, sizeof(said), "%d", c.writer.status);
         if (c.writer.status == 405 && allow) {
             (void)snprintf(said + n, sizeof(said) - (size_t)n, "%.*s",

@@ -17,7 +17,7 @@ void cvy_http_watch_remove(struct cvy_http_server_conn *c);
 void cvy_http_watch_end_idle(struct cvy_http_server *s);
 /* Reads of c get what has come and then the end. */
 void cvy_http_watch_end_read(struct cvy_http_server_conn *c);
-/* Cuts all connections. How many there were. */
+/* Cuts all connections. */
 void cvy_http_watch_cut(struct cvy_http_server *s);
 
 #endif
