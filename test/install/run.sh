@@ -35,18 +35,30 @@ linked_as() {
     esac
 }
 
-# compile_and_run shared|static|http COMPILER SOURCE PREFIX LIBDIR
+# What libcovey-sql.a needs: which databases it was built with is in its .pc.
+sql_libs() {
+    read -ra databases <<<"$(pkg-config --print-requires-private covey-sql | tr '\n' ' ')"
+    pkg-config --libs "${databases[@]}"
+}
+
+# compile_and_run shared|static|http|http-static|sql|sql-static COMPILER SOURCE PREFIX LIBDIR
 compile_and_run() {
     local kind=$1 compiler=$2 source=$3 libdir=$5 program=$work/program cflags libs
     export PKG_CONFIG_PATH=$libdir/pkgconfig
     local package=covey
-    [[ $kind != http* ]] || package=covey-http
+    case $kind in
+    http*) package=covey-http ;;
+    sql*) package=covey-sql ;;
+    esac
     read -ra cflags <<<"$(pkg-config --cflags "$package")"
     case $kind in
-    shared | http) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
+    shared | http | sql) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
     static) read -ra libs <<<"-static $(pkg-config --static --libs covey)" ;;
     http-static) # libcurl itself stays shared: its own static form needs a dozen more
         read -ra libs <<<"$libdir/libcovey-http.a $libdir/libcovey.a $(pkg-config --libs libcurl) -pthread"
+        ;;
+    sql-static)
+        read -ra libs <<<"$libdir/libcovey-sql.a $libdir/libcovey.a $(sql_libs) -pthread"
         ;;
     esac
     rm -f "$program"
@@ -56,8 +68,9 @@ compile_and_run() {
 
 # consume NAME PREFIX LIBDIR - all the programs against one installed tree.
 consume() {
-    local name=$1 prefix=$2 libdir=$3 with_http=OFF kind
+    local name=$1 prefix=$2 libdir=$3 with_http=OFF with_sql=OFF kind
     [[ ! -e $libdir/pkgconfig/covey-http.pc ]] || with_http=ON
+    [[ ! -e $libdir/pkgconfig/covey-sql.pc ]] || with_sql=ON
     check "$name: nothing names the first prefix" no_file_names "$work/first" "$prefix"
     for kind in shared static; do
         check "$name: pkg-config, C, $kind" compile_and_run $kind gcc consumer.c "$prefix" "$libdir"
@@ -71,8 +84,14 @@ consume() {
         check "$name: the covey command" "$prefix/bin/covey" --version
         check "$name: man pages of the command" has_pages "$prefix" 1 covey covey-fetch
     fi
+    if [[ $with_sql == ON ]]; then
+        for kind in sql sql-static; do
+            check "$name: pkg-config, C, $kind" compile_and_run $kind gcc sql_consumer.c "$prefix" "$libdir"
+            check "$name: pkg-config, C++, $kind" compile_and_run $kind g++ sql_consumer.cc "$prefix" "$libdir"
+        done
+    fi
     check "$name: man pages of the library" has_pages "$prefix" 3 covey_run covey_group_go covey_select
-    check "$name: find_package" find_package_consumer "$prefix" "$with_http"
+    check "$name: find_package" find_package_consumer "$prefix" "$with_http" "$with_sql"
     check "$name: exports only covey_*" exports_only_covey "$libdir"
 }
 
@@ -91,7 +110,7 @@ has_pages() {
 
 find_package_consumer() {
     rm -rf "$work/consumer"
-    cmake -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$1" -DWITH_HTTP="$2" \
+    cmake -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$1" -DWITH_HTTP="$2" -DWITH_SQL="$3" \
         -DCMAKE_BUILD_TYPE=Release &&
         cmake --build "$work/consumer" -j 2 &&
         (cd "$work/consumer" && ctest --output-on-failure --no-tests=error)
