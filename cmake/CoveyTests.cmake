@@ -27,6 +27,14 @@ covey_suite(sql SECONDS 600 WORKERS 1 2 8
 if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
 endif()
+if(covey_with_sql)
+    # Scenario 17 with a server.
+    add_test(NAME example.order_totals.postgres
+        COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
+            sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
+            $<TARGET_FILE:examples-order_totals>)
+    covey_register(example.order_totals.postgres example 120)
+endif()
 covey_suite(fault SECONDS 300)
 covey_suite(explore SECONDS 300)
 covey_suite(debugger SECONDS 300)
