@@ -28,6 +28,11 @@ if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
 endif()
 if(covey_with_sql)
+    # Its allocations go through the test, where the library is linked statically.
+    if(NOT COVEY_TEST_SHARED)
+        target_link_options(sql-lack_test PRIVATE
+            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+    endif()
     # Scenario 17 with a server.
     add_test(NAME example.order_totals.postgres
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh

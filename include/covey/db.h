@@ -18,13 +18,15 @@
  * COVEY_ESQL (refused: syntax, no such table, a value out of range), COVEY_ECONSTRAINT,
  * COVEY_ESERIAL (run the transaction again), COVEY_EABORTED, -ENOTCONN (no connection could be
  * made), -ECONNRESET (it was lost; whether the statement took effect is not known), -EINTR (stopped
- * in the database by somebody else), -EACCES, -ENOENT, -ENOSPC, -EIO, -ENOMEM, COVEY_ETOOLARGE,
- * -EINVAL (parameters that do not fit), COVEY_ECLOSED (the pool is closed).
+ * in the database by somebody else), -EACCES, -ENOENT, -ENOSPC, -EIO, -ENOMEM, COVEY_EAGAIN (no
+ * thread could be made), COVEY_ETOOLARGE, -EINVAL (parameters that do not fit), COVEY_ECLOSED (the
+ * pool is closed).
  *
  * SQLite: statements run on covey's blocking threads. One statement or transaction writes at a
  * time, first come first served in this process; locks of other processes are waited for under the
  * context. Files are in WAL mode; foreign keys are enforced. PostgreSQL needs a runtime, and waits
- * on covey's poller. */
+ * on covey's poller. What a statement sets for its session (SET, temporary tables) stays with the
+ * connection. Compact tasks have too small a stack for libpq. */
 #ifndef COVEY_DB_H
 #define COVEY_DB_H
 

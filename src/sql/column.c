@@ -155,7 +155,11 @@ const char *covey_rows_numeric(covey_rows *r, size_t column, size_t *len)
     const covey_db_value *raw = covey_rows_value(r, column);
     if (!v && raw && raw->type == COVEY_DB_INT) {
         number = *raw;
-        v = make_text(r, &number) ? &number : NULL;
+        v = &number;
+        if (!make_text(r, &number) && r->code == 0) {
+            r->code = -ENOMEM;
+            (void)snprintf(r->words, sizeof(r->words), "out of memory");
+        }
     }
     if (!v) {
         mismatch(r, column, COVEY_DB_NUMERIC);

@@ -144,62 +144,62 @@ static int digit_of(char c)
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* "\x0a1b". */
-static bool decode_bytea(const char *text, size_t len, struct cvy_sql_result *r, covey_db_value *v)
+/* These give 0, -ENOMEM or COVEY_EPROTO. First "\x0a1b". */
+static int decode_bytea(const char *text, size_t len, struct cvy_sql_result *r, covey_db_value *v)
 {
     if (len < 2 || len % 2 != 0 || text[0] != '\\' || text[1] != 'x') {
-        return false;
+        return COVEY_EPROTO;
     }
     unsigned char *bytes = cvy_sql_arena_alloc(&r->arena, len / 2);
     if (!bytes) {
-        return false;
+        return -ENOMEM;
     }
     for (size_t i = 2; i < len; i += 2) {
         int high = digit_of(text[i]), low = digit_of(text[i + 1]);
         if (high < 0 || low < 0) {
-            return false;
+            return COVEY_EPROTO;
         }
         bytes[i / 2 - 1] = (unsigned char)(high * 16 + low);
     }
     bytes[len / 2 - 1] = '\0';
     *v = covey_db_blob(bytes, len / 2 - 1);
-    return true;
+    return 0;
 }
 
-static bool decode_integer(const char *text, covey_db_value *v)
+static int decode_integer(const char *text, covey_db_value *v)
 {
     char *end;
 
     *v = covey_db_int(strtoll(text, &end, 10));
-    return end != text && *end == '\0';
+    return end != text && *end == '\0' ? 0 : COVEY_EPROTO;
 }
 
 /* The server writes a point whatever the program's locale says; "Infinity" and "NaN" too. */
-static bool decode_double(const char *text, covey_db_value *v)
+static int decode_double(const char *text, covey_db_value *v)
 {
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* glibc's own: never allocated */
     char *end;
 
     *v = covey_db_double(strtod_l(text, &end, plain));
-    return end != text && *end == '\0';
+    return end != text && *end == '\0' ? 0 : COVEY_EPROTO;
 }
 
-static bool decode_time(const char *text, covey_db_value *v)
+static int decode_time(const char *text, covey_db_value *v)
 {
     int64_t us;
     bool is_read = cvy_sql_moment_parse(text, &us);
 
     *v = covey_db_time(is_read ? us : 0);
-    return is_read;
+    return is_read ? 0 : COVEY_EPROTO;
 }
 
-static bool decode_one(Oid type, const char *text, size_t len, struct cvy_sql_result *r,
-                       covey_db_value *v)
+static int decode_one(Oid type, const char *text, size_t len, struct cvy_sql_result *r,
+                      covey_db_value *v)
 {
     switch (type) {
     case OID_BOOL:
         *v = covey_db_bool(text[0] == 't');
-        return strcmp(text, "t") == 0 || strcmp(text, "f") == 0;
+        return strcmp(text, "t") == 0 || strcmp(text, "f") == 0 ? 0 : COVEY_EPROTO;
     case OID_INT2:
     case OID_INT4:
     case OID_INT8:
@@ -215,9 +215,9 @@ static bool decode_one(Oid type, const char *text, size_t len, struct cvy_sql_re
     case OID_TIMESTAMPTZ:
         return decode_time(text, v);
     case OID_NUMERIC:
-        return cvy_sql_result_copy(r, v, COVEY_DB_NUMERIC, text, len);
+        return cvy_sql_result_copy(r, v, COVEY_DB_NUMERIC, text, len) ? 0 : -ENOMEM;
     default:
-        return cvy_sql_result_copy(r, v, COVEY_DB_TEXT, text, len);
+        return cvy_sql_result_copy(r, v, COVEY_DB_TEXT, text, len) ? 0 : -ENOMEM;
     }
 }
 
@@ -233,9 +233,13 @@ int cvy_postgres_decode(const PGresult *from, int i, struct cvy_sql_result *r)
         if (PQgetisnull(from, i, column)) {
             continue;
         }
-        if (!decode_one(PQftype(from, column), text, (size_t)PQgetlength(from, i, column), r,
-                        &values[column])) {
-            return covey_errorf(COVEY_EPROTO, "postgres: column %s cannot be read: \"%.40s\"",
+        int code = decode_one(PQftype(from, column), text, (size_t)PQgetlength(from, i, column), r,
+                              &values[column]);
+        if (code == -ENOMEM) {
+            return covey_errorf(code, "out of memory");
+        }
+        if (code < 0) {
+            return covey_errorf(code, "postgres: column %s cannot be read: \"%.40s\"",
                                 PQfname(from, column), text);
         }
     }
