@@ -21,7 +21,7 @@ struct named {
     char name[NAME_MAX + 1];
 };
 
-static struct cvy_lock lock; /* rank CVY_RANK_GROUP: channels are locked under it */
+static struct cvy_lock lock = CVY_LOCK_INIT(CVY_RANK_GROUP); /* channels are locked under it */
 static struct named *first;
 
 /* Takes its entry out of the list; NULL: it has none. */
