@@ -117,10 +117,6 @@ struct cvy_tls *cvy_tls_new(struct cvy_tls_setup *setup, covey_conn *below, cons
 void cvy_tls_free(struct cvy_tls *t)
 {
     covey_close(t->below);
-    if (t->ssl && !t->failed) {
-        /* Else OpenSSL takes the session for a bad one, which nobody may resume. */
-        SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-    }
     SSL_free(t->ssl);
     cvy_tls_bytes_free(&t->in);
     cvy_tls_bytes_free(&t->out);
