@@ -167,6 +167,9 @@ bool cvy_http_body_finish(struct cvy_http_server_conn *c);
 /* Whether that can be done, seen from the time when the response's head is made. */
 bool cvy_http_body_can_finish(const struct cvy_http_server_conn *c);
 
+/* server_fields.c: -EALREADY with its words. */
+int cvy_http_writer_already(void);
+
 /* server_writer.c */
 void cvy_http_writer_begin(covey_http_writer *w);
 /* After the handler, which returned code: ends the response and sends it. 0 or a code: the

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define IN_SIZE 4096 /* to begin with; kept by an idle connection */
+#define IN_SIZE 2048 /* to begin with; kept by an idle connection */
 #define IN_KEPT ((size_t)16 << 10)
 #define LINGER_NS (2 * COVEY_SEC)
 #define LINGER_MAX ((size_t)1 << 20)

@@ -414,32 +414,3 @@ int cvy_http_request_parse(struct cvy_http_server_conn *c, size_t len)
     }
     return status;
 }
-
-/* ---- what a handler asks ---- */
-
-const char *covey_http_request_header(const covey_http_server_request *req, const char *name)
-{
-    for (size_t i = 0; i < req->header_count; i++) {
-        if (strcasecmp(req->headers[i].name, name) == 0) {
-            return req->headers[i].value;
-        }
-    }
-    return NULL;
-}
-
-const char *covey_http_path_param(const covey_http_server_request *req, const char *name)
-{
-    const struct cvy_http_server_conn *c = cvy_http_conn_of_request(req);
-
-    for (size_t i = 0; i < c->param_count; i++) {
-        if (strcmp(c->param_names[i], name) == 0) {
-            return c->param_values[i];
-        }
-    }
-    return NULL;
-}
-
-const char *covey_http_request_peer(const covey_http_server_request *req)
-{
-    return covey_conn_peer(cvy_http_conn_of_request(req)->conn);
-}

@@ -1,10 +1,40 @@
 /* SPDX-License-Identifier: MIT
- * server_query.c - values in a query. */
+ * server_query.c - what a handler asks of a request. */
 #include "http/server.h"
 
 #include <covey/error.h>
 
 #include <string.h>
+#include <strings.h>
+
+const char *covey_http_request_header(const covey_http_server_request *req, const char *name)
+{
+    for (size_t i = 0; i < req->header_count; i++) {
+        if (strcasecmp(req->headers[i].name, name) == 0) {
+            return req->headers[i].value;
+        }
+    }
+    return NULL;
+}
+
+const char *covey_http_path_param(const covey_http_server_request *req, const char *name)
+{
+    const struct cvy_http_server_conn *c = cvy_http_conn_of_request(req);
+
+    for (size_t i = 0; i < c->param_count; i++) {
+        if (strcmp(c->param_names[i], name) == 0) {
+            return c->param_values[i];
+        }
+    }
+    return NULL;
+}
+
+const char *covey_http_request_peer(const covey_http_server_request *req)
+{
+    return covey_conn_peer(cvy_http_conn_of_request(req)->conn);
+}
+
+/* ---- values in a query ---- */
 
 /* One character of in[*i ...], decoded; what is malformed stands for itself. */
 static char next(const char *in, size_t len, size_t *i)

@@ -124,9 +124,9 @@ TASK_TEST(ranges_are_answered_or_refused)
     } cases[] = {
         {"bytes=0-4", 206, "bytes 0-4/200000", "abcde"},
         {"bytes=26-26", 206, "bytes 26-26/200000", "a"},
-        {"bytes=199998-", 206, "bytes 199998-199999/200000", "ij"},
-        {"bytes=-3", 206, "bytes 199997-199999/200000", "hij"},
-        {"bytes=199999-300000", 206, "bytes 199999-199999/200000", "j"},
+        {"bytes=199998-", 206, "bytes 199998-199999/200000", "gh"},
+        {"bytes=-3", 206, "bytes 199997-199999/200000", "fgh"},
+        {"bytes=199999-300000", 206, "bytes 199999-199999/200000", "h"},
         {"bytes=200000-", 416, "bytes */200000", "range not satisfiable\n"},
         {"bytes=-0", 416, "bytes */200000", "range not satisfiable\n"},
         {"bytes=5-4", 200, NULL, NULL},

@@ -361,6 +361,24 @@ TASK_TEST(a_request_is_told_as_it_was_meant)
     CHECK_EQ(site_close(&s), 0);
 }
 
+TASK_TEST(an_upgrade_is_not_taken_and_the_body_is_one)
+{
+    struct site s = {.handler = echo};
+    char buf[4096];
+    site_open(&s);
+
+    covey_conn *c = dial(&s);
+    say(c, "POST / HTTP/1.1\r\n" HOST "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+           "HTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: 3\r\n\r\nabc"
+           "POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\ndef");
+    hear_until(c, buf, sizeof(buf), "\r\n\r\nabc");
+    CHECK_EQ(status_in(buf), 200);
+    hear_until(c, buf, sizeof(buf), "\r\n\r\ndef");
+    CHECK_EQ(status_in(buf), 200);
+    covey_close(c);
+    CHECK_EQ(site_close(&s), 0);
+}
+
 /* ---- Expect: 100-continue ---- */
 
 TASK_TEST(continue_is_said_when_the_body_is_asked_for)

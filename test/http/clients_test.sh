@@ -45,6 +45,7 @@ check "curl: the same in chunks" echoes -H "Transfer-Encoding: chunked"
 check "curl: HTTP/1.0" echoes -0
 check "curl: two on one connection" \
     bash -c "[[ \$(curl -q -sS -o /dev/null -o /dev/null -w '%{num_connects}' $base/hello/1 $base/hello/2) == 10 ]]"
+check "curl: HTTP/2 offered and not taken" has_status 200 --http2 "$base/hello/x"
 check "curl: twenty at once" curl -q -sS -Z --fail -o /dev/null "$base/hello/[1-20]"
 
 cat >"$work/client.py" <<'PYTHON'
