@@ -30,6 +30,7 @@ endif()
 if(covey_with_sql)
     # Its allocations go through the test, where the library is linked statically.
     if(NOT COVEY_TEST_SHARED)
+        target_compile_definitions(sql-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
         target_link_options(sql-lack_test PRIVATE
             LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
     endif()
