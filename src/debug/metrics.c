@@ -2,6 +2,7 @@
  * metrics.c - covey/metrics.h.
  *
  * Every figure is a moment's view: queues and states change while they are read. */
+#include "debug/metrics_source.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -94,5 +95,6 @@ int covey_metrics_write(FILE *out)
     write_tasks(rt, out);
     write_queues(rt, out);
     cvy_leave(th);
+    cvy_metrics_write_sources(out);
     return ferror(out) ? -EIO : 0;
 }
