@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * covey/metrics.h - figures of the running runtime for Prometheus. */
+ * covey/metrics.h - figures of the running runtime for Prometheus, and of what registers beside it.
+ *
+ * Any thread may call everything here, with a runtime up or not. Fields ending in _ are covey's. */
 #ifndef COVEY_METRICS_H
 #define COVEY_METRICS_H
 
@@ -14,9 +16,48 @@ COVEY_BEGIN
  * waits in each worker's queue and in the global one; workers, threads, threads of the blocking
  * pool; channels that have a name (covey_chan_set_name()); and histograms of how long tasks that
  * can run wait to (sampled), groups take, and blocking calls wait for a thread. Without a runtime
- * up: all zero. Any thread; does not switch; takes no lock that a task could hold for long. 0; -EIO
- * if out reports an error. */
+ * up: all zero. Then the figures of all registered sources. May switch: it waits while another call
+ * writes or registers. 0; -EIO if out reports an error. */
 COVEY_API int covey_metrics_write(FILE *out);
+
+#define COVEY_METRICS_MAX 24 /* metrics of a kind */
+
+/* One figure that all objects of a kind have. Neighbours of the same name are one family, told
+ * apart by more_labels, and the first one's help and type hold for it. */
+typedef struct covey_metric {
+    const char *name;        /* "shop_orders_total", "shop_queue_wait_seconds" */
+    const char *help;        /* one line */
+    const char *more_labels; /* as written: state="open"; NULL: none */
+    bool is_gauge;           /* else a counter, which never falls */
+    int decimals; /* of its values, at most 18: 9 for nanoseconds in a metric of seconds */
+} covey_metric;
+
+/* A kind of object; static, since sources of one kind share the pointer. */
+typedef struct covey_metrics_kind {
+    const char *label;           /* that tells its objects apart: "queue" */
+    const covey_metric *metrics; /* their names belong to this kind alone */
+    size_t count;                /* of them; at most COVEY_METRICS_MAX */
+    /* Fills in one value a metric. Called by whoever writes, once a metric; may lock the object,
+     * but must not wait for long, and must not register or unregister. */
+    void (*read)(void *object, int64_t *values);
+} covey_metrics_kind;
+
+/* One object; lives in it. */
+typedef struct covey_metrics_source {
+    const covey_metrics_kind *kind_;
+    const char *name_;
+    void *object_;
+    struct covey_metrics_source *next_;
+} covey_metrics_source;
+
+/* From now on covey_metrics_write() shows object under this name, which should be its alone among
+ * its kind, and may hold any characters. Everything is borrowed until it is unregistered. Cannot
+ * fail. May switch. */
+COVEY_API void covey_metrics_register(covey_metrics_source *s, const covey_metrics_kind *kind,
+                                      const char *name, void *object);
+/* Once it has returned, object is not read any more. Of a {0} source, or one that was unregistered:
+ * nothing happens. May switch. */
+COVEY_API void covey_metrics_unregister(covey_metrics_source *s);
 
 COVEY_END
 #endif

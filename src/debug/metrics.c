@@ -3,6 +3,7 @@
  *
  * Every figure is a moment's view: queues and states change while they are read. */
 #include "chan/named.h"
+#include "debug/metrics_source.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -204,5 +205,6 @@ int covey_metrics_write(FILE *out)
     write_histograms(rt, out);
     write_chans(out);
     cvy_leave(th);
+    cvy_metrics_write_sources(out);
     return ferror(out) ? -EIO : 0;
 }

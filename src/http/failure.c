@@ -5,6 +5,7 @@
 #include <covey/error.h>
 
 #include <stdio.h>
+#include <string.h>
 
 /* A failure of the network that libcurl kept the errno of, or fallback. */
 static int network_code(int os_error, int fallback)
@@ -108,6 +109,13 @@ int cvy_http_failure_code(const struct cvy_http_failure *f, char *buf, size_t si
     case CURLE_OPERATION_TIMEDOUT:
         (void)snprintf(buf, size, "connecting timed out");
         return code;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        /* The URL's scheme, or no status line: to libcurl that is HTTP/0.9. */
+        if (strstr(f->words, "HTTP/0.9")) {
+            (void)snprintf(buf, size, "the answer is not HTTP");
+            return COVEY_EPROTO;
+        }
+        break;
     default:
         break;
     }

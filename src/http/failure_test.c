@@ -35,6 +35,9 @@ TEST(codes_tell_the_kinds_apart)
     CHECK_EQ(code_of(CURLE_GOT_NOTHING, 0, "x"), -ECONNRESET);
     CHECK_EQ(code_of(CURLE_URL_MALFORMAT, 0, ""), -EINVAL);
     CHECK_EQ(code_of(CURLE_UNSUPPORTED_PROTOCOL, 0, ""), -EINVAL);
+    CHECK_EQ(code_of(CURLE_UNSUPPORTED_PROTOCOL, 0, "Received HTTP/0.9 when not allowed"),
+             COVEY_EPROTO);
+    CHECK_STR(words, "the answer is not HTTP");
     CHECK_EQ(code_of(CURLE_TOO_MANY_REDIRECTS, 0, ""), COVEY_EPROTO);
     CHECK_EQ(code_of(CURLE_OUT_OF_MEMORY, 0, ""), -ENOMEM);
     CHECK_EQ(code_of(CURLE_CHUNK_FAILED, 0, ""), -EIO);

@@ -178,3 +178,128 @@ TASK_TEST(a_channel_with_a_name_has_figures)
     CHECK(!strstr(text, "orders"));
     free(text);
 }
+
+static const covey_metric queue_metrics[] = {
+    {"shop_orders_total", "Orders taken.", "outcome=\"paid\"", false, 0},
+    {"shop_orders_total", "Orders taken.", "outcome=\"refused\"", false, 0},
+    {"shop_wait_seconds", "How long the last one waited.", NULL, true, 9},
+};
+
+static void read_queue(void *object, int64_t *values)
+{
+    const int64_t *figures = object;
+
+    for (int i = 0; i < 3; i++) {
+        values[i] = figures[i];
+    }
+}
+
+static const covey_metrics_kind queues = {"queue", queue_metrics, 3, read_queue};
+
+TEST(sources_of_a_kind_share_one_head_a_family)
+{
+    int64_t east[] = {1, 2, 3 * COVEY_SEC / 2}, west[] = {4, 5, -7};
+    covey_metrics_source a = {0}, b = {0};
+
+    covey_metrics_register(&a, &queues, "east", east);
+    covey_metrics_register(&b, &queues, "west", west);
+    char *text = metrics();
+    CHECK_STR(strstr(text, "# HELP shop_orders_total"),
+              "# HELP shop_orders_total Orders taken.\n"
+              "# TYPE shop_orders_total counter\n"
+              "shop_orders_total{queue=\"east\",outcome=\"paid\"} 1\n"
+              "shop_orders_total{queue=\"west\",outcome=\"paid\"} 4\n"
+              "shop_orders_total{queue=\"east\",outcome=\"refused\"} 2\n"
+              "shop_orders_total{queue=\"west\",outcome=\"refused\"} 5\n"
+              "# HELP shop_wait_seconds How long the last one waited.\n"
+              "# TYPE shop_wait_seconds gauge\n"
+              "shop_wait_seconds{queue=\"east\"} 1.500000000\n"
+              "shop_wait_seconds{queue=\"west\"} -0.000000007\n");
+    free(text);
+    covey_metrics_unregister(&a);
+    covey_metrics_unregister(&b);
+}
+
+TEST(kinds_that_register_in_turn_are_kept_together)
+{
+    static const covey_metric stock_metrics[] = {{"shop_stock", "Left.", NULL, true, 0}};
+    static const covey_metrics_kind stocks = {"item", stock_metrics, 1, read_queue};
+    int64_t figures[] = {1, 2, 3};
+    covey_metrics_source s[4] = {0};
+
+    for (int i = 0; i < 4; i++) {
+        covey_metrics_register(&s[i], i % 2 ? &stocks : &queues, i < 2 ? "first" : "second",
+                               figures);
+    }
+    char *text = metrics();
+    const char *help = strstr(text, "# HELP shop_stock ");
+    CHECK(help && !strstr(help + 1, "# HELP shop_stock "));
+    help = strstr(text, "# HELP shop_orders_total ");
+    CHECK(help && !strstr(help + 1, "# HELP shop_orders_total "));
+    free(text);
+    for (int i = 0; i < 4; i++) {
+        covey_metrics_unregister(&s[i]);
+    }
+}
+
+TEST(names_of_sources_are_escaped)
+{
+    int64_t figures[] = {1, 2, 3};
+    covey_metrics_source s = {0};
+
+    covey_metrics_register(&s, &queues, "a\"b\\c\nd", figures);
+    char *text = metrics();
+    CHECK(strstr(text, "shop_wait_seconds{queue=\"a\\\"b\\\\c\\nd\"} 0.000000003\n"));
+    free(text);
+    covey_metrics_unregister(&s);
+}
+
+TEST(an_unregistered_source_is_gone_and_may_go_twice)
+{
+    int64_t figures[] = {1, 2, 3};
+    covey_metrics_source s = {0}, never = {0};
+
+    covey_metrics_unregister(&never);
+    covey_metrics_register(&s, &queues, "gone", figures);
+    covey_metrics_unregister(&s);
+    covey_metrics_unregister(&s);
+    char *text = metrics();
+    CHECK(!strstr(text, "shop_"));
+    free(text);
+}
+
+static int register_and_leave(covey_ctx *ctx, void *arg)
+{
+    int64_t *figures = arg;
+
+    for (int i = 0; i < 20 && covey_ctx_err(ctx) == 0; i++) {
+        covey_metrics_source s = {0};
+        int64_t own[] = {figures[0], figures[1], figures[2]};
+        covey_metrics_register(&s, &queues, "brief", own);
+        free(metrics());
+        covey_metrics_unregister(&s);
+        memset(own, 0xff, sizeof(own));
+    }
+    return 0;
+}
+
+static int many_come_and_go(covey_ctx *ctx, void *arg)
+{
+    int64_t figures[] = {1, 2, 3};
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    for (int i = 0; i < 50; i++) {
+        GO(g, register_and_leave, figures);
+    }
+    JOIN(g);
+    char *text = metrics();
+    CHECK(!strstr(text, "shop_"));
+    free(text);
+    return 0;
+}
+
+TEST(many_tasks_register_write_and_leave_at_once)
+{
+    CHECK_EQ(covey_run(many_come_and_go, NULL), 0);
+}
