@@ -37,7 +37,29 @@
 #define COVEY_ENOROW (-10025)   /* there is no row */
 #define COVEY_ETYPE (-10026)    /* a column's value is of another type than was asked for */
 
+/* "Do not try this again": what covey_retry() and covey_hedge() stop at. A function that is tried
+ * returns COVEY_PERMANENT(-EINVAL), and the caller of covey_retry() gets -EINVAL; no other call
+ * gives such a code a meaning, so take it off with covey_plain_code() where it may pass by. 0 and
+ * positive codes stay what they are. */
+#define COVEY_PERMANENT(code) covey_permanent_code(code)
+#define COVEY_PERMANENT_OFFSET (1 << 20)
+
 COVEY_BEGIN
+
+static inline bool covey_is_permanent(int code)
+{
+    return code <= -COVEY_PERMANENT_OFFSET;
+}
+
+static inline int covey_permanent_code(int code)
+{
+    return code >= 0 || covey_is_permanent(code) ? code : code - COVEY_PERMANENT_OFFSET;
+}
+
+static inline int covey_plain_code(int code)
+{
+    return covey_is_permanent(code) ? code + COVEY_PERMANENT_OFFSET : code;
+}
 
 /* Static text for a code: "connection refused". Never NULL; an unknown code reads as such. */
 COVEY_API const char *covey_strerror(int code);

@@ -49,6 +49,7 @@ static const struct {
 
 const char *covey_strerror(int code)
 {
+    code = covey_plain_code(code);
     for (size_t i = 0; i < sizeof(own_codes) / sizeof(own_codes[0]); i++) {
         if (own_codes[i].code == code) {
             return own_codes[i].text;
