@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define DRAIN_MAX ((uint64_t)256 << 10) /* of a body that the handler did not read */
-#define LINE_MAX 256                    /* a chunk's size and extension; one trailer */
+#define CHUNK_LINE_MAX 256              /* a chunk's size and extension; one trailer */
 #define TRAILERS_MAX 32
 
 static int64_t deadline_of(const struct cvy_http_server_conn *c)
@@ -66,7 +66,7 @@ static ssize_t read_line(covey_ctx *ctx, struct cvy_http_server_conn *c, const c
     for (;;) {
         const char *start = c->in.data + c->at;
         size_t there = c->in.len - c->at;
-        const char *end = memchr(start, '\n', there < LINE_MAX ? there : LINE_MAX);
+        const char *end = memchr(start, '\n', there < CHUNK_LINE_MAX ? there : CHUNK_LINE_MAX);
         if (end) {
             size_t len = (size_t)(end - start);
             c->at += len + 1;
@@ -76,7 +76,7 @@ static ssize_t read_line(covey_ctx *ctx, struct cvy_http_server_conn *c, const c
                        ? (ssize_t)len - 1
                        : COVEY_EPROTO;
         }
-        if (there >= LINE_MAX) {
+        if (there >= CHUNK_LINE_MAX) {
             return COVEY_EPROTO;
         }
         int code = fill(ctx, c);
