@@ -110,6 +110,21 @@ TLS_TEST(tls_runs_over_tls)
     pair_close(&inner);
 }
 
+TLS_TEST(a_goodbye_that_finds_no_room_goes_by_itself)
+{
+    struct pair outer = {0};
+    char b;
+
+    /* A connection that is no socket never takes anything at once. */
+    shake_well(ctx, &outer);
+    struct pair inner = {.client = outer.client, .server = outer.server};
+    shake_over(ctx, &inner);
+    CHECK_EQ(inner.client_code, 0);
+    covey_close(inner.client);
+    CHECK_EQ(covey_read(ctx, inner.server, &b, 1), 0);
+    covey_close(inner.server);
+}
+
 struct visit {
     covey_listener *l;
     atomic_int done;
