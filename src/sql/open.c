@@ -86,7 +86,7 @@ static int make_pool(struct cvy_sql_pool *p, const char *url, const covey_db_opt
 
 int covey_db_open(covey_ctx *ctx, covey_db **db, const char *url, const covey_db_options *opts)
 {
-    struct cvy_sql_conn *first;
+    struct cvy_sql_conn *first = NULL;
     struct cvy_sql_pool *p = calloc(1, sizeof(*p));
 
     if (!p) {

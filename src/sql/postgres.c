@@ -31,7 +31,9 @@ static bool is_usable(covey_ctx *ctx, struct cvy_sql_conn *conn, bool is_asking)
     PGnotify *notice;
 
     /* Finds the end of the stream if the server hung up: behind its last words, if it had any. */
-    if (!PQconsumeInput(c->pg) || !PQconsumeInput(c->pg) || PQstatus(c->pg) != CONNECTION_OK) {
+    int is_open = PQconsumeInput(c->pg);
+    is_open = is_open && PQconsumeInput(c->pg);
+    if (!is_open || PQstatus(c->pg) != CONNECTION_OK) {
         return false;
     }
     while ((notice = PQnotifies(c->pg)) != NULL) {

@@ -8,6 +8,7 @@
 #include "sql/postgres.h"
 
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -49,11 +50,7 @@ static char *join(struct cvy_sql_arena *arena, char *list, const char *text)
     char *longer = cvy_sql_arena_alloc(arena, len + more + 2);
 
     if (longer) {
-        if (list) {
-            memcpy(longer, list, len);
-            longer[len++] = ',';
-        }
-        memcpy(longer + len, text, more + 1);
+        (void)snprintf(longer, len + more + 2, "%s%s%s", list ? list : "", list ? "," : "", text);
     }
     return longer;
 }

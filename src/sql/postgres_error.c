@@ -31,7 +31,9 @@ const char *cvy_postgres_words(const PGconn *pg, char *out, size_t size)
         out[len - 1] = '\0';
     }
     for (char *p = out; *p; p++) {
-        *p = *p == '\n' || *p == '\t' ? ' ' : *p;
+        if (*p == '\n' || *p == '\t') {
+            *p = ' ';
+        }
     }
     return out;
 }

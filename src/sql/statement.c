@@ -94,7 +94,7 @@ int covey_db_query_row(covey_ctx *ctx, covey_db *db, covey_rows **row, const cha
                        const covey_db_value *params, size_t n)
 {
     struct cvy_sql_query q = {.sql = sql, .params = params, .n = n};
-    struct covey_rows *r;
+    struct covey_rows *r = NULL;
     int code = open_rows(ctx, db, &r, &q, true);
 
     if (code < 0) {

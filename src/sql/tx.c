@@ -122,7 +122,7 @@ static int64_t pause_after(int tries)
 static int try_once(covey_ctx *ctx, covey_db *db, const covey_db_tx_options *opts,
                     covey_db_tx_fn *fn, void *arg)
 {
-    covey_db *tx;
+    covey_db *tx = NULL;
     int code = covey_db_begin(ctx, db, &tx, opts);
 
     if (code < 0) {
