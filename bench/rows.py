@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Side:
     label: str  # unique in its contest: "covey", "Go", ...
-    runner: str  # "covey", "go", "echo", "fetch": how bench/run starts it
+    runner: str  # "covey", "go", "echo", "fetch", "http": how bench/run starts it
     program: str
     words: tuple = ()  # arguments after the counts
 
@@ -120,6 +120,16 @@ CONTESTS = (
             Side("bare epoll", "echo", "epoll"),
         ),
     ),
+    Contest(  # connections, seconds
+        "http",
+        (64, 5),
+        (64, 1),
+        (
+            Side("covey", "http", "covey"),
+            Side("Go", "http", "go"),
+            Side("nginx", "http", "nginx"),
+        ),
+    ),
     Contest(  # URLs, at once, bytes
         "fetch",
         (20000, 64, 1024),
@@ -197,6 +207,11 @@ ROWS = (
     against_go("19m", "fetch", "the same", "fetch", 1.1, None, rival="bare libcurl"),
     against_go("19c", "fetch", "the same", "fetch", 1.0, 1.0, rival="curl -Z"),
     against_go("19r", "fetch", "HTTP fetch: time a request", "fetch_wall", None, None),
+    against_go("20", "http", "HTTP hello: server CPU a request", "http", 1.0, 1.0),
+    against_go("20n", "http", "the same", "http", 1.15, 1.15, rival="nginx"),
+    against_go("20r", "http", "HTTP hello: time a request", "http_wall", 1.0, 1.0),
+    against_go("20p", "http", "HTTP hello: p99", "http_p99", None, None),
+    against_go("20q", "http", "HTTP hello: p99.9", "http_p999", None, None),
 )
 
 # What each row really measures, for the reader of RESULTS.md.
@@ -229,5 +244,7 @@ that all requests were made. The rivals without workers are the same in both hal
 covey's update changes the entry under its lock; sync.Map has no such call and holds pointers to \
 atomics, so it is only read. Locked: libc's hash table under a covey_rwmutex against Go's built-in \
 map under a RWMutex.
-- 20: not there yet: covey has no HTTP server.
+- 20: processor time of the server's processes while wrk, with one thread, keeps 64 connections \
+busy. nginx returns the text from its configuration, with as many processes as the others have \
+workers.
 """

@@ -40,6 +40,9 @@ endfunction()
 covey_install_library(covey covey)
 # Not beside the libraries: nobody links it.
 install(TARGETS covey-native LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/covey)
+if(covey_with_tls)
+    covey_install_library(covey-tls covey-tls)
+endif()
 if(covey_with_http)
     covey_install_library(covey-http covey-http)
     if(TARGET covey-command)
@@ -47,6 +50,22 @@ if(covey_with_http)
         file(GLOB command_pages CONFIGURE_DEPENDS man/*.1)
         install(FILES ${command_pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
     endif()
+endif()
+
+if(covey_with_sql)
+    set(covey_pc_sql_requires)
+    set(covey_sql_packages)
+    if(SQLite3_FOUND)
+        list(APPEND covey_pc_sql_requires sqlite3)
+        list(APPEND covey_sql_packages SQLite3)
+    endif()
+    if(PostgreSQL_FOUND)
+        list(APPEND covey_pc_sql_requires libpq)
+        list(APPEND covey_sql_packages PostgreSQL)
+    endif()
+    list(JOIN covey_sql_packages " " covey_sql_packages)
+    list(JOIN covey_pc_sql_requires ", " covey_pc_sql_requires)
+    covey_install_library(covey-sql covey-sql)
 endif()
 
 configure_package_config_file(packaging/coveyConfig.cmake.in packaging/coveyConfig.cmake
@@ -67,6 +86,7 @@ if(Python3_FOUND)
             --man ${PROJECT_BINARY_DIR}/man
         COMMAND ${CMAKE_COMMAND} -E touch ${man_stamp}
         DEPENDS scripts/gen_docs.py ${covey_headers} ${covey_http_headers}
+            ${covey_tls_headers} ${covey_sql_headers}
         COMMENT "Man pages")
     add_custom_target(covey-man ALL DEPENDS ${man_stamp})
     install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man3 ${PROJECT_BINARY_DIR}/man/man7

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Which tests there are. Labels: unit, conformance, stress, litmus, fault, explore, crash, example,
-# fetch, fuzz, rules, model, install.
+# fetch, http, tls, sql, profile, fuzz, rules, model, install.
 
 add_library(covey_harness STATIC test/harness/harness.c)
 target_include_directories(covey_harness PUBLIC test/harness)
@@ -10,20 +10,48 @@ covey_unit_tests(base os trace sched sync ctx chan group io debug)
 if(covey_with_http)
     covey_unit_tests(http tools)
 endif()
+if(covey_with_tls)
+    covey_unit_tests(tls)
+endif()
+
+if(covey_with_sql)
+    covey_unit_tests(sql)
+endif()
 
 # What must hold whatever the parallelism is run with one worker, two, and more than there are CPUs.
 covey_suite(conformance SECONDS 600 WORKERS 1 2 8)
 covey_suite(stress SECONDS 900 WORKERS 1 2 8)
 covey_suite(litmus SECONDS 300 WORKERS 1 2 8)
+covey_suite(sql SECONDS 600 WORKERS 1 2 8
+    RUNNER bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh)
 if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
+endif()
+if(covey_with_sql)
+    # Its allocations go through the test, where the library is linked statically.
+    if(NOT COVEY_TEST_SHARED)
+        target_compile_definitions(sql-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
+        target_link_options(sql-lack_test PRIVATE
+            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+    endif()
+    # Scenario 17 with a server.
+    add_test(NAME example.order_totals.postgres
+        COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
+            sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
+            $<TARGET_FILE:examples-order_totals>)
+    covey_register(example.order_totals.postgres example 120)
 endif()
 covey_suite(fault SECONDS 300)
 covey_suite(explore SECONDS 300)
 covey_suite(debugger SECONDS 300)
+covey_suite(profile SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)
+    covey_suite(http SECONDS 300)
     covey_suite(trace SECONDS 300)
+endif()
+if(covey_with_tls)
+    covey_suite(tls SECONDS 300)
 endif()
 # A default beside moving channels: the window between two cases, made wide.
 if(COVEY_DEBUG AND NOT CMAKE_CROSSCOMPILING)

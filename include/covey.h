@@ -7,15 +7,18 @@
 #ifndef COVEY_H
 #define COVEY_H
 
+#include <covey/breaker.h>
 #include <covey/chan.h>
 #include <covey/ctx.h>
 #include <covey/debug.h>
 #include <covey/defs.h>
 #include <covey/error.h>
 #include <covey/group.h>
+#include <covey/limiter.h>
 #include <covey/map.h>
 #include <covey/metrics.h>
 #include <covey/net.h>
+#include <covey/retry.h>
 #include <covey/runtime.h>
 #include <covey/select.h>
 #include <covey/sync.h>
@@ -23,6 +26,7 @@
 #include <covey/test.h>
 #include <covey/time.h>
 #include <covey/trace.h>
+#include <covey/udp.h>
 #include <covey/value.h>
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * covey/debug.h - what the tasks are doing: dumps, and a check that a test leaves none behind.
+ * covey/debug.h - what the tasks are doing: dumps, profiles, and a check that a test leaves none
+ * behind.
  *
  * A dump shows each task's name, number and state; what it waits for and for how long; the deadline
  * and end of its context; where it was started; and its stack. Nothing is stopped for it: each
@@ -24,13 +25,85 @@ COVEY_API void covey_dump(FILE *out);
 typedef enum covey_dump_format {
     COVEY_DUMP_TREE,   /* as covey_dump() */
     COVEY_DUMP_FOLDED, /* tasks with the same name, start, wait and stack once, with their number;
-                          the most first. A million tasks take seconds, and little memory */
+                          the most first, by the groups' places too. A million tasks take
+                          seconds, and little memory */
     COVEY_DUMP_JSON,   /* one object, for tools: docs/debugging.md has its fields */
+    COVEY_DUMP_PLACES_JSON, /* the folded one, for tools, with the figures of covey_stats */
 } covey_dump_format;
 
 /* The same in a form of choice. 0; COVEY_ECLOSED: no runtime is up; -ENOMEM; -EIO: out has failed;
  * -EINVAL: no such format. */
 COVEY_API int covey_dump_as(FILE *out, covey_dump_format format);
+
+/* Profiles: where the tasks of a program are, what they wait for, who makes others wait, and where
+ * the CPU's time goes; each as stacks with what they add up to, identical ones once (of the first
+ * 4,096; the rest counts together).
+ *
+ *   "task"   all tasks alive, by stack, state and wait; a count. Nothing has to be started.
+ *   "block"  waits that are over, by stack and cause: how many, and how long. rate: ns of waiting
+ *            to a sample; shorter waits are recorded in proportion and scaled, as in Go. 0: 10 us,
+ *            1: every wait. Off, a wait costs one look at a byte; on, two looks at the clock, and a
+ *            few microseconds for a recorded one.
+ *   "mutex"  time that tasks have waited for mutexes and read-write mutexes, at the stack of the
+ *            unlock that let them go on: whoever held it. rate: one of so many is recorded and
+ *            scaled. 0: all.
+ *   "cpu"    CPU time of all threads of the process, by stack, with the task that ran. rate:
+ *            samples a second of each thread's CPU time, at most 1,000; 0: 100 (a few microseconds
+ *            each). A signal, SIGPROF, interrupts the thread for it; its handler stays installed
+ *            from the first start on and passes on signals that are not covey's. System calls are
+ *            restarted where that can be.
+ *
+ * In pprof's form a sample has labels: task (name), started and group (file:line where the task was
+ * started and its group opened), state, wait. Stacks are at most 48 deep. */
+typedef enum covey_profile_format {
+    COVEY_PROFILE_PPROF,  /* profile.proto, not compressed: `go tool pprof FILE` reads it */
+    COVEY_PROFILE_FOLDED, /* "name;outer;inner;[wait] value" a line, for flame graphs; without
+                             the task's name if it is the outermost function's. Values: tasks,
+                             else nanoseconds */
+} covey_profile_format;
+
+/* Begins to record a kind, from nothing; it is the process's, and goes on over the end of a
+ * covey_run(). Takes about 4 MB at a kind's first start, committed as places come, and keeps them.
+ * Any thread; does not switch. -EBUSY: it is on; -EINVAL: no such kind, "task", or a rate out of
+ * range; -ENOMEM; of "cpu": what the kernel says of timers (-EAGAIN: no more). */
+COVEY_API int covey_profile_start(const char *kind, int64_t rate);
+/* Ends it; what was recorded can be written until the next start. -ENOENT: it was not on; -EINVAL.
+ */
+COVEY_API int covey_profile_stop(const char *kind);
+/* Writes what a kind has, also while it goes on. From any thread; does not switch. 0; -EINVAL: no
+ * such kind or format; -ENOENT: it was never started; COVEY_ECLOSED: "task", and no runtime is up;
+ * -ENOMEM; -EIO: out has failed. */
+COVEY_API int covey_profile_write(const char *kind, int format, FILE *out);
+
+/* Serves all of this over HTTP, for curl, a browser, Prometheus, `go tool pprof` and `covey top`,
+ * until ctx is done; then it closes its connections and returns 0. Run it in a task of its own.
+ *
+ *     /debug/covey/         an index
+ *     /debug/covey/tasks    format=text (the default), folded, json, places
+ *     /debug/covey/profile  kind=task (the default), block, mutex, cpu; format=pprof or folded;
+ *                           seconds=N: records for so long (at most 600), with rate=N; without it,
+ *                           what the program itself records
+ *     /debug/covey/trace    seconds=N: records for so long; without it, what the flight recorder
+ *                           remembers. For `covey trace`
+ *     /debug/covey/metrics
+ *
+ * addr as in covey/net.h: a Unix socket (its file is the user's alone), or TCP on this machine: it
+ * lets who asks see the program's names, addresses and times, so others are refused, as are
+ * requests whose Host names another machine. A client that is slow, or asks to record and goes
+ * away, holds up nothing but its own task; answers are made in memory before they are sent.
+ *
+ * May switch. -EACCES: addr is not of this machine; -EINVAL: not an address, or an option out of
+ * range; what covey_listen() and covey_accept() say. */
+typedef struct covey_debug_options {
+    bool any_address;    /* addr may be reached from elsewhere; Host is not looked at */
+    int64_t patience_ns; /* 0: 10 s; for a request, and for the client to take each 64 KiB */
+    int connections_max; /* 0: 32; more are closed at once */
+    void (*on_listen)(const char *addr, void *arg); /* it listens there, with the port chosen */
+    void *arg;
+} covey_debug_options;
+COVEY_API int covey_debug_serve(covey_ctx *ctx, const char *addr);
+COVEY_API int covey_debug_serve_with(covey_ctx *ctx, const char *addr,
+                                     const covey_debug_options *options);
 
 /* For tests of yours: a block in which nothing may be left behind. (In a run of covey/test.h use
  * COVEY_TEST_NO_LEAKS.)

@@ -29,7 +29,37 @@
 #define COVEY_ETLS (-10006)      /* TLS failed: a certificate, a handshake */
 #define COVEY_ETEST (-10007)     /* a test run failed (covey/test.h) */
 
+/* Of databases (covey/db.h). */
+#define COVEY_ESQL (-10021) /* the statement was refused: syntax, an unknown table, a value */
+#define COVEY_ECONSTRAINT (-10022) /* it would break a constraint: unique, foreign key, check */
+#define COVEY_ESERIAL (-10023)  /* serialisation failure or deadlock: run the transaction again */
+#define COVEY_EABORTED (-10024) /* the transaction failed before: it can only be rolled back */
+#define COVEY_ENOROW (-10025)   /* there is no row */
+#define COVEY_ETYPE (-10026)    /* a column's value is of another type than was asked for */
+
+/* "Do not try this again": what covey_retry() and covey_hedge() stop at. A function that is tried
+ * returns COVEY_PERMANENT(-EINVAL), and the caller of covey_retry() gets -EINVAL; no other call
+ * gives such a code a meaning, so take it off with covey_plain_code() where it may pass by. 0 and
+ * positive codes stay what they are. */
+#define COVEY_PERMANENT(code) covey_permanent_code(code)
+#define COVEY_PERMANENT_OFFSET (1 << 20)
+
 COVEY_BEGIN
+
+static inline bool covey_is_permanent(int code)
+{
+    return code <= -COVEY_PERMANENT_OFFSET;
+}
+
+static inline int covey_permanent_code(int code)
+{
+    return code >= 0 || covey_is_permanent(code) ? code : code - COVEY_PERMANENT_OFFSET;
+}
+
+static inline int covey_plain_code(int code)
+{
+    return covey_is_permanent(code) ? code + COVEY_PERMANENT_OFFSET : code;
+}
 
 /* Static text for a code: "connection refused". Never NULL; an unknown code reads as such. */
 COVEY_API const char *covey_strerror(int code);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * covey/http.h - HTTP client on libcurl's multi interface (library libcovey-http, not part of
- * <covey.h>). One task per transfer blocks; no thread per transfer.
+ * <covey.h>). One task per transfer blocks; no thread per transfer. The server, covey_http_serve(),
+ * is in covey/http_server.h, which this header includes.
  *
  * A client keeps connections, DNS answers and TLS sessions; make one and share it: any number of
  * tasks and threads may use it. It does its work in a few tasks of the root group, started at the
@@ -115,4 +116,6 @@ typedef struct covey_http_client_stats {
 COVEY_API void covey_http_client_stats_get(covey_http_client *c, covey_http_client_stats *out);
 
 COVEY_END
+
+#include <covey/http_server.h>
 #endif

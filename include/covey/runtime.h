@@ -26,6 +26,11 @@ typedef struct covey_options {
                                once, with its stack at that time. Its thread is asked by SIGURG, so
                                system calls that cannot be restarted may end with EINTR. Seen at
                                intervals of 5 ms */
+    int64_t ignored_end_ns; /* > 0: a task that still goes on so long after its context's end is
+                               reported on standard error once, with its stack, and dumps say it:
+                               one that waits without a context, or runs C code (asked by SIGURG, as
+                               above). Not one that joins a group, or cleans up under a context that
+                               lives. Seen at intervals of 50 ms */
     bool no_deadlock_check; /* do not abort when all tasks are asleep */
     /* A detached task (covey_go, covey_waitgroup_go) failed. Runs in that task, which is about to
      * end; must not block. */

@@ -59,6 +59,16 @@ COVEY_API void covey_yield(void);
 COVEY_API void covey_pin(void);
 COVEY_API void covey_unpin(void);
 
+/* Runs fn(arg) in the calling task at its end: after its function, before its owner (a group's
+ * wait) hears of it. The last one deferred runs first; fn may block, and defer more. The task's
+ * context may be done by then, so clean up under NULL or covey_ctx_for_cleanup(). The task's code
+ * and message stay what they were. A task that covey_run() discards runs none. 0; -ENOMEM; -EINVAL:
+ * a plain thread, which has no end of its own. Does not switch. */
+COVEY_API int covey_defer(void (*fn)(void *arg), void *arg);
+/* Takes back the calling task's last deferred call of fn with arg. False: there is none, or it has
+ * begun. Does not switch. */
+COVEY_API bool covey_undefer(void (*fn)(void *arg), void *arg);
+
 /* Runs fn(ctx, arg) on the elastic thread pool and parks this task until it returned; gives fn's
  * code, and its message. For calls that block a whole thread: file systems, getaddrinfo, foreign
  * libraries. In fn the caller is a plain thread. fn is always seen through once it runs: it borrows

@@ -110,7 +110,7 @@ enum covey_trace_event_type {
         X(8, "semaphore") X(9, "waitgroup") X(10, "once") X(11, "group wait") X(12, "group limit") \
             X(13, "sleep") X(14, "read") X(15, "write") X(16, "accept") X(17, "dial")              \
                 X(18, "blocking call") X(19, "name lookup") X(20, "singleflight")                  \
-                    X(21, "test settle")
+                    X(21, "test settle") X(22, "hang-up")
 
 COVEY_END
 #endif

@@ -9,6 +9,8 @@
  * wakes it after unlocking: waking before would send it straight into this lock. */
 #include "chan/chan.h"
 
+#include "chan/named.h"
+
 #include "os/freed.h"
 #include "sched/recording.h"
 #include "sched/view.h"
@@ -34,8 +36,9 @@ struct covey_chan {
     /* Guarded by lock; len and is_closed are also peeked at without. */
     struct cvy_lock lock; /* rank CVY_RANK_CHAN */
     _Atomic bool is_closed;
-    _Atomic size_t len; /* buffered, at most capacity */
-    size_t head;        /* index of the oldest */
+    _Atomic bool is_named; /* relaxed; read by its last unref */
+    _Atomic size_t len;    /* buffered, at most capacity */
+    size_t head;           /* index of the oldest */
     struct cvy_node senders, receivers;
 
     _Alignas(16) char buffer[]; /* capacity elements, a ring */
@@ -71,6 +74,32 @@ void cvy_chan_describe(const void *object, char *out, size_t size)
     } else {
         (void)snprintf(out, size, "%zu of %zu buffered", cvy_load_relaxed(&ch->len), ch->capacity);
     }
+}
+
+static size_t count_waiting(const struct cvy_node *q)
+{
+    size_t n = 0;
+
+    for (const struct cvy_node *at = q->next; at != q; at = at->next) {
+        n++;
+    }
+    return n;
+}
+
+void cvy_chan_figures(covey_chan *ch, struct cvy_chan_figures *out)
+{
+    cvy_lock(&ch->lock);
+    out->len = cvy_load_relaxed(&ch->len);
+    out->capacity = ch->capacity;
+    out->is_closed = cvy_load_relaxed(&ch->is_closed);
+    out->senders = count_waiting(&ch->senders);
+    out->receivers = count_waiting(&ch->receivers);
+    cvy_unlock(&ch->lock);
+}
+
+void cvy_chan_set_named(covey_chan *ch, bool is_named)
+{
+    cvy_store_relaxed(&ch->is_named, is_named);
 }
 
 covey_chan *covey_chan_ref(covey_chan *ch)
@@ -113,6 +142,9 @@ void covey_chan_unref(covey_chan *ch)
     COVEY_REQUIRE(refs > 0, "unref of a channel that has no reference left");
     if (refs > 1) {
         return;
+    }
+    if (cvy_unlikely(cvy_load_relaxed(&ch->is_named))) {
+        cvy_chan_named_remove(ch);
     }
     /* Whoever woke the last user may still be on its way out of the lock. */
     cvy_lock(&ch->lock);

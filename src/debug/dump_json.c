@@ -2,6 +2,13 @@
  * dump_json.c - see dump_json.h. docs/debugging.md lists the fields. */
 #include "debug/dump_json.h"
 
+#include "os/file.h"
+#include "sched/fold.h"
+#include "sched/ignored.h"
+
+#include <stdlib.h>
+#include <string.h>
+
 static void string(FILE *out, const char *text)
 {
     (void)fputc('"', out);
@@ -85,7 +92,7 @@ static void stack(struct cvy_dump *d, const struct cvy_view *v)
     (void)fputs(",\"stack\":[", d->out);
     for (size_t i = t.first; i < t.last; i++) {
         const struct cvy_symbol *s = &t.symbols[i];
-        (void)fprintf(d->out, "%s{\"address\":\"%p\"", i > t.first ? "," : "", v->frames[i]);
+        (void)fprintf(d->out, "%s{\"address\":\"%p\"", i > t.first ? "," : "", t.pcs[i]);
         if (s->function) {
             field(d->out, "function", s->function);
         }
@@ -123,6 +130,10 @@ static bool task(struct cvy_task *t, void *arg)
     if (v.group) {
         group(d->out, &v);
     }
+    int64_t ignored = cvy_ignored_since(v.id);
+    if (ignored > 0) {
+        (void)fprintf(d->out, ",\"ignores_end_seconds\":%.6f", seconds(d->now - ignored));
+    }
     if (v.is_parked) {
         wait(d, &v);
         context(d, &v);
@@ -140,4 +151,77 @@ void cvy_dump_json(struct cvy_dump *d)
                   d->rt->worker_count);
     (void)cvy_tasks_each(d->rt, task, &l);
     (void)fputs("\n]}\n", d->out);
+}
+
+/* ---- by place ---- */
+
+static void place_group(FILE *out, const struct cvy_view *v)
+{
+    if (!v->group_site) {
+        return;
+    }
+    (void)fputs(",\"group\":{\"opened\":{\"file\":", out);
+    string(out, v->group_site->file);
+    (void)fprintf(out, ",\"line\":%d}", v->group_site->line);
+    if (v->group_opener) {
+        struct cvy_view opener = {.started = v->opener_started};
+        memcpy(opener.name, v->opener_name, sizeof(opener.name));
+        field(out, "opener", cvy_view_label(&opener));
+        site(out, "opener_started", v->opener_started);
+    }
+    (void)fputc('}', out);
+}
+
+static void json_place(struct cvy_dump *d, const struct cvy_place *p)
+{
+    const struct cvy_view *v = &p->first;
+
+    (void)fprintf(d->out, "{\"tasks\":%lld,\"one\":%llu", (long long)p->count,
+                  (unsigned long long)v->id);
+    field(d->out, "name", cvy_view_label(v));
+    field(d->out, "state", cvy_view_state(v));
+    site(d->out, "started", v->started);
+    place_group(d->out, v);
+    if (v->state == CVY_TASK_WAITING) {
+        field(d->out, "wait", cvy_view_reason(v));
+        if (p->oldest > 0) {
+            (void)fprintf(d->out, ",\"oldest_seconds\":%.6f", seconds(d->now - p->oldest));
+        }
+        stack(d, v);
+    }
+    (void)fputc('}', d->out);
+}
+
+static void json_stats(FILE *out, const covey_stats *s)
+{
+    (void)fprintf(out,
+                  ",\"stats\":{\"tasks_started\":%llu,\"tasks_ended\":%llu,\"tasks_failed\":%llu,"
+                  "\"parks\":%llu,\"steals\":%llu,\"takeovers\":%llu,\"threads\":%d,"
+                  "\"blocking_threads\":%d}",
+                  (unsigned long long)s->tasks_started, (unsigned long long)s->tasks_ended,
+                  (unsigned long long)s->tasks_failed, (unsigned long long)s->parks,
+                  (unsigned long long)s->steals, (unsigned long long)s->takeovers, s->threads,
+                  s->blocking_threads);
+}
+
+bool cvy_dump_json_places(struct cvy_dump *d, const covey_stats *stats)
+{
+    struct cvy_fold *f = cvy_fold_new();
+
+    if (!f) {
+        return false;
+    }
+    cvy_fold_tasks(f, d->rt);
+    cvy_fold_sort(f, false);
+    (void)fprintf(d->out, "{\"covey\":\"%s\",\"pid\":%u,\"workers\":%d", COVEY_VERSION,
+                  cvy_process_id(), d->rt->worker_count);
+    json_stats(d->out, stats);
+    (void)fprintf(d->out, ",\"others\":%lld,\"places\":[", (long long)f->others);
+    for (uint32_t i = 0; i < f->count; i++) {
+        (void)fputs(i > 0 ? ",\n" : "\n", d->out);
+        json_place(d, &f->places[i]);
+    }
+    (void)fputs("\n]}\n", d->out);
+    free(f);
+    return true;
 }

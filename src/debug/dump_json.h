@@ -5,6 +5,10 @@
 
 #include "sched/dump.h"
 
+#include <covey/runtime.h>
+
 void cvy_dump_json(struct cvy_dump *d);
+/* The tasks by place, the most first, with the runtime's figures. False: out of memory. */
+bool cvy_dump_json_places(struct cvy_dump *d, const covey_stats *stats);
 
 #endif

@@ -2,6 +2,7 @@
  * metrics.c - covey/metrics.h.
  *
  * Every figure is a moment's view: queues and states change while they are read. */
+#include "chan/named.h"
 #include "debug/metrics_source.h"
 #include "sched/wait.h"
 
@@ -75,6 +76,113 @@ static void write_queues(struct cvy_runtime *rt, FILE *out)
                   rt ? cvy_load_relaxed(&rt->global_len) : 0);
 }
 
+/* ---- channels that have a name ---- */
+
+static void put_label(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\n') {
+            (void)fputs("\\n", out);
+        } else {
+            (void)fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+        }
+    }
+}
+
+struct chan_metric {
+    FILE *out;
+    const char *name, *more;
+    size_t (*value)(const struct cvy_chan_figures *f);
+};
+
+static void write_chan(const struct cvy_chan_figures *f, void *arg)
+{
+    const struct chan_metric *m = arg;
+
+    (void)fprintf(m->out, "%s{chan=\"", m->name);
+    put_label(m->out, f->name);
+    (void)fprintf(m->out, "\"%s} %zu\n", m->more, m->value(f));
+}
+
+static size_t len_of(const struct cvy_chan_figures *f)
+{
+    return f->len;
+}
+
+static size_t capacity_of(const struct cvy_chan_figures *f)
+{
+    return f->capacity;
+}
+
+static size_t senders_of(const struct cvy_chan_figures *f)
+{
+    return f->senders;
+}
+
+static size_t receivers_of(const struct cvy_chan_figures *f)
+{
+    return f->receivers;
+}
+
+static void write_chans(FILE *out)
+{
+    struct chan_metric len = {out, "covey_chan_buffered", "", len_of};
+    struct chan_metric capacity = {out, "covey_chan_capacity", "", capacity_of};
+    struct chan_metric senders = {out, "covey_chan_waiting_tasks", ",to=\"send\"", senders_of};
+    struct chan_metric receivers = {out, "covey_chan_waiting_tasks", ",to=\"receive\"",
+                                    receivers_of};
+
+    head(out, len.name, "gauge", "Elements in a channel that has a name.");
+    cvy_chan_named_each(write_chan, &len);
+    head(out, capacity.name, "gauge", "Elements that it has room for.");
+    cvy_chan_named_each(write_chan, &capacity);
+    head(out, senders.name, "gauge", "Tasks that wait for it.");
+    cvy_chan_named_each(write_chan, &senders);
+    cvy_chan_named_each(write_chan, &receivers);
+}
+
+/* ---- histograms ---- */
+
+static void write_histogram(FILE *out, const char *name, const struct cvy_histogram *h,
+                            const char *help)
+{
+    static const int64_t bounds[] = CVY_HISTOGRAM_BOUNDS;
+    uint64_t sum = 0;
+
+    head(out, name, "histogram", help);
+    for (size_t i = 0; i < CVY_HISTOGRAM_BUCKETS - 1; i++) {
+        sum += cvy_load_relaxed(&h->counts[i]);
+        (void)fprintf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds[i] / 1e9,
+                      sum);
+    }
+    sum += cvy_load_relaxed(&h->counts[CVY_HISTOGRAM_BUCKETS - 1]);
+    (void)fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n",
+                  name, sum, name, (double)cvy_load_relaxed(&h->ns) / 1e9, name, sum);
+}
+
+static void write_histograms(struct cvy_runtime *rt, FILE *out)
+{
+    struct cvy_histogram queue = {0};
+    struct cvy_histogram groups = {0};
+    struct cvy_histogram blocking = {0};
+
+    for (int i = 0; rt && i < rt->worker_count; i++) {
+        cvy_histogram_sum(&queue, &rt->workers[i].queue_wait);
+        cvy_histogram_sum(&groups, &rt->workers[i].group_time);
+    }
+    if (rt) {
+        cvy_histogram_sum(&groups, &rt->group_time);
+        cvy_histogram_sum(&blocking, &rt->blocking_wait);
+    }
+    write_histogram(out, "covey_run_queue_wait_seconds", &queue,
+                    "From the end of a worker's queue to its head: how long tasks that can run "
+                    "wait to. Sampled, to about 0.1 ms.");
+    write_histogram(out, "covey_group_seconds", &groups,
+                    "From a group's first start to its join, to about 0.1 ms.");
+    write_histogram(out, "covey_blocking_wait_seconds", &blocking,
+                    "How long blocking calls wait for a thread.");
+}
+
 int covey_metrics_write(FILE *out)
 {
     covey_stats s;
@@ -94,6 +202,8 @@ int covey_metrics_write(FILE *out)
     struct cvy_runtime *rt = cvy_runtime_get();
     write_tasks(rt, out);
     write_queues(rt, out);
+    write_histograms(rt, out);
+    write_chans(out);
     cvy_leave(th);
     cvy_metrics_write_sources(out);
     return ferror(out) ? -EIO : 0;

@@ -42,7 +42,8 @@ struct covey_group {
     covey_error_list *errors;
 
     _Atomic uint64_t state;
-    _Atomic int limit; /* < 0: none; written under lock */
+    _Atomic int limit;     /* < 0: none; written under lock */
+    _Atomic int64_t began; /* when its first task was started, roughly; 0: none was. Relaxed */
 
     /* Guarded by lock. */
     struct cvy_lock lock; /* rank CVY_RANK_GROUP */
@@ -288,6 +289,9 @@ static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
             goto out;
         }
     }
+    if (cvy_unlikely(cvy_load_relaxed(&g->began) == 0)) {
+        cvy_store_relaxed(&g->began, cvy_rough_now(th));
+    }
     s->ctx = g->ctx;
     s->on_end = cvy_group_member_end;
     s->owner = g;
@@ -368,6 +372,22 @@ static int result_of(covey_group *g, struct cvy_task *t)
     return code;
 }
 
+/* From its first start to its join, for metrics. */
+static void note_time(struct cvy_thread *th, covey_group *g)
+{
+    int64_t began = cvy_load_relaxed(&g->began);
+    struct cvy_runtime *rt = cvy_runtime_get();
+
+    if (began == 0) {
+        return;
+    }
+    if (th->worker) {
+        cvy_histogram_add_own(&th->worker->group_time, cvy_rough_now(th) - began);
+    } else if (rt) {
+        cvy_histogram_add_shared(&rt->group_time, cvy_rough_now(th) - began);
+    }
+}
+
 int covey_group_wait(covey_group *g)
 {
     struct cvy_thread *th = cvy_enter();
@@ -388,6 +408,7 @@ int covey_group_wait(covey_group *g)
         (void)cvy_wait_in(&th, NULL, &g->lock, &g->joiners, &wr, CVY_WAIT_GROUP, g);
     }
     int code = result_of(g, t);
+    note_time(th, g);
     CVY_EMIT(cvy_ring_of(th), group_join, t->id, 0, g);
     if (g->scope.opener) {
         cvy_scope_close(&g->scope);

@@ -14,6 +14,14 @@
 #define PORT_DIGITS_MAX 5
 #define PATH_LEN_MAX (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
+/* What addresses begin with. */
+struct schemes {
+    const char *internet, *local;
+};
+
+static const struct schemes streams = {"tcp://", "unix://"};
+static const struct schemes datagrams = {"udp://", "unixgram://"};
+
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
@@ -120,18 +128,28 @@ static const char *after_prefix(const char *text, const char *prefix)
     return text && strncmp(text, prefix, len) == 0 ? text + len : NULL;
 }
 
-int cvy_addr_parse(struct cvy_addr *a, const char *text)
+static int parse(struct cvy_addr *a, const char *text, const struct schemes *schemes)
 {
     const char *rest;
     bool is_valid = false;
 
     *a = (struct cvy_addr){0};
-    if ((rest = after_prefix(text, "tcp://")) != NULL) {
+    if ((rest = after_prefix(text, schemes->internet)) != NULL) {
         is_valid = parse_tcp(a, rest);
-    } else if ((rest = after_prefix(text, "unix://")) != NULL) {
+    } else if ((rest = after_prefix(text, schemes->local)) != NULL) {
         is_valid = parse_unix(a, rest);
     }
     return is_valid ? 0 : -EINVAL;
+}
+
+int cvy_addr_parse(struct cvy_addr *a, const char *text)
+{
+    return parse(a, text, &streams);
+}
+
+int cvy_addr_parse_datagram(struct cvy_addr *a, const char *text)
+{
+    return parse(a, text, &datagrams);
 }
 
 /* An interface by name or number; 0: there is none of that name. */
@@ -199,34 +217,36 @@ socklen_t cvy_addr_len(const struct sockaddr_storage *s)
     }
 }
 
-static void format_in(const struct in_addr *addr, uint16_t port, char *out, size_t size)
+static void format_in(const struct in_addr *addr, uint16_t port, const char *scheme, char *out,
+                      size_t size)
 {
     char text[INET_ADDRSTRLEN];
 
     (void)inet_ntop(AF_INET, addr, text, sizeof(text));
-    (void)snprintf(out, size, "tcp://%s:%u", text, (unsigned)ntohs(port));
+    (void)snprintf(out, size, "%s%s:%u", scheme, text, (unsigned)ntohs(port));
 }
 
-static void format_in6(const struct sockaddr_in6 *in6, char *out, size_t size)
+static void format_in6(const struct sockaddr_in6 *in6, const char *scheme, char *out, size_t size)
 {
     char text[INET6_ADDRSTRLEN];
     struct in_addr mapped;
 
     if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
         memcpy(&mapped, &in6->sin6_addr.s6_addr[12], sizeof(mapped));
-        format_in(&mapped, in6->sin6_port, out, size);
+        format_in(&mapped, in6->sin6_port, scheme, out, size);
         return;
     }
     (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
     if (in6->sin6_scope_id != 0) {
-        (void)snprintf(out, size, "tcp://[%s%%%u]:%u", text, (unsigned)in6->sin6_scope_id,
+        (void)snprintf(out, size, "%s[%s%%%u]:%u", scheme, text, (unsigned)in6->sin6_scope_id,
                        (unsigned)ntohs(in6->sin6_port));
     } else {
-        (void)snprintf(out, size, "tcp://[%s]:%u", text, (unsigned)ntohs(in6->sin6_port));
+        (void)snprintf(out, size, "%s[%s]:%u", scheme, text, (unsigned)ntohs(in6->sin6_port));
     }
 }
 
-static void format_unix(const struct sockaddr_un *un, socklen_t len, char *out, size_t size)
+static void format_unix(const struct sockaddr_un *un, socklen_t len, const char *scheme, char *out,
+                        size_t size)
 {
     size_t head = offsetof(struct sockaddr_un, sun_path);
 
@@ -234,13 +254,14 @@ static void format_unix(const struct sockaddr_un *un, socklen_t len, char *out, 
         return;
     }
     if (un->sun_path[0] == '\0') {
-        (void)snprintf(out, size, "unix://@%.*s", (int)(len - head - 1), un->sun_path + 1);
+        (void)snprintf(out, size, "%s@%.*s", scheme, (int)(len - head - 1), un->sun_path + 1);
     } else {
-        (void)snprintf(out, size, "unix://%.*s", (int)(len - head), un->sun_path);
+        (void)snprintf(out, size, "%s%.*s", scheme, (int)(len - head), un->sun_path);
     }
 }
 
-void cvy_addr_format(const struct cvy_sockaddr *s, char *out, size_t size)
+static void format(const struct cvy_sockaddr *s, const struct schemes *schemes, char *out,
+                   size_t size)
 {
     struct sockaddr_in in;
     struct sockaddr_in6 in6;
@@ -250,17 +271,27 @@ void cvy_addr_format(const struct cvy_sockaddr *s, char *out, size_t size)
     switch (s->len > 0 ? s->storage.ss_family : AF_UNSPEC) {
     case AF_INET:
         memcpy(&in, &s->storage, sizeof(in));
-        format_in(&in.sin_addr, in.sin_port, out, size);
+        format_in(&in.sin_addr, in.sin_port, schemes->internet, out, size);
         break;
     case AF_INET6:
         memcpy(&in6, &s->storage, sizeof(in6));
-        format_in6(&in6, out, size);
+        format_in6(&in6, schemes->internet, out, size);
         break;
     case AF_UNIX:
         memcpy(&un, &s->storage, sizeof(un));
-        format_unix(&un, s->len, out, size);
+        format_unix(&un, s->len, schemes->local, out, size);
         break;
     default:
         break;
     }
+}
+
+void cvy_addr_format(const struct cvy_sockaddr *s, char *out, size_t size)
+{
+    format(s, &streams, out, size);
+}
+
+void cvy_addr_format_datagram(const struct cvy_sockaddr *s, char *out, size_t size)
+{
+    format(s, &datagrams, out, size);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * addr.h - addresses as text: "tcp://host:port", "tcp://[v6]:port", "unix:///path",
- * "unix://@name" (abstract). */
+ * "unix://@name" (abstract); of datagrams "udp://..." and "unixgram://...". */
 #ifndef CVY_IO_ADDR_H
 #define CVY_IO_ADDR_H
 
@@ -21,6 +21,7 @@ struct cvy_addr {
 /* 0, or -EINVAL: not an address of one of the forms above. Nothing is looked up; text is borrowed
  * by a. NULL is no address. */
 int cvy_addr_parse(struct cvy_addr *a, const char *text);
+int cvy_addr_parse_datagram(struct cvy_addr *a, const char *text);
 /* The numeric IPv4 or IPv6 address (with its zone, if any) in host; false: it is a name. */
 bool cvy_addr_numeric(const char *host, size_t len, uint16_t port, struct cvy_sockaddr *out);
 /* Of one that is_unix. */
@@ -29,5 +30,6 @@ void cvy_addr_unix(const struct cvy_addr *a, struct cvy_sockaddr *out);
 socklen_t cvy_addr_len(const struct sockaddr_storage *s);
 /* The text of a TCP or Unix address, cut to size; "" if it has none. */
 void cvy_addr_format(const struct cvy_sockaddr *s, char *out, size_t size);
+void cvy_addr_format_datagram(const struct cvy_sockaddr *s, char *out, size_t size);
 
 #endif

@@ -86,42 +86,28 @@ int covey_conn_from_fd(covey_conn **c, int fd)
     return 0;
 }
 
-int covey_conn_fd(const covey_conn *c)
-{
-    return c->fd.fd;
-}
-
-const char *covey_conn_peer(const covey_conn *c)
-{
-    char *_Atomic *place = (char *_Atomic *)&c->peer_text;
-    char *text = cvy_load_acquire(place);
-    struct cvy_sockaddr peer = {0};
-    char made[CVY_ADDR_TEXT_SIZE];
-
-    if (text || c->peer.sin6_family == AF_UNSPEC) {
-        return text ? text : "";
-    }
-    peer.len = sizeof(c->peer);
-    memcpy(&peer.storage, &c->peer, sizeof(c->peer));
-    cvy_addr_format(&peer, made, sizeof(made));
-    char *copy = cvy_strdup(made);
-    if (!copy) {
-        return "";
-    }
-    /* Acq_rel: another caller may have been faster; its text stands. */
-    if (!cvy_cas_acq_rel(place, &text, copy)) {
-        free(copy);
-        return text;
-    }
-    return copy;
-}
-
 void covey_close(covey_conn *c)
 {
-    if (c) {
-        struct cvy_thread *th = cvy_enter();
-        cvy_fd_close(th, &c->fd);
-        cvy_leave(th);
+    if (!c) {
+        return;
+    }
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        cvy_with_close(c);
+        return;
+    }
+    struct cvy_thread *th = cvy_enter();
+    cvy_fd_close(th, &c->fd);
+    cvy_leave(th);
+}
+
+void covey_conn_abort(covey_conn *c)
+{
+    struct cvy_thread *th = cvy_enter();
+
+    cvy_fd_end(th, &c->fd, 0);
+    cvy_leave(th);
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        cvy_with_abort(c);
     }
 }
 
@@ -142,16 +128,23 @@ __attribute__((noinline)) static int fail(struct cvy_task *t, const struct covey
     return covey_errorf(code, "%s%s%s: %s", verb, *peer ? " " : "", peer, covey_strerror(code));
 }
 
-/* Before each system call of a call: whether to go on, and whose turn it is on this worker. */
-static int step(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way, covey_ctx *ctx)
+int cvy_conn_check(struct cvy_thread *th, const struct covey_conn *c, covey_ctx *ctx)
 {
-    int code = cvy_ctx_check((*thp)->task, ctx);
+    int code = cvy_ctx_check(th->task, ctx);
 
     if (cvy_unlikely(code < 0)) {
         return code;
     }
-    if (cvy_unlikely(cvy_fd_is_closed(&c->fd))) {
-        return cvy_fail((*thp)->task, COVEY_ECLOSED);
+    return cvy_unlikely(cvy_fd_is_closed(&c->fd)) ? cvy_fail(th->task, COVEY_ECLOSED) : 0;
+}
+
+/* Before each system call of a call: whether to go on, and whose turn it is on this worker. */
+static int step(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way, covey_ctx *ctx)
+{
+    int code = cvy_conn_check(*thp, c, ctx);
+
+    if (cvy_unlikely(code < 0)) {
+        return code;
     }
     if (cvy_unlikely(++c->streak[way] >= STREAK_MAX)) {
         c->streak[way] = 0;
@@ -162,11 +155,45 @@ static int step(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way,
     return 0;
 }
 
+/* One that is no socket is entered once more: who leaves it last has to free what stands behind. */
+__attribute__((noinline)) static int begin_with(struct cvy_thread **thp, struct covey_conn *c,
+                                                enum cvy_way way, covey_ctx *ctx)
+{
+    int code = cvy_fd_enter(&c->fd);
+
+    if (code < 0) {
+        return cvy_fail((*thp)->task, code);
+    }
+    code = cvy_fd_enter_turn(thp, &c->fd, way, ctx);
+    if (code < 0) {
+        cvy_with_leave(thp, c);
+    }
+    return code;
+}
+
 /* Into a call: the context first, then the turn. */
 static int begin(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way, covey_ctx *ctx)
 {
     int code = cvy_ctx_check((*thp)->task, ctx);
-    return cvy_unlikely(code < 0) ? code : cvy_fd_enter_turn(thp, &c->fd, way, ctx);
+
+    if (cvy_unlikely(code < 0)) {
+        return code;
+    }
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        return begin_with(thp, c, way, ctx);
+    }
+    return cvy_fd_enter_turn(thp, &c->fd, way, ctx);
+}
+
+static void end(struct cvy_thread *th, struct covey_conn *c, enum cvy_way way)
+{
+    bool is_with = cvy_conn_is_with(c); /* c may be gone after this */
+
+    cvy_fd_leave_turn(th, &c->fd, way);
+    if (cvy_unlikely(is_with)) {
+        cvy_with_leave(&th, c);
+    }
+    cvy_leave(th);
 }
 
 static int wait_for(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way way, covey_ctx *ctx)
@@ -179,6 +206,9 @@ static int wait_for(struct cvy_thread **thp, struct covey_conn *c, enum cvy_way 
 static ssize_t read_some(struct cvy_thread **thp, struct covey_conn *c, covey_ctx *ctx, void *buf,
                          size_t len)
 {
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        return cvy_with_read(thp, c, ctx, buf, len);
+    }
     for (;;) {
         int code = step(thp, c, CVY_WAY_IN, ctx);
         if (cvy_unlikely(code < 0)) {
@@ -213,9 +243,34 @@ ssize_t covey_read(covey_ctx *ctx, covey_conn *c, void *buf, size_t len)
     struct cvy_thread *th = cvy_enter();
 
     ssize_t n = begin(&th, c, CVY_WAY_IN, ctx);
-    if (cvy_likely(n == 0)) {
-        n = len > 0 ? read_some(&th, c, ctx, buf, len) : 0;
+    if (cvy_unlikely(n < 0)) {
+        cvy_leave(th);
+        return n;
+    }
+    n = len > 0 ? read_some(&th, c, ctx, buf, len) : 0;
+    end(th, c, CVY_WAY_IN);
+    return n;
+}
+
+/* As try_send(): the ready bit stays as it is. */
+static ssize_t try_recv(struct cvy_thread *th, struct covey_conn *c, void *buf, size_t len)
+{
+    ssize_t n = cvy_net_recv(c->fd.fd, buf, len);
+    return n < 0 && n != -EAGAIN ? fail(th->task, c, "read", (int)n) : n;
+}
+
+ssize_t covey_try_read(covey_conn *c, void *buf, size_t len)
+{
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        return COVEY_EAGAIN;
+    }
+    struct cvy_thread *th = cvy_enter();
+    ssize_t n = cvy_fd_try_turn(&c->fd, CVY_WAY_IN);
+    if (n == 0) {
+        n = len > 0 ? try_recv(th, c, buf, len) : 0;
         cvy_fd_leave_turn(th, &c->fd, CVY_WAY_IN);
+    } else if (n == COVEY_ECLOSED) {
+        (void)cvy_fail(th->task, (int)n);
     }
     cvy_leave(th);
     return n;
@@ -244,11 +299,12 @@ ssize_t covey_read_full(covey_ctx *ctx, covey_conn *c, void *buf, size_t len)
     struct cvy_thread *th = cvy_enter();
 
     ssize_t n = len > SSIZE_MAX ? cvy_fail(th->task, -EINVAL) : begin(&th, c, CVY_WAY_IN, ctx);
-    if (cvy_likely(n == 0)) {
-        n = read_full(&th, c, ctx, buf, len);
-        cvy_fd_leave_turn(th, &c->fd, CVY_WAY_IN);
+    if (cvy_unlikely(n < 0)) {
+        cvy_leave(th);
+        return n;
     }
-    cvy_leave(th);
+    n = read_full(&th, c, ctx, buf, len);
+    end(th, c, CVY_WAY_IN);
     return n;
 }
 
@@ -277,10 +333,23 @@ static ssize_t chunk_send(int fd, const struct chunk *k)
     return cvy_net_send_vector(fd, k->iov, k->n);
 }
 
+static ssize_t write_with(struct cvy_thread **thp, struct covey_conn *c, covey_ctx *ctx,
+                          const struct chunk *k)
+{
+    struct iovec rest = {.iov_base = (char *)k->iov->iov_base + k->offset,
+                         .iov_len = k->iov->iov_len - k->offset};
+
+    return k->n == 1 ? cvy_with_write(thp, c, ctx, &rest, 1)
+                     : cvy_with_write(thp, c, ctx, k->iov, k->n);
+}
+
 /* One write that put something into the kernel's buffer. */
 static ssize_t write_some(struct cvy_thread **thp, struct covey_conn *c, covey_ctx *ctx,
                           const struct chunk *k)
 {
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        return write_with(thp, c, ctx, k);
+    }
     for (;;) {
         int code = step(thp, c, CVY_WAY_OUT, ctx);
         if (cvy_unlikely(code < 0)) {
@@ -338,11 +407,12 @@ static ssize_t write_pieces(covey_ctx *ctx, covey_conn *c, const struct iovec *i
     struct cvy_thread *th = cvy_enter();
 
     int code = begin(&th, c, CVY_WAY_OUT, ctx);
-    if (cvy_likely(code == 0)) {
-        code = write_all(&th, c, ctx, iov, n);
-        cvy_fd_leave_turn(th, &c->fd, CVY_WAY_OUT);
+    if (cvy_unlikely(code < 0)) {
+        cvy_leave(th);
+        return code;
     }
-    cvy_leave(th);
+    code = write_all(&th, c, ctx, iov, n);
+    end(th, c, CVY_WAY_OUT);
     return code < 0 ? code : (ssize_t)total;
 }
 
@@ -372,10 +442,53 @@ ssize_t covey_writev(covey_ctx *ctx, covey_conn *c, const struct iovec *iov, int
     return write_pieces(ctx, c, iov, (size_t)n, total);
 }
 
-int covey_shutdown_write(covey_conn *c)
+ssize_t covey_write_some(covey_ctx *ctx, covey_conn *c, const void *buf, size_t len)
 {
     struct cvy_thread *th = cvy_enter();
+    struct iovec iov = {.iov_base = (void *)buf, .iov_len = len};
+    struct chunk k = {.iov = &iov, .n = 1};
 
+    ssize_t n = len > SSIZE_MAX ? cvy_fail(th->task, -EINVAL) : begin(&th, c, CVY_WAY_OUT, ctx);
+    if (cvy_unlikely(n < 0)) {
+        cvy_leave(th);
+        return n;
+    }
+    n = len > 0 ? write_some(&th, c, ctx, &k) : 0;
+    end(th, c, CVY_WAY_OUT);
+    return n;
+}
+
+/* Tries the system call whatever the ready bit says, and leaves it as it is: who only tries never
+ * registers, so no event would set it again. */
+static ssize_t try_send(struct cvy_thread *th, struct covey_conn *c, const void *buf, size_t len)
+{
+    ssize_t n = cvy_net_send(c->fd.fd, buf, len);
+    return n < 0 && n != -EAGAIN ? fail(th->task, c, "write", (int)n) : n;
+}
+
+ssize_t covey_try_write(covey_conn *c, const void *buf, size_t len)
+{
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        return COVEY_EAGAIN;
+    }
+    struct cvy_thread *th = cvy_enter();
+    ssize_t n = cvy_fd_try_turn(&c->fd, CVY_WAY_OUT);
+    if (n == 0) {
+        n = len > 0 ? try_send(th, c, buf, len) : 0;
+        cvy_fd_leave_turn(th, &c->fd, CVY_WAY_OUT);
+    } else if (n == COVEY_ECLOSED) {
+        (void)cvy_fail(th->task, (int)n);
+    }
+    cvy_leave(th);
+    return n;
+}
+
+int covey_shutdown_write(covey_conn *c)
+{
+    if (cvy_unlikely(cvy_conn_is_with(c))) {
+        return cvy_with_shutdown_write(c);
+    }
+    struct cvy_thread *th = cvy_enter();
     int code = cvy_fd_enter(&c->fd);
     if (code < 0) {
         (void)cvy_fail(th->task, code);
@@ -384,7 +497,7 @@ int covey_shutdown_write(covey_conn *c)
         if (code < 0) {
             (void)fail(th->task, c, "shutdown", code);
         }
-        cvy_fd_leave(&c->fd);
+        (void)cvy_fd_leave(&c->fd);
     }
     cvy_leave(th);
     return code;

@@ -2,6 +2,7 @@
  * conn_test.c - reading, writing and closing connections. */
 #define _GNU_SOURCE
 #include "harness.h"
+#include "io/conn.h"
 #include "io/fixture.h"
 
 #include <limits.h>
@@ -640,6 +641,21 @@ TEST(a_connection_that_is_always_ready_lets_others_run)
 {
     covey_options opts = {.workers = 1};
     CHECK_EQ(covey_run_with(&opts, fairness_main, NULL), 0);
+}
+
+TASK_TEST(a_late_hang_up_of_another_descriptor_is_not_believed)
+{
+    covey_ctx *soon = covey_ctx_with_timeout(ctx, COVEY_MS);
+    covey_conn *a, *b;
+
+    tcp_pair(ctx, &a, &b);
+    /* What the event of a connection that had this record before would leave. */
+    atomic_fetch_or(&a->fd.ready, CVY_POLL_HUP);
+    CHECK_EQ(covey_conn_wait_hangup(soon, a), COVEY_EDEADLINE);
+    covey_close(b);
+    CHECK_EQ(covey_conn_wait_hangup(ctx, a), 0);
+    covey_close(a);
+    covey_ctx_unref(soon);
 }
 
 /* ---- more than one runtime

@@ -52,7 +52,7 @@ struct race {
 /* A socket that is connecting, or connected: *ready then has its first ready bits. */
 static int socket_connect(const struct cvy_sockaddr *to, uint32_t *ready)
 {
-    int fd = cvy_net_socket(to->storage.ss_family);
+    int fd = cvy_net_socket(to->storage.ss_family, SOCK_STREAM);
 
     if (fd < 0) {
         return fd;

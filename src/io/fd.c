@@ -39,7 +39,7 @@ static void wake_locked(const struct cvy_fd *f, struct cvy_node *q, int result,
 {
     for (struct cvy_waiter *w; (w = cvy_waitq_claim(q)) != NULL;) {
         CVY_EMIT(cvy_ring_of(cvy_thread_self()), io, w->task->id,
-                 q == &f->waiters[CVY_WAY_IN] ? CVY_POLL_IN : CVY_POLL_OUT, f->fd);
+                 q == &f->waiters[CVY_WAY_OUT] ? CVY_POLL_OUT : CVY_POLL_IN, f->fd);
         w->result = result;
         cvy_wakelist_add(list, w->task);
     }
@@ -56,7 +56,7 @@ static void on_events(struct cvy_pollable *self, uint32_t events, struct cvy_wak
                                                   memory_order_relaxed, memory_order_relaxed)) {
     }
     cvy_lock(&f->lock);
-    for (unsigned way = 0; way < CVY_WAYS; way++) {
+    for (unsigned way = 0; way < CVY_WAITS; way++) {
         if (events & CVY_POLL_OF(way)) {
             wake_locked(f, &f->waiters[way], 0, list);
         }
@@ -78,8 +78,10 @@ static struct cvy_fd *record_take(void)
     }
     cvy_lock_init(&f->lock, CVY_RANK_FD);
     f->pollable.on_events = on_events;
-    for (unsigned way = 0; way < CVY_WAYS; way++) {
+    for (unsigned way = 0; way < CVY_WAITS; way++) {
         cvy_list_init(&f->waiters[way]);
+    }
+    for (unsigned way = 0; way < CVY_WAYS; way++) {
         cvy_list_init(&f->turns[way]);
     }
     return f;
@@ -142,6 +144,7 @@ struct cvy_fd *cvy_fd_new(int fd, uint32_t ready, void (*on_free)(struct cvy_fd 
     f->on_free = on_free;
     f->reasons[CVY_WAY_IN] = CVY_WAIT_READ;
     f->reasons[CVY_WAY_OUT] = CVY_WAIT_WRITE;
+    f->reasons[CVY_WAY_HUP] = CVY_WAIT_HANGUP;
     /* The count goes on: a call of the previous owner's cannot clear bits any more, but a late
      * event may still add some. */
     cvy_store_relaxed(&f->ready, ((cvy_load_relaxed(&f->ready) | (CVY_FD_EVENT - 1)) + 1) | ready);
@@ -160,7 +163,9 @@ static void destroy(struct cvy_fd *f)
         cvy_poll_remove(home, fd);
     }
     f->on_free(f);
-    cvy_net_close(fd);
+    if (fd >= 0) {
+        cvy_net_close(fd);
+    }
     record_give(f);
 }
 
@@ -178,14 +183,16 @@ int cvy_fd_enter(struct cvy_fd *f)
     return 0;
 }
 
-void cvy_fd_leave(struct cvy_fd *f)
+bool cvy_fd_leave(struct cvy_fd *f)
 {
     /* Acq_rel: our use happens before the free by the last one. */
     uint32_t use = atomic_fetch_sub_explicit(&f->use, CVY_FD_USER, memory_order_acq_rel);
 
     if (cvy_unlikely((use & CVY_FD_CLOSED) && use - CVY_FD_USER < CVY_FD_USER)) {
         destroy(f);
+        return true;
     }
+    return false;
 }
 
 /* The turn is taken: waits for it. The caller is inside. */
@@ -216,7 +223,7 @@ static int turn_wait(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way way
     return wr.result < 0 ? cvy_fail((*thp)->task, wr.result) : 0;
 }
 
-int cvy_fd_enter_turn(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way way, covey_ctx *ctx)
+int cvy_fd_try_turn(struct cvy_fd *f, enum cvy_way way)
 {
     uint32_t use = cvy_load_relaxed(&f->use);
 
@@ -228,13 +235,23 @@ int cvy_fd_enter_turn(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way wa
             return 0;
         }
     }
-    int code = cvy_fd_enter(f);
+    return use & CVY_FD_CLOSED ? COVEY_ECLOSED : COVEY_EAGAIN;
+}
+
+int cvy_fd_enter_turn(struct cvy_thread **thp, struct cvy_fd *f, enum cvy_way way, covey_ctx *ctx)
+{
+    int code = cvy_fd_try_turn(f, way);
+
+    if (cvy_likely(code == 0)) {
+        return 0;
+    }
+    code = cvy_fd_enter(f);
     if (code < 0) {
         return cvy_fail((*thp)->task, code);
     }
     code = turn_wait(thp, f, way, ctx);
     if (code < 0) {
-        cvy_fd_leave(f);
+        (void)cvy_fd_leave(f);
     }
     return code;
 }
@@ -255,7 +272,7 @@ __attribute__((noinline)) static void turn_pass(struct cvy_thread *th, struct cv
     if (t) {
         cvy_ready(th, t);
     }
-    cvy_fd_leave(f);
+    (void)cvy_fd_leave(f);
 }
 
 void cvy_fd_leave_turn(struct cvy_thread *th, struct cvy_fd *f, enum cvy_way way)
@@ -277,21 +294,31 @@ void cvy_fd_leave_turn(struct cvy_thread *th, struct cvy_fd *f, enum cvy_way way
     }
 }
 
-void cvy_fd_close(struct cvy_thread *th, struct cvy_fd *f)
+void cvy_fd_end(struct cvy_thread *th, struct cvy_fd *f, uint32_t bits)
 {
     struct cvy_wakelist list = {0};
-    uint32_t use = atomic_fetch_or_explicit(&f->use, CVY_FD_CLOSED, memory_order_relaxed);
+    uint32_t use = atomic_fetch_or_explicit(&f->use, CVY_FD_CLOSED | bits, memory_order_relaxed);
 
-    COVEY_REQUIRE(!(use & CVY_FD_CLOSED),
+    COVEY_REQUIRE(!(use & CVY_FD_GIVEN),
                   "close of a connection or listener that is closed already");
+    if (use & CVY_FD_CLOSED) {
+        return;
+    }
     cvy_lock(&f->lock);
-    for (unsigned way = 0; way < CVY_WAYS; way++) {
+    for (unsigned way = 0; way < CVY_WAITS; way++) {
         wake_locked(f, &f->waiters[way], COVEY_ECLOSED, &list);
+    }
+    for (unsigned way = 0; way < CVY_WAYS; way++) {
         wake_locked(f, &f->turns[way], COVEY_ECLOSED, &list);
     }
     cvy_unlock(&f->lock);
     cvy_ready_all(th, &list);
-    cvy_fd_leave(f);
+}
+
+void cvy_fd_close(struct cvy_thread *th, struct cvy_fd *f)
+{
+    cvy_fd_end(th, f, CVY_FD_GIVEN);
+    (void)cvy_fd_leave(f);
 }
 
 static int register_with(struct cvy_fd *f, struct cvy_poll *p)

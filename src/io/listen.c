@@ -4,6 +4,8 @@
 #include "base/alloc.h"
 #include "io/addr.h"
 #include "io/conn.h"
+#include "io/conn_options.h"
+#include "io/unix_file.h"
 
 #include <covey/error.h>
 #include <covey/net.h>
@@ -11,7 +13,7 @@
 
 #include <assert.h>
 #include <netdb.h>
-#include <netinet/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +21,6 @@
 #undef errno
 
 #define BACKLOG_DEFAULT 4096
-#define UNIX_MODE_DEFAULT 0600u
 #define STREAK_MAX 64
 #define PORT_TEXT_SIZE 6
 
@@ -64,13 +65,12 @@ static int set_tcp_options(int fd, int family, const covey_listen_options *opts)
     if (code == 0 && family == AF_INET6) {
         code = cvy_net_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, opts->v6_only);
     }
-    /* On Linux what is accepted inherits it. */
-    return code == 0 ? cvy_net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) : code;
+    return code;
 }
 
 static int bind_tcp(const struct cvy_sockaddr *at, const covey_listen_options *opts)
 {
-    int fd = cvy_net_socket(at->storage.ss_family);
+    int fd = cvy_net_socket(at->storage.ss_family, SOCK_STREAM);
 
     if (fd < 0) {
         return fd;
@@ -113,60 +113,12 @@ static int bind_name(const struct cvy_addr *a, const covey_listen_options *opts)
     return fd;
 }
 
-/* Removes a socket's file that nobody listens on. */
-static void remove_stale(const char *path, const struct cvy_sockaddr *at)
-{
-    struct cvy_file_id id;
-
-    if (cvy_net_path_id(path, &id) < 0 || !id.is_socket) {
-        return;
-    }
-    int fd = cvy_net_socket(AF_UNIX);
-    if (fd < 0) {
-        return;
-    }
-    if (cvy_net_connect(fd, at) == -ECONNREFUSED) {
-        (void)cvy_net_unlink(path);
-    }
-    cvy_net_close(fd);
-}
-
-static int bind_unix(const struct cvy_addr *a, const covey_listen_options *opts)
-{
-    struct cvy_sockaddr at;
-    bool is_abstract = a->name[0] == '@';
-    unsigned mode = opts->unix_mode ? opts->unix_mode : UNIX_MODE_DEFAULT;
-
-    cvy_addr_unix(a, &at);
-    int fd = cvy_net_socket(AF_UNIX);
-    if (fd < 0) {
-        return fd;
-    }
-    /* The file is never more open than asked for: made under mode and the umask, widened after. */
-    int code = is_abstract ? 0 : cvy_net_set_mode(fd, mode);
-    if (code == 0) {
-        code = cvy_net_bind(fd, &at);
-    }
-    if (code == -EADDRINUSE && !is_abstract) {
-        remove_stale(a->name, &at);
-        code = cvy_net_bind(fd, &at);
-    }
-    if (code == 0 && !is_abstract) {
-        code = cvy_net_set_path_mode(a->name, mode);
-    }
-    if (code < 0) {
-        cvy_net_close(fd);
-        return code;
-    }
-    return fd;
-}
-
 static int bind_any(const struct cvy_addr *a, const covey_listen_options *opts)
 {
     struct cvy_sockaddr at;
 
     if (a->is_unix) {
-        return bind_unix(a, opts);
+        return cvy_unix_bind(SOCK_STREAM, a, opts->unix_mode);
     }
     if (cvy_addr_numeric(a->name, a->name_len, a->port, &at)) {
         return bind_tcp(&at, opts);
@@ -202,8 +154,7 @@ static int listener_new(covey_listener **l, int fd, const struct cvy_addr *a, co
     made->addr = text;
     f->reasons[CVY_WAY_IN] = CVY_WAIT_ACCEPT;
     made->is_tcp = !a->is_unix;
-    made->has_path =
-        a->is_unix && a->name[0] == '/' && cvy_net_path_id(path_of(text), &made->file) == 0;
+    made->has_path = cvy_unix_file(a, &made->file);
     *l = made;
     return 0;
 }
@@ -221,7 +172,11 @@ int covey_listen(covey_listener **l, const char *addr, const covey_listen_option
     int fd = bind_any(&a, opts);
     code = fd;
     if (fd >= 0) {
-        code = cvy_net_listen(fd, opts->backlog > 0 ? opts->backlog : BACKLOG_DEFAULT);
+        /* On Linux what is accepted inherits them. */
+        code = cvy_conn_options_set(fd, !a.is_unix, &opts->conn);
+        if (code == 0) {
+            code = cvy_net_listen(fd, opts->backlog > 0 ? opts->backlog : BACKLOG_DEFAULT);
+        }
         if (code < 0) {
             cvy_net_close(fd);
         } else {
@@ -241,22 +196,13 @@ int covey_listener_fd(const covey_listener *l)
     return l->fd.fd;
 }
 
-/* The file goes with its listener, unless another has taken its place. */
-static void remove_file(const struct covey_listener *l)
-{
-    struct cvy_file_id now;
-
-    if (l->has_path && cvy_net_path_id(path_of(l->addr), &now) == 0 &&
-        now.device == l->file.device && now.inode == l->file.inode) {
-        (void)cvy_net_unlink(path_of(l->addr));
-    }
-}
-
 void covey_listener_close(covey_listener *l)
 {
     if (l) {
         struct cvy_thread *th = cvy_enter();
-        remove_file(l);
+        if (l->has_path) {
+            cvy_unix_remove(path_of(l->addr), &l->file);
+        }
         cvy_fd_close(th, &l->fd);
         cvy_leave(th);
     }
@@ -391,7 +337,7 @@ int covey_accept(covey_ctx *ctx, covey_listener *l, covey_conn **c)
     }
     th = yield_sometimes(th, l);
     code = accept_conn(&th, l, ctx, c);
-    cvy_fd_leave(&l->fd);
+    (void)cvy_fd_leave(&l->fd);
 out:
     cvy_leave(th);
     return code;

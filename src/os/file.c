@@ -5,6 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +42,30 @@ int cvy_file_write(int fd, const void *data, size_t len)
 int cvy_file_close(int fd)
 {
     return close(fd) < 0 ? -errno : 0;
+}
+
+ssize_t cvy_file_read_at(int fd, void *out, size_t len, int64_t at)
+{
+    ssize_t n;
+
+    do {
+        n = pread(fd, out, len, at);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+int64_t cvy_file_size(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) < 0 ? -errno : st.st_size;
+}
+
+int cvy_file_unnamed(char path[CVY_FILE_PATH_SIZE])
+{
+    int fd = memfd_create("covey", MFD_CLOEXEC);
+
+    (void)snprintf(path, CVY_FILE_PATH_SIZE, "/proc/self/fd/%d", fd);
+    return fd < 0 ? -errno : fd;
 }
 
 int64_t cvy_wall_now(void)

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * file.h - writes a file from its beginning to its end; failures are negative codes. */
+ * file.h - writes a file from its beginning to its end, and reads it back; failures are negative
+ * codes. */
 #ifndef CVY_OS_FILE_H
 #define CVY_OS_FILE_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A new or emptied file, closed on exec; its descriptor or a negative code. */
 int cvy_file_create(const char *path);
 /* All of it, or a negative code. */
 int cvy_file_write(int fd, const void *data, size_t len);
 int cvy_file_close(int fd);
+/* Up to len bytes from an offset on; 0 at the end. */
+ssize_t cvy_file_read_at(int fd, void *out, size_t len, int64_t at);
+int64_t cvy_file_size(int fd);
+/* A file in memory that has no name but the path it is given, while it is open. */
+#define CVY_FILE_PATH_SIZE 32
+int cvy_file_unnamed(char path[CVY_FILE_PATH_SIZE]);
 
 /* Nanoseconds since 1970; this process. */
 int64_t cvy_wall_now(void);

@@ -68,10 +68,11 @@ void cvy_lock_check(const struct cvy_lock *l)
 
 void cvy_lock_taken(const struct cvy_lock *l)
 {
-    if (held.count < HELD_MAX) {
-        held.locks[held.count] = l;
+    /* Counted first: a signal's handler that tries a lock in between finds the next place. */
+    size_t at = held.count++;
+    if (at < HELD_MAX) {
+        held.locks[at] = l;
     }
-    held.count++;
 }
 
 void cvy_lock_given(const struct cvy_lock *l)

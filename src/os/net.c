@@ -30,9 +30,9 @@ static int result_of(int result)
     return result < 0 ? failure() : result;
 }
 
-int cvy_net_socket(int family)
+int cvy_net_socket(int family, int type)
 {
-    return result_of(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    return result_of(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
 void cvy_net_close(int fd)
@@ -171,6 +171,45 @@ ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n)
     }
 }
 
+ssize_t cvy_net_recv_from(int fd, struct iovec *into, struct cvy_sockaddr *from, bool *is_cut)
+{
+    struct msghdr message = {.msg_iov = into, .msg_iovlen = 1, .msg_name = &from->storage};
+
+    for (;;) {
+        message.msg_namelen = sizeof(from->storage);
+        ssize_t n = recvmsg(fd, &message, 0);
+        if (n >= 0) {
+            from->len = message.msg_namelen;
+            *is_cut = message.msg_flags & MSG_TRUNC;
+            return n;
+        }
+        n = failure();
+        if (n != -EINTR) {
+            return n;
+        }
+    }
+}
+
+ssize_t cvy_net_send_to(int fd, const struct iovec *what, const struct cvy_sockaddr *to)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)what, .msg_iovlen = 1};
+
+    if (to) {
+        message.msg_name = (void *)&to->storage;
+        message.msg_namelen = to->len;
+    }
+    for (;;) {
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (n >= 0) {
+            return n;
+        }
+        n = failure();
+        if (n != -EINTR) {
+            return n;
+        }
+    }
+}
+
 int cvy_net_shutdown_write(int fd)
 {
     return result_of(shutdown(fd, SHUT_WR));
@@ -219,6 +258,17 @@ int cvy_net_ready(int fd, uint32_t bits)
         ready |= CVY_POLL_IN | CVY_POLL_OUT;
     }
     return (int)(ready & bits);
+}
+
+bool cvy_net_is_hung_up(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    int n;
+
+    do {
+        n = result_of(poll(&p, 1, 0));
+    } while (n == -EINTR);
+    return n > 0;
 }
 
 int cvy_net_set_mode(int fd, unsigned mode)

@@ -2,7 +2,7 @@
  * net.h - system calls on sockets and other descriptors.
  *
  * None blocks but cvy_net_lookup(). Failures are negative codes; an interrupted call is repeated.
- * Sockets are streams, non-blocking and closed on exec. */
+ * Sockets are non-blocking and closed on exec. */
 #ifndef CVY_OS_NET_H
 #define CVY_OS_NET_H
 
@@ -20,7 +20,8 @@ struct cvy_sockaddr {
     struct sockaddr_storage storage;
 };
 
-int cvy_net_socket(int family);
+/* type: SOCK_STREAM, SOCK_DGRAM. */
+int cvy_net_socket(int family, int type);
 void cvy_net_close(int fd);
 int cvy_net_set_option(int fd, int level, int name, int value);
 int cvy_net_set_nonblocking(int fd);
@@ -43,12 +44,19 @@ ssize_t cvy_net_recv(int fd, void *buf, size_t len);
 ssize_t cvy_net_send(int fd, const void *buf, size_t len);
 ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n);
 int cvy_net_shutdown_write(int fd);
+/* One datagram: its bytes that fit, *is_cut if that is not all, and who sent it. */
+ssize_t cvy_net_recv_from(int fd, struct iovec *into, struct cvy_sockaddr *from, bool *is_cut);
+/* to: NULL of a connected socket. */
+ssize_t cvy_net_send_to(int fd, const struct iovec *what, const struct cvy_sockaddr *to);
 
 /* Whether the number is that of an open descriptor. */
 bool cvy_net_is_open(int fd);
 /* Which of CVY_POLL_IN and CVY_POLL_OUT any descriptor is ready for now; an error or hang-up counts
  * as ready for both. -EBADF; -EPERM: a file or directory, which is always ready. */
 int cvy_net_ready(int fd, uint32_t bits);
+
+/* Whether a stream's peer will send no more, or the stream has failed. */
+bool cvy_net_is_hung_up(int fd);
 
 /* Takes the path for a socket's file: its mode as far as the umask allows (before bind), or exactly
  * (after it). */

@@ -56,6 +56,12 @@ static inline void *cvy_stack_top(const struct cvy_stack *s)
 {
     return s->low + s->span;
 }
+static inline bool cvy_stack_holds(const struct cvy_stack *s, const void *address)
+{
+    /* Unsigned: false below it too. */
+    return (uintptr_t)address - (uintptr_t)s->low <= s->span;
+}
+
 /* "MADV_GUARD_INSTALL", "mprotect" or "canary". */
 const char *cvy_stack_guard_name(const struct cvy_stack_pool *p);
 

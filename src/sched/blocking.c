@@ -105,6 +105,7 @@ static void *pool_main(void *arg)
     (void)pthread_mutex_lock(&p->mutex);
     while ((job = next_job(p)) != NULL) {
         (void)pthread_mutex_unlock(&p->mutex);
+        cvy_histogram_add_shared(&rt->blocking_wait, cvy_clock_now() - job->queued_at);
         job->run(job);
         /* Last: while it counts, nobody concludes that nothing can wake the waiting task. */
         atomic_fetch_sub_explicit(&rt->blocking_jobs, 1, memory_order_release);
@@ -147,6 +148,7 @@ int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job)
         code = -EAGAIN;
     } else {
         job->next = NULL;
+        job->queued_at = cvy_clock_now();
         *p->tail = job;
         p->tail = &job->next;
         p->queued++;

@@ -102,20 +102,25 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     cvy_leave(th);
     int code = t->fn(t->ctx, t->arg);
     th = cvy_enter();
+    if (cvy_unlikely(t->owns & CVY_OWNS_SCOPES)) {
+        th = cvy_deferred_run(th, code);
+        check_scopes(t);
+    }
     CVY_EMIT_HOT(cvy_ring_of(th), end, t->id, 0, (uint32_t)code);
     if (t->pins) {
         t->pins = 0;
         t->pinned_to = NULL;
         th->dedicated = NULL;
     }
-    if (cvy_unlikely(t->owns & CVY_OWNS_SCOPES)) {
-        check_scopes(t);
-    }
     cvy_check_leaving(t);
     cvy_cancel_unregister(t);
     /* Before its owner hears of it, so that who has joined a task finds it counted. */
     cvy_count(&th->worker->ended);
-    t->on_end(t, t->owner, code);
+    void *owner = t->owner;
+    /* It may be gone before the call is over, and a profile's signal reads it. */
+    t->owner = NULL;
+    cvy_compiler_fence();
+    t->on_end(t, owner, code);
     th = cvy_thread_self();
     /* A handler of the user's may have waited under a context once more. */
     cvy_cancel_unregister(t);

@@ -2,6 +2,8 @@
  * dump.c - a task's line and stack, and which form a dump takes. See dump.h. */
 #include "sched/dump.h"
 
+#include "sched/ignored.h"
+
 #include <covey/debug.h>
 
 #include <string.h>
@@ -44,22 +46,41 @@ static bool is_bottom(const struct cvy_symbol *s)
     return is_named(s, "cvy_switch_start") || is_named(s, "task_main") || is_named(s, "task_body");
 }
 
+/* A task's function that has ended in a tail call has no frame any more. */
+static void add_start(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t)
+{
+    const char *last = t->last > 0 ? t->symbols[t->last - 1].function : NULL;
+    struct cvy_symbol s;
+
+    if (!last || !v->fn || v->frame_count == CVY_VIEW_FRAMES) {
+        return;
+    }
+    cvy_symbols_find(&d->symbols, (const void *)(uintptr_t)v->fn, &s);
+    if (s.function && strcmp(s.function, last) != 0) {
+        t->pcs[t->last] = (const void *)(uintptr_t)v->fn;
+        t->symbols[t->last++] = s;
+    }
+}
+
 void cvy_dump_trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t)
 {
     t->first = 0;
     t->last = v->frame_count;
     for (size_t i = 0; i < v->frame_count; i++) {
+        t->pcs[i] = v->frames[i];
         cvy_symbols_find(&d->symbols, v->frames[i], &t->symbols[i]);
     }
     while (t->last > 1 && is_bottom(&t->symbols[t->last - 1])) {
         t->last--;
     }
+    add_start(d, v, t);
     /* Down to the call that the user made, or to what has faulted. */
     for (size_t i = 0; i < t->last; i++) {
         if (is_named(&t->symbols[i], "cvy_fatal")) {
             t->first = i + 1;
         } else if (is_named(&t->symbols[i], "on_fault") ||
-                   is_named(&t->symbols[i], "on_stack_wanted")) {
+                   is_named(&t->symbols[i], "on_stack_wanted") ||
+                   is_named(&t->symbols[i], "on_cpu_sample")) {
             t->first = i + 2 < t->last ? i + 2 : t->last; /* and the kernel's frame */
             return;
         }
@@ -106,7 +127,7 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
         }
     } else if (v->reason == CVY_WAIT_SELECT || v->reason == CVY_WAIT_READ ||
                v->reason == CVY_WAIT_WRITE || v->reason == CVY_WAIT_ACCEPT ||
-               v->reason == CVY_WAIT_SLEEP) {
+               v->reason == CVY_WAIT_SLEEP || v->reason == CVY_WAIT_HANGUP) {
         (void)fprintf(d->out, " (%s)", v->detail);
     } else {
         (void)fprintf(d->out, v->detail[0] ? " %p (%s)" : " %p%s", v->object, v->detail);
@@ -118,6 +139,12 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
 
 static void print_context(struct cvy_dump *d, const struct cvy_view *v)
 {
+    int64_t ignored = d->is_plain ? 0 : cvy_ignored_since(v->id);
+
+    if (ignored > 0) {
+        (void)fprintf(d->out, ", has gone on for %.3f s after its context's end",
+                      (double)(d->now - ignored) / (double)COVEY_SEC);
+    }
     if (!v->is_parked) {
         return;
     }
@@ -133,33 +160,18 @@ static void print_context(struct cvy_dump *d, const struct cvy_view *v)
     }
 }
 
-/* A task's function that has ended in a tail call has no frame any more. */
-static void print_start(struct cvy_dump *d, const struct cvy_view *v, const char *last, int indent)
-{
-    struct cvy_symbol s;
-
-    cvy_symbols_find(&d->symbols, (const void *)(uintptr_t)v->fn, &s);
-    if (s.function && last && strcmp(s.function, last) != 0) {
-        print_frame(d, (const void *)(uintptr_t)v->fn, &s, indent);
-    }
-}
-
 void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent)
 {
     struct cvy_trimmed t;
 
     cvy_dump_trim(d, v, &t);
     for (size_t i = t.first, next; i < t.last; i = next) {
-        print_frame(d, v->frames[i], &t.symbols[i], indent);
-        for (next = i + 1; next < t.last && v->frames[next] == v->frames[i]; next++) {
+        print_frame(d, t.pcs[i], &t.symbols[i], indent);
+        for (next = i + 1; next < t.last && t.pcs[next] == t.pcs[i]; next++) {
         }
         if (next > i + 1) {
             (void)fprintf(d->out, "%*s   and %zu calls of itself\n", indent, "", next - i - 1);
         }
-    }
-    bool is_whole = v->frame_count < CVY_VIEW_FRAMES;
-    if (t.last > 0 && is_whole && v->fn) {
-        print_start(d, v, t.symbols[t.last - 1].function, indent);
     }
 }
 
@@ -216,7 +228,8 @@ void cvy_dump_any(struct cvy_dump *d)
 struct request {
     struct cvy_runtime *rt;
     FILE *out;
-    int (*write)(struct cvy_dump *d);
+    int (*write)(struct cvy_dump *d, void *arg);
+    void *arg;
     int code;
 };
 
@@ -226,17 +239,19 @@ static void serve(void *arg)
     struct cvy_dump d;
 
     cvy_dump_open(&d, r->rt, r->out, false);
-    r->code = r->write(&d);
+    r->code = r->write(&d, r->arg);
     cvy_dump_close(&d);
     if (r->code == 0 && ferror(r->out)) {
         r->code = -EIO;
     }
 }
 
-int cvy_dump_to(FILE *out, int (*write)(struct cvy_dump *d))
+int cvy_dump_to(FILE *out, bool needs_runtime, int (*write)(struct cvy_dump *d, void *arg),
+                void *arg)
 {
     struct cvy_thread *th = cvy_enter();
-    struct request r = {.rt = cvy_runtime_get(), .out = out, .write = write, .code = COVEY_ECLOSED};
+    struct request r = {
+        .rt = cvy_runtime_get(), .out = out, .write = write, .arg = arg, .code = COVEY_ECLOSED};
     bool is_task = !th->task->is_foreign;
 
     if (is_task) {
@@ -244,7 +259,7 @@ int cvy_dump_to(FILE *out, int (*write)(struct cvy_dump *d))
          * runtime lives as long as its tasks; for a plain thread's sake it waits for our leave. */
         cvy_leave(th);
     }
-    if (r.rt) {
+    if (r.rt || !needs_runtime) {
         cvy_with_stack(CVY_DUMP_STACK, serve, &r);
     }
     if (!is_task) {
@@ -253,15 +268,16 @@ int cvy_dump_to(FILE *out, int (*write)(struct cvy_dump *d))
     return r.code;
 }
 
-static int write_tree(struct cvy_dump *d)
+static int write_tree(struct cvy_dump *d, void *arg)
 {
+    (void)arg;
     cvy_dump_tree(d);
     return 0;
 }
 
 void covey_dump(FILE *out)
 {
-    if (cvy_dump_to(out, write_tree) == COVEY_ECLOSED) {
+    if (cvy_dump_to(out, true, write_tree, NULL) == COVEY_ECLOSED) {
         (void)fputs("covey: no runtime is up\n", out);
     }
 }

@@ -22,9 +22,11 @@ struct cvy_dump {
     struct cvy_symbols symbols;
 };
 
-/* From any thread, in the runtime or not: opens a dump, lets write do its part, on a stack with
- * room, and closes it. write's code; COVEY_ECLOSED: no runtime is up; -EIO: out has failed. */
-int cvy_dump_to(FILE *out, int (*write)(struct cvy_dump *d));
+/* From any thread, in the runtime or not: opens a dump, lets write do its part (with arg), on a
+ * stack with room, and closes it. write's code; COVEY_ECLOSED: needs_runtime, and none is up; -EIO:
+ * out has failed. */
+int cvy_dump_to(FILE *out, bool needs_runtime, int (*write)(struct cvy_dump *d, void *arg),
+                void *arg);
 
 void cvy_dump_open(struct cvy_dump *d, struct cvy_runtime *rt, FILE *out, bool is_plain);
 void cvy_dump_close(struct cvy_dump *d);
@@ -43,11 +45,13 @@ void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent);
 /* "started at main.c:12", with what comes before it; nothing if site is NULL. */
 void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site);
 
-/* The frames that are worth showing: without covey's own between a call and the switch, and below
- * the task's function. Their symbols go to symbols[0..count). */
+/* The frames that are worth showing, from first to before last: without covey's own between a call
+ * and the switch, and below the task's function; with that one too if it has ended in a tail call.
+ */
 struct cvy_trimmed {
     size_t first, last;
-    struct cvy_symbol symbols[CVY_VIEW_FRAMES];
+    const void *pcs[CVY_VIEW_FRAMES + 1];
+    struct cvy_symbol symbols[CVY_VIEW_FRAMES + 1];
 };
 void cvy_dump_trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t);
 

@@ -66,7 +66,9 @@ static bool add_opened(struct tree *t, struct cvy_task *task)
         return true;
     }
     for (const struct cvy_scope *s = task->scopes; s && n < 16; s = s->next) {
-        opened[n++] = (struct group_node){.group = s, .opener = task->id, .site = s->site};
+        if (!s->is_deferred) {
+            opened[n++] = (struct group_node){.group = s, .opener = task->id, .site = s->site};
+        }
     }
     cvy_task_unhold(task, claim);
     bool is_added = true;

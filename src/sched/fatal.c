@@ -18,18 +18,12 @@ struct fatal {
     const void *frame;     /* of cvy_fatal_dump(), on the task's stack */
 };
 
-static bool is_on(const struct cvy_stack *s, const void *frame)
-{
-    /* Unsigned: false below it too. */
-    return s && (uintptr_t)frame - (uintptr_t)s->low <= s->span;
-}
-
 /* The stack that cvy_fatal() was called on; we may be on its thread's base by now. */
 static void take_stack(const struct fatal *f, struct cvy_view *v)
 {
     const struct cvy_stack *s = f->task ? f->task->stack : NULL;
 
-    if (is_on(s, f->frame) && !is_on(s, __builtin_frame_address(0))) {
+    if (s && cvy_stack_holds(s, f->frame) && !cvy_stack_holds(s, __builtin_frame_address(0))) {
         v->frame_count = (uint32_t)cvy_unwind_saved(f->task->sp, v->frames, CVY_VIEW_FRAMES);
     } else {
         v->frame_count = (uint32_t)cvy_unwind_here(v->frames, CVY_VIEW_FRAMES, 0);

@@ -84,10 +84,10 @@ void cvy_fault_remove(void)
 
 void cvy_fault_thread_init(struct cvy_thread *th)
 {
-    if (CVY_SANITIZED ||
-        (th->runtime->options.no_fault_handler && th->runtime->options.slow_task_ns <= 0)) {
+    if (CVY_SANITIZED) {
         return;
     }
+    /* Not for faults alone: a profile's signal does not fit on a compact stack. */
     th->alt_stack = cvy_alloc(ALT_STACK_BYTES);
     if (th->alt_stack) {
         stack_t ss = {.ss_sp = th->alt_stack, .ss_size = ALT_STACK_BYTES};

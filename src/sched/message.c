@@ -21,6 +21,9 @@ static const struct {
     {COVEY_ELOST, "lease was lost"}, {COVEY_EDNS, "name does not resolve"},
     {COVEY_ETOOLARGE, "too large"},  {COVEY_EPROTO, "protocol error"},
     {COVEY_ETLS, "TLS error"},       {COVEY_ETEST, "test run failed"},
+    {COVEY_ESQL, "SQL error"},       {COVEY_ECONSTRAINT, "constraint violated"},
+    {COVEY_ENOROW, "no row"},        {COVEY_ESERIAL, "transaction could not be serialised"},
+    {COVEY_ETYPE, "another type"},   {COVEY_EABORTED, "transaction is aborted"},
 };
 
 /* What engineers know from other systems, where it differs from strerror's capital letters. */
@@ -46,6 +49,7 @@ static const struct {
 
 const char *covey_strerror(int code)
 {
+    code = covey_plain_code(code);
     for (size_t i = 0; i < sizeof(own_codes) / sizeof(own_codes[0]); i++) {
         if (own_codes[i].code == code) {
             return own_codes[i].text;

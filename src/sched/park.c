@@ -3,6 +3,7 @@
  *
  * The whole way from a wait to the switch is inlined into few frames: a task that is woken after
  * thousands of others finds each line of its stack out of the cache. */
+#include "sched/profile.h"
 #include "sched/testmode.h"
 #include "sched/turn.h"
 
@@ -158,10 +159,9 @@ park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns, int32_t 
 }
 
 /* at_ns and index count in plain threads only. */
-__attribute__((always_inline)) static inline int32_t park(struct cvy_thread **thp, covey_ctx *ctx,
-                                                          enum cvy_reason reason,
-                                                          const void *object, int64_t at_ns,
-                                                          int32_t index)
+__attribute__((always_inline)) static inline int32_t
+park_since(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason, const void *object,
+           int64_t at_ns, int32_t index, int64_t since)
 {
     struct cvy_thread *th = *thp;
     struct cvy_task *t = th->task;
@@ -177,7 +177,7 @@ __attribute__((always_inline)) static inline int32_t park(struct cvy_thread **th
     }
     cvy_store_relaxed(&t->reason, (uint8_t)reason);
     cvy_store_relaxed(&t->wait_object, object);
-    cvy_store_relaxed(&t->wait_since, th->worker ? th->worker->checked_at : 0);
+    cvy_store_relaxed(&t->wait_since, since > 0 ? since : th->worker ? th->worker->checked_at : 0);
     /* May overwrite a waker's "runnable"; a dump then looks at the claim, which does not lie. */
     cvy_store_relaxed(&t->state, CVY_TASK_WAITING);
     CVY_WINDOW();
@@ -188,6 +188,34 @@ __attribute__((always_inline)) static inline int32_t park(struct cvy_thread **th
     CVY_ASSERT(claim & CVY_CLAIM_TAKEN);
     cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
     return (int32_t)(claim >> CVY_CLAIM_SHIFT);
+}
+
+/* With the time that it takes; a mutex's profile too needs it exact. */
+__attribute__((noinline)) static int32_t park_profiled(struct cvy_thread **thp, covey_ctx *ctx,
+                                                       enum cvy_reason reason, const void *object,
+                                                       int64_t at_ns, int32_t index)
+{
+    int64_t since = cvy_clock_now();
+    int32_t outcome = park_since(thp, ctx, reason, object, at_ns, index, since);
+
+    /* So that nobody takes it for the time of the next wait. */
+    cvy_store_relaxed(&(*thp)->task->wait_since, 0);
+    if (cvy_profile_is_on(CVY_PROFILE_BLOCK)) {
+        cvy_profile_wait(*thp, reason, cvy_clock_now() - since);
+    }
+    return outcome;
+}
+
+__attribute__((always_inline)) static inline int32_t park(struct cvy_thread **thp, covey_ctx *ctx,
+                                                          enum cvy_reason reason,
+                                                          const void *object, int64_t at_ns,
+                                                          int32_t index)
+{
+    if (cvy_unlikely(cvy_load_relaxed(&cvy_profiles_on) &
+                     (1u << CVY_PROFILE_BLOCK | 1u << CVY_PROFILE_MUTEX))) {
+        return park_profiled(thp, ctx, reason, object, at_ns, index);
+    }
+    return park_since(thp, ctx, reason, object, at_ns, index, 0);
 }
 
 int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,

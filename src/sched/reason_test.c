@@ -16,7 +16,7 @@ TEST(traces_and_dumps_name_the_same_reasons)
 {
     unsigned n = sizeof(names) / sizeof(names[0]);
 
-    CHECK_EQ(n, CVY_WAIT_SETTLE + 1); /* the last one */
+    CHECK_EQ(n, CVY_WAIT_HANGUP + 1); /* the last one */
     for (unsigned i = 1; i < n; i++) {
         CHECK_STR(cvy_reason_words(i), names[i]);
     }

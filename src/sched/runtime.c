@@ -3,7 +3,9 @@
 #include "base/alloc.h"
 #include "os/unwind.h"
 #include "sched/diagnosis.h"
+#include "sched/ignored.h"
 #include "sched/recording.h"
+#include "sched/slow.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -40,7 +42,7 @@ static int options_fill(covey_options *o)
     }
     bool is_valid = o->workers > 0 && o->workers <= WORKERS_MAX &&
                     o->stack_size >= STACK_SIZE_MIN && o->stack_size <= STACK_SIZE_MAX &&
-                    o->exit_grace_ns > 0 && o->dump_signal >= 0;
+                    o->exit_grace_ns > 0 && o->dump_signal >= 0 && o->ignored_end_ns >= 0;
     return is_valid ? 0 : -EINVAL;
 }
 
@@ -119,6 +121,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     cvy_dump_signal_install(rt);
     cvy_diagnosis_start(rt);
     cvy_slow_start(rt);
+    cvy_ignored_start(rt);
     cvy_pause_install();
     cvy_native_start();
     cvy_fork_watch();
@@ -219,6 +222,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     cvy_dump_signal_remove(rt);
     cvy_diagnosis_stop();
     cvy_slow_stop(rt);
+    cvy_ignored_stop();
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_taskq_clear(&rt->workers[i].fresh.queue);

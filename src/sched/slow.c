@@ -5,6 +5,8 @@
  * The watchdog notices, and asks the thread by a signal; the handler walks the stack that it has
  * interrupted. One thread is asked at a time. */
 #define _GNU_SOURCE
+#include "sched/slow.h"
+
 #include "sched/dump.h"
 
 #include "os/unwind.h"
@@ -37,11 +39,16 @@ static void on_stack_wanted(int number)
     *error = saved;
 }
 
+static bool may_ask(const struct cvy_runtime *rt)
+{
+    return rt->options.slow_task_ns > 0 || rt->options.ignored_end_ns > 0;
+}
+
 void cvy_slow_start(struct cvy_runtime *rt)
 {
     struct sigaction action = {.sa_handler = on_stack_wanted, .sa_flags = SA_RESTART | SA_ONSTACK};
 
-    if (rt->options.slow_task_ns > 0) {
+    if (may_ask(rt)) {
         (void)sigemptyset(&action.sa_mask);
         (void)sigaction(SIGURG, &action, &previous);
     }
@@ -49,7 +56,7 @@ void cvy_slow_start(struct cvy_runtime *rt)
 
 void cvy_slow_stop(struct cvy_runtime *rt)
 {
-    if (rt->options.slow_task_ns > 0) {
+    if (may_ask(rt)) {
         (void)sigaction(SIGURG, &previous, NULL);
     }
 }
@@ -78,11 +85,8 @@ moment_of(const struct cvy_thread *th)
     return m;
 }
 
-static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task *t, int64_t held_ns)
+bool cvy_slow_ask(struct cvy_thread *th, struct cvy_view *v)
 {
-    struct cvy_view v;
-    struct cvy_dump d;
-
     cvy_store_relaxed(&question.is_answered, 0);
     cvy_store_release(&question.asked, th);
     if (pthread_kill(th->handle, SIGURG) == 0) {
@@ -91,9 +95,24 @@ static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task 
     bool is_answered = cvy_load_acquire(&question.is_answered);
     /* Whoever comes late finds nobody asked; or is at it now: then it is not waited for. */
     cvy_store_release(&question.asked, NULL);
+    if (is_answered) {
+        v->frame_count = question.count;
+        for (uint32_t i = 0; i < question.count; i++) {
+            v->frames[i] = question.frames[i];
+        }
+    }
+    return is_answered;
+}
+
+static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task *t, int64_t held_ns)
+{
+    struct cvy_view v;
+    struct cvy_dump d;
+
     if (!cvy_view_take(t, &v, true)) {
         return;
     }
+    bool is_answered = cvy_slow_ask(th, &v);
     cvy_dump_open(&d, rt, stderr, false);
     (void)fprintf(stderr, "covey: slow: task %llu \"%s\" has held its thread for %.3f s",
                   (unsigned long long)v.id, cvy_view_label(&v),
@@ -101,10 +120,6 @@ static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task 
     cvy_dump_site(&d, ", started at", v.started);
     (void)fputc('\n', stderr);
     if (is_answered) {
-        v.frame_count = question.count;
-        for (uint32_t i = 0; i < question.count; i++) {
-            v.frames[i] = question.frames[i];
-        }
         cvy_dump_frames(&d, &v, 4);
     }
     (void)fflush(stderr);

@@ -127,6 +127,9 @@ void cvy_task_clear_slow(struct cvy_task *t)
     if (t->owns & CVY_OWNS_COPY) {
         free(t->arg);
     }
+    if (t->owns & CVY_OWNS_SCOPES) {
+        cvy_deferred_drop(t);
+    }
     free(t->message.text);
     t->message = (struct cvy_message){0};
     t->owns = 0;

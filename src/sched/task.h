@@ -52,6 +52,7 @@ enum cvy_reason {
     CVY_WAIT_RESOLVE,
     CVY_WAIT_SINGLEFLIGHT,
     CVY_WAIT_SETTLE,
+    CVY_WAIT_HANGUP,
 };
 
 /* The message of the last failure. text, if any, was formatted; else it is made on demand from the
@@ -84,7 +85,7 @@ struct cvy_scope;
 #define CVY_OWNS_NAME 1u
 #define CVY_OWNS_COPY 2u /* arg is on the heap */
 #define CVY_OWNS_MESSAGE 4u
-#define CVY_OWNS_SCOPES 8u /* has opened one */
+#define CVY_OWNS_SCOPES 8u /* has opened one, or deferred a call */
 
 /* What is looked at each time a task leaves its thread. */
 #define CVY_CHECK_CANARY 1u /* its stack's is whole */
@@ -154,11 +155,13 @@ static_assert(offsetof(struct cvy_task, fn) == CVY_CACHE_LINE &&
               "two hot lines");
 static_assert(sizeof(struct cvy_task) == 5 * CVY_CACHE_LINE, "a million of them count");
 
-/* What a task must close before it ends; a group has one. Owned by the opener. */
+/* What a task must close before it ends; a group has one. Owned by the opener. Deferred calls stand
+ * in the same list. */
 struct cvy_scope {
     struct cvy_scope *next, **link; /* *link == this scope */
     struct cvy_task *opener;        /* NULL: a plain thread, which is not checked */
     const covey_site *site;
+    bool is_deferred; /* immutable */
 };
 
 static inline void cvy_scope_open(struct cvy_scope *s, struct cvy_task *t)
@@ -180,6 +183,12 @@ static inline void cvy_scope_close(struct cvy_scope *s)
         s->next->link = s->link;
     }
 }
+
+/* At the end of th's task, with this code: runs its deferred calls. May switch threads: returns the
+ * present one. */
+struct cvy_thread *cvy_deferred_run(struct cvy_thread *th, int code);
+/* Frees those of a task that will not run them. */
+void cvy_deferred_drop(struct cvy_task *t);
 
 /* Tasks to be made runnable once all locks are released. */
 struct cvy_wakelist {

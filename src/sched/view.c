@@ -5,6 +5,7 @@
 #include "os/unwind.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char *const states[] = {
     [CVY_TASK_FREE] = "free",         [CVY_TASK_NEW] = "new",
@@ -44,6 +45,7 @@ static const struct {
     [CVY_WAIT_RESOLVE] = {"name lookup", NULL},
     [CVY_WAIT_SINGLEFLIGHT] = {"singleflight", NULL},
     [CVY_WAIT_SETTLE] = {"test settle", NULL},
+    [CVY_WAIT_HANGUP] = {"hang-up", cvy_fd_describe},
 };
 
 bool cvy_task_hold(struct cvy_task *t, uint32_t *claim)
@@ -97,6 +99,16 @@ __attribute__((no_sanitize("thread"), noinline)) static void copy_record(struct 
     cvy_view_name(t, v->name);
 }
 
+__attribute__((no_sanitize("thread"), noinline)) static void
+copy_opener(const struct cvy_task *opener, struct cvy_view *v)
+{
+    if (opener) {
+        v->group_opener = opener->id;
+        v->opener_started = opener->site;
+        cvy_view_name(opener, v->opener_name);
+    }
+}
+
 /* What may be read only as long as t is parked. */
 static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_view *v, bool is_brief)
 {
@@ -113,7 +125,7 @@ static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_vie
     if (v->group) {
         /* It lives at least as long as its member, and its opener as long as it. */
         v->group_site = v->group->site;
-        v->group_opener = v->group->opener ? v->group->opener->id : 0;
+        copy_opener(v->group->opener, v);
     }
     cvy_describe_fn *describe =
         v->reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[v->reason].describe : NULL;
@@ -121,6 +133,42 @@ static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_vie
         describe(v->object, v->detail, sizeof(v->detail));
     }
     v->frame_count = (uint32_t)cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES);
+}
+
+static void clear(struct cvy_view *v)
+{
+    v->is_parked = v->can_cancel = false;
+    v->done = 0;
+    v->deadline = CVY_NEVER;
+    v->deadline_site = v->group_site = v->opener_started = NULL;
+    v->group_opener = 0;
+    v->opener_name[0] = '\0';
+    v->detail[0] = '\0';
+    v->frame_count = 0;
+}
+
+void cvy_view_take_own_stack(const struct cvy_task *t, struct cvy_view *v)
+{
+    bool is_away = t->stack && !cvy_stack_holds(t->stack, __builtin_frame_address(0));
+
+    v->frame_count = (uint32_t)(is_away ? cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES)
+                                        : cvy_unwind_here(v->frames, CVY_VIEW_FRAMES, 0));
+}
+
+void cvy_view_take_running(const struct cvy_thread *th, struct cvy_view *v)
+{
+    struct cvy_task *t = th->task;
+
+    clear(v);
+    v->state = CVY_TASK_RUNNING;
+    copy_record(t, v);
+    v->reason = CVY_WAIT_NONE;
+    v->since = 0;
+    if (t->is_foreign) {
+        memcpy(v->name, CVY_VIEW_THREAD, sizeof(CVY_VIEW_THREAD));
+    }
+    /* It is there as long as its member runs: body.c takes it from the record before the end. */
+    v->group_site = v->group ? v->group->site : NULL;
 }
 
 bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief)
@@ -131,13 +179,7 @@ bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief)
     if (v->state == CVY_TASK_FREE) {
         return false;
     }
-    v->is_parked = v->can_cancel = false;
-    v->done = 0;
-    v->deadline = CVY_NEVER;
-    v->deadline_site = v->group_site = NULL;
-    v->group_opener = 0;
-    v->detail[0] = '\0';
-    v->frame_count = 0;
+    clear(v);
     if (cvy_task_hold(t, &claim)) {
         v->state = CVY_TASK_WAITING;
         copy_record(t, v);
@@ -146,7 +188,7 @@ bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief)
     } else {
         copy_record(t, v);
         if (t == cvy_task_self()) {
-            v->frame_count = (uint32_t)cvy_unwind_here(v->frames, CVY_VIEW_FRAMES, 0);
+            cvy_view_take_own_stack(t, v);
         }
         /* On its way from one state to another. */
         v->state = v->state == CVY_TASK_WAITING ? CVY_TASK_RUNNABLE : v->state;

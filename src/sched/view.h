@@ -11,6 +11,7 @@
 #include "sched/wait.h"
 
 #define CVY_VIEW_FRAMES 48
+#define CVY_VIEW_THREAD "plain thread" /* the name of what is no task */
 
 struct cvy_view {
     struct cvy_task *task;
@@ -32,10 +33,12 @@ struct cvy_view {
     bool can_cancel; /* its wait is under a context */
     int done;        /* that context's error, or the group's */
     int64_t deadline;
-    const covey_site *deadline_site; /* may be NULL */
-    uint64_t group_opener;           /* 0: a plain thread, or unknown */
-    const covey_site *group_site;
-    char detail[128]; /* of what it waits for, in words; may be empty */
+    const covey_site *deadline_site;  /* may be NULL */
+    uint64_t group_opener;            /* 0: a plain thread, or unknown */
+    const covey_site *opener_started; /* the opener's label and start; both may be empty */
+    char opener_name[sizeof(((struct cvy_task *)0)->name)];
+    const covey_site *group_site; /* where the group was opened */
+    char detail[128];             /* of what it waits for, in words; may be empty */
 };
 
 /* False: the record is free. is_brief: without detail. */
@@ -43,6 +46,11 @@ bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief);
 const char *cvy_view_label(const struct cvy_view *v);
 const char *cvy_view_state(const struct cvy_view *v);
 const char *cvy_view_reason(const struct cvy_view *v);
+
+/* The task that th, the caller's, runs: what it is, without its stack. Signal handlers may ask. */
+void cvy_view_take_running(const struct cvy_thread *th, struct cvy_view *v);
+/* Its stack, also from the thread's base. */
+void cvy_view_take_own_stack(const struct cvy_task *t, struct cvy_view *v);
 
 /* A task's name as it is at the moment; out has the room of cvy_task.name. */
 void cvy_view_name(const struct cvy_task *t, char *out);

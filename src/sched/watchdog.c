@@ -6,7 +6,10 @@
  * gives idle memory back: what has lain free for half a second to one second, a region at a time.
  */
 #include "sched/diagnosis.h"
+#include "sched/ignored.h"
+#include "sched/profile.h"
 #include "sched/recording.h"
+#include "sched/slow.h"
 #include "sched/wait.h"
 
 #include "trace/emit.h"
@@ -97,6 +100,8 @@ static void look(struct cvy_runtime *rt)
     cvy_dump_signal_answer(rt);
     cvy_diagnosis_look(rt, now);
     cvy_slow_look(rt, now);
+    cvy_ignored_look(rt, now);
+    cvy_profile_look();
     if (cvy_knob(CVY_KNOB_PAUSE)) {
         cvy_pause_one(rt);
     }
@@ -139,7 +144,9 @@ static int64_t next_period(struct cvy_runtime *rt, unsigned *idle_rounds)
     if (cvy_load_seq_cst(&rt->idle_count) != (uint32_t)rt->worker_count) {
         return PERIOD_NS;
     }
-    return cvy_diagnosis_on() ? DIAGNOSIS_NS : ASLEEP_NS;
+    int64_t asleep = cvy_diagnosis_on() ? DIAGNOSIS_NS : ASLEEP_NS;
+    int64_t ignored = cvy_ignored_period();
+    return ignored < asleep ? ignored : asleep;
 }
 
 /* Gives memory back; when to come again. A step takes about a millisecond, so that stuck workers

@@ -116,6 +116,24 @@ static void poll_now(struct cvy_thread *th)
     cvy_ready_all(th, &list);
 }
 
+/* Measures how long a task that is put at the queue's end now waits to be its head, to about the
+ * distance of two looks at the clock. Costs a switch nothing. */
+static void probe_queue(struct cvy_worker *w, int64_t now)
+{
+    if (w->probed_at != 0) {
+        /* Both go round: the head has come there unless it is behind by less than a ring. */
+        if (w->probed_tail - cvy_load_relaxed(&w->runq.head) - 1 < CVY_RUNQ_SIZE) {
+            return;
+        }
+        cvy_histogram_add_own(&w->queue_wait, now - w->probed_at);
+    }
+    w->probed_tail = cvy_load_relaxed(&w->runq.tail);
+    w->probed_at = cvy_runq_len(&w->runq) > 0 ? now : 0;
+    if (w->probed_at == 0) {
+        cvy_histogram_add_own(&w->queue_wait, 0);
+    }
+}
+
 /* The look at what tasks do not bring by themselves: clock, descriptors, global queue. Often when
  * turns are long, seldom when they are short. */
 static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
@@ -128,6 +146,7 @@ static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
         w->check_every++;
     }
     w->checked_at = now;
+    probe_queue(w, now);
     /* Each turn through the base, where tasks migrate: so the switch itself has no hook. */
     w->turns_to_check = cvy_knob(CVY_KNOB_MIGRATE) ? 1 : w->check_every;
     th->check_due = false;
@@ -308,6 +327,9 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     }
     cvy_unlock(&rt->lock);
     cvy_store_relaxed(&th->wake, 0);
+    /* What starts or waits from here on would else do so at the time before the sleep. */
+    w->checked_at = cvy_clock_now();
+    w->probed_at = 0;
     rouse_watchdog(rt);
     cvy_ready_all(th, &list);
 }

@@ -15,6 +15,7 @@
 #include "base/rand.h"
 #include "os/sys.h"
 #include "sched/cell.h"
+#include "sched/histogram.h"
 #include "sched/runq.h"
 #include "sched/taskq.h"
 #include "sched/timer.h"
@@ -69,6 +70,12 @@ struct cvy_worker {
     struct cvy_timers timers;
 
     _Atomic uint64_t started, ended, parks, steals; /* statistics: owner writes */
+
+    /* For metrics; the owner writes. The queue's wait is sampled: how long its end at one look at
+     * the clock takes to become its head. */
+    struct cvy_histogram queue_wait, group_time;
+    uint32_t probed_tail;
+    int64_t probed_at; /* 0: nothing is being measured */
 
     /* Guarded by the scheduler's lock. */
     struct cvy_thread *thread; /* who carries it */
@@ -186,6 +193,8 @@ struct cvy_runtime {
     _Atomic bool stopping;
     _Atomic bool closed; /* no more tasks may start */
     _Atomic uint64_t takeovers, failed, foreign_started;
+    struct cvy_histogram group_time;    /* of groups that plain threads waited for */
+    struct cvy_histogram blocking_wait; /* of jobs, for a thread of the pool */
 
     /* Detached tasks alive; who brings it to 0 wakes the futex beside it. */
     _Alignas(CVY_CACHE_LINE) _Atomic size_t detached;
@@ -280,6 +289,12 @@ static inline void cvy_on_base(void (*fn)(void *), void *arg)
 /* From the base: runs t until something switches back. */
 void cvy_run_task(struct cvy_thread *th, struct cvy_task *t);
 
+/* Nanoseconds of the clock, as new as the worker's last look at it; a plain thread's exact. */
+static inline int64_t cvy_rough_now(const struct cvy_thread *th)
+{
+    return th->worker ? th->worker->checked_at : cvy_clock_now();
+}
+
 /* worker.c. */
 void cvy_worker_loop(struct cvy_thread *th);
 /* The record of a thread that will carry w; NULL: out of memory. Then, on that thread, begin and
@@ -351,6 +366,7 @@ void cvy_fault_thread_fini(struct cvy_thread *th);
 /* blocking.c: the elastic pool of threads for calls that block. */
 struct cvy_job {
     struct cvy_job *next;
+    int64_t queued_at;
     void (*run)(struct cvy_job *job); /* on a pool thread, which does not touch job afterwards */
 };
 int cvy_blocking_start(struct cvy_runtime *rt);
@@ -390,11 +406,6 @@ void cvy_runtime_stop(struct cvy_runtime *rt);
 void cvy_dump_signal_answer(struct cvy_runtime *rt);
 void cvy_dump_signal_install(struct cvy_runtime *rt);
 void cvy_dump_signal_remove(struct cvy_runtime *rt);
-
-/* slow.c; look is the watchdog's, at each of its turns */
-void cvy_slow_start(struct cvy_runtime *rt);
-void cvy_slow_stop(struct cvy_runtime *rt);
-void cvy_slow_look(struct cvy_runtime *rt, int64_t now);
 
 /* fork.c: cvy_fork_check() is fatal in the child of a fork that a runtime did not survive. */
 void cvy_fork_watch(void);

@@ -12,7 +12,7 @@
 #include "sync/mutex.h"
 
 #include "sched/diagnosis.h"
-#include "sched/view.h"
+#include "sched/profile.h"
 
 #include <covey/time.h>
 
@@ -174,7 +174,11 @@ static void unlock_slow(struct cvy_thread *th, covey_mutex *m)
     struct cvy_task *t = w ? w->task : NULL;
     cvy_lot_unlock(lot);
     if (t) {
+        int64_t waited = cvy_profile_is_on(CVY_PROFILE_MUTEX) ? cvy_waited_ns(t) : 0;
         cvy_ready(th, t);
+        if (cvy_unlikely(waited > 0)) {
+            cvy_profile_unlock(th, waited);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
  * cleared under the lot's lock. The rest counts readers. Waiters are granted the lock, in order, by
  * who releases it: a woken one holds it already. */
 #include "sched/lot.h"
+#include "sched/profile.h"
 
 #include <covey/sync.h>
 
@@ -69,6 +70,17 @@ static void grant_locked(struct cvy_lot *lot, covey_rwmutex *m, struct cvy_wakel
     }
 }
 
+/* The time of all in the list, who are about to go on. */
+static int64_t waited_by(const struct cvy_wakelist *list)
+{
+    int64_t ns = 0;
+
+    for (const struct cvy_task *t = list->head; t; t = t->next) {
+        ns += cvy_waited_ns(t);
+    }
+    return ns;
+}
+
 /* Gives gain back (0: nothing) under the lot's lock and grants to those in front. */
 static void grant(struct cvy_thread *th, covey_rwmutex *m, uint32_t gain)
 {
@@ -79,7 +91,11 @@ static void grant(struct cvy_thread *th, covey_rwmutex *m, uint32_t gain)
     (void)atomic_fetch_sub_explicit(word_of(m), gain, memory_order_acq_rel);
     grant_locked(lot, m, &list);
     cvy_lot_unlock(lot);
+    int64_t waited = gain && cvy_profile_is_on(CVY_PROFILE_MUTEX) ? waited_by(&list) : 0;
     cvy_ready_all(th, &list);
+    if (cvy_unlikely(waited > 0)) {
+        cvy_profile_unlock(th, waited);
+    }
 }
 
 /* Newcomers never pass those who wait, so there is nothing to hope for once somebody does. */

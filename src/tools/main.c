@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * main.c - the command covey: hands over to its subcommands. */
 #include "tools/fetch.h"
+#include "tools/top.h"
 #include "tools/trace.h"
 
 #include <fcntl.h>
@@ -14,6 +15,7 @@ static const struct {
     int (*main)(int argc, char **argv); /* argv[0] is the name */
 } commands[] = {
     {"fetch", "fetches many URLs at once", cvy_fetch_main},
+    {"top", "shows a running program's tasks, live", cvy_top_main},
     {"trace", "shows what a program's trace holds", cvy_trace_main},
 };
 

@@ -75,6 +75,7 @@ TEST(every_metric_has_help_and_type_before_its_values)
 {
     char *text = metrics();
     char name[128] = "";
+    bool is_histogram = false;
 
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
         if (strncmp(line, "# HELP ", 7) == 0) {
@@ -83,9 +84,10 @@ TEST(every_metric_has_help_and_type_before_its_values)
             CHECK(line && strncmp(line, "# TYPE ", 7) == 0);
             CHECK(strncmp(line + 7, name, strlen(name)) == 0);
             CHECK(!strstr(line, " counter") || strstr(line, "_total counter"));
+            is_histogram = strstr(line, " histogram") != NULL;
         } else {
             CHECK(strncmp(line, name, strlen(name)) == 0);
-            CHECK(line[strlen(name)] == ' ' || line[strlen(name)] == '{');
+            CHECK(strchr(is_histogram ? "_" : " {", line[strlen(name)]));
         }
     }
     free(text);
@@ -98,6 +100,83 @@ TEST(a_failing_stream_is_told)
     (void)setvbuf(full, NULL, _IONBF, 0);
     CHECK_EQ(covey_metrics_write(full), -EIO);
     (void)fclose(full);
+}
+
+static int end_at_once(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+TASK_TEST(groups_and_blocking_calls_are_counted_by_how_long_they_take)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    GO(g, end_at_once, NULL);
+    JOIN(g);
+    g = covey_group_new(ctx);
+    GO(g, end_at_once, NULL);
+    CHECK_EQ(covey_sleep(ctx, 5 * COVEY_MS), 0);
+    JOIN(g);
+    CHECK_EQ(covey_blocking(ctx, end_at_once, NULL), 0);
+    char *text = metrics();
+    CHECK_EQ(value_of(text, "covey_group_seconds_count"), 2);
+    CHECK_EQ(value_of(text, "covey_group_seconds_bucket{le=\"+Inf\"}"), 2);
+    CHECK(value_of(text, "covey_group_seconds_bucket{le=\"0.003\"}") <= 1);
+    CHECK_EQ(value_of(text, "covey_group_seconds_bucket{le=\"30\"}"), 2);
+    CHECK_EQ(value_of(text, "covey_blocking_wait_seconds_count"), 1);
+    CHECK(strstr(text, "# TYPE covey_group_seconds histogram\n"));
+    free(text);
+}
+
+TASK_TEST(waits_in_the_run_queue_are_sampled)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    for (int i = 0; i < 500; i++) {
+        GO(g, end_at_once, NULL);
+    }
+    for (int i = 0; i < 1000; i++) {
+        covey_yield();
+    }
+    JOIN(g);
+    char *text = metrics();
+    CHECK(value_of(text, "covey_run_queue_wait_seconds_count") > 0);
+    free(text);
+}
+
+TASK_TEST(a_channel_with_a_name_has_figures)
+{
+    covey_chan *ch = covey_chan_new(sizeof(int), 5);
+    covey_group *g = covey_group_new(ctx);
+    int n = 1;
+
+    CHECK_EQ(covey_chan_set_name(NULL, "x"), -EINVAL);
+    CHECK_EQ(covey_chan_set_name(ch, ""), -EINVAL);
+    CHECK_EQ(covey_chan_set_name(ch, "earlier name"), 0);
+    CHECK_EQ(covey_chan_set_name(ch, "or\"ders\n"), 0);
+    CHECK_EQ(covey_chan_send(ctx, ch, &n), 0);
+    CHECK_EQ(covey_chan_send(ctx, ch, &n), 0);
+    char *text = metrics();
+    CHECK_EQ(value_of(text, "covey_chan_buffered{chan=\"or\\\"ders\\n\"}"), 2);
+    CHECK_EQ(value_of(text, "covey_chan_capacity{chan=\"or\\\"ders\\n\"}"), 5);
+    CHECK(!strstr(text, "earlier name"));
+    free(text);
+    CHECK_EQ(covey_chan_recv(ctx, ch, &n), 0);
+    CHECK_EQ(covey_chan_recv(ctx, ch, &n), 0);
+    CHECK_EQ(covey_chan_set_name(ch, "orders"), 0);
+    go_waiting(g, "receiver", wait_for_close, ch);
+    text = metrics();
+    CHECK_EQ(value_of(text, "covey_chan_waiting_tasks{chan=\"orders\",to=\"receive\"}"), 1);
+    CHECK_EQ(value_of(text, "covey_chan_waiting_tasks{chan=\"orders\",to=\"send\"}"), 0);
+    free(text);
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+    text = metrics();
+    CHECK(!strstr(text, "orders"));
+    free(text);
 }
 
 static const covey_metric queue_metrics[] = {

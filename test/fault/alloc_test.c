@@ -434,3 +434,22 @@ TEST(without_memory_at_all_run_fails)
     }
     CHECK_EQ(status, 0);
 }
+
+SWEEP_TEST(profiles)
+{
+    FILE *out = fopen("/dev/null", "w");
+    int code = 0;
+
+    CHECK(out);
+    TRY(covey_profile_start("block", 1));
+    TRY(covey_sleep(ctx, 1));
+    TRY(covey_profile_write("block", COVEY_PROFILE_PPROF, out));
+    TRY(covey_profile_write("task", COVEY_PROFILE_PPROF, out));
+    TRY(covey_profile_write("task", COVEY_PROFILE_FOLDED, out));
+    TRY(covey_profile_start("cpu", 0));
+out:
+    (void)covey_profile_stop("block");
+    (void)covey_profile_stop("cpu");
+    (void)fclose(out);
+    return code;
+}

@@ -35,19 +35,31 @@ linked_as() {
     esac
 }
 
-# compile_and_run shared|static|http COMPILER SOURCE PREFIX LIBDIR
+# What the static library of a part needs beside libcovey.a; the foreign ones stay shared: libcurl's
+# own static form needs a dozen more.
+foreign_libs() {
+    local packages
+    case $1 in
+    http) printf '%s -lhttp_parser' "$(pkg-config --libs libcurl)" ;;
+    tls) pkg-config --libs openssl ;;
+    sql) # which databases it was built with is in its .pc
+        read -ra packages <<<"$(pkg-config --print-requires-private covey-sql | tr '\n' ' ')"
+        pkg-config --libs "${packages[@]}"
+        ;;
+    esac
+}
+
+# compile_and_run shared|static|PART|PART-static COMPILER SOURCE PREFIX LIBDIR
 compile_and_run() {
     local kind=$1 compiler=$2 source=$3 libdir=$5 program=$work/program cflags libs
     export PKG_CONFIG_PATH=$libdir/pkgconfig
-    local package=covey
-    [[ $kind != http* ]] || package=covey-http
+    local package=covey part=${kind%-static}
+    [[ $kind == shared || $kind == static ]] || package=covey-$part
     read -ra cflags <<<"$(pkg-config --cflags "$package")"
     case $kind in
-    shared | http) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
     static) read -ra libs <<<"-static $(pkg-config --static --libs covey)" ;;
-    http-static) # libcurl itself stays shared: its own static form needs a dozen more
-        read -ra libs <<<"$libdir/libcovey-http.a $libdir/libcovey.a $(pkg-config --libs libcurl) -pthread"
-        ;;
+    *-static) read -ra libs <<<"$libdir/lib$package.a $libdir/libcovey.a $(foreign_libs "$part") -pthread" ;;
+    *) read -ra libs <<<"$(pkg-config --libs "$package")" ;;
     esac
     rm -f "$program"
     "$compiler" -Wall -Wextra -Werror -O2 "${cflags[@]}" "$here/$source" -o "$program" "${libs[@]}" &&
@@ -56,23 +68,27 @@ compile_and_run() {
 
 # consume NAME PREFIX LIBDIR - all the programs against one installed tree.
 consume() {
-    local name=$1 prefix=$2 libdir=$3 with_http=OFF kind
-    [[ ! -e $libdir/pkgconfig/covey-http.pc ]] || with_http=ON
+    local name=$1 prefix=$2 libdir=$3 parts=() part kind
+    for part in http tls sql; do
+        [[ ! -e $libdir/pkgconfig/covey-$part.pc ]] || parts+=("$part")
+    done
     check "$name: nothing names the first prefix" no_file_names "$work/first" "$prefix"
     for kind in shared static; do
         check "$name: pkg-config, C, $kind" compile_and_run $kind gcc consumer.c "$prefix" "$libdir"
         check "$name: pkg-config, C++, $kind" compile_and_run $kind g++ consumer.cc "$prefix" "$libdir"
     done
-    if [[ $with_http == ON ]]; then
-        for kind in http http-static; do
-            check "$name: pkg-config, C, $kind" compile_and_run $kind gcc http_consumer.c "$prefix" "$libdir"
-            check "$name: pkg-config, C++, $kind" compile_and_run $kind g++ http_consumer.cc "$prefix" "$libdir"
+    for part in "${parts[@]}"; do
+        for kind in "$part" "$part-static"; do
+            check "$name: pkg-config, C, $kind" compile_and_run "$kind" gcc "${part}_consumer.c" "$prefix" "$libdir"
+            check "$name: pkg-config, C++, $kind" compile_and_run "$kind" g++ "${part}_consumer.cc" "$prefix" "$libdir"
         done
+    done
+    if [[ -e $prefix/bin/covey ]]; then
         check "$name: the covey command" "$prefix/bin/covey" --version
         check "$name: man pages of the command" has_pages "$prefix" 1 covey covey-fetch
     fi
     check "$name: man pages of the library" has_pages "$prefix" 3 covey_run covey_group_go covey_select
-    check "$name: find_package" find_package_consumer "$prefix" "$with_http"
+    check "$name: find_package" find_package_consumer "$prefix" "$(IFS=';' && printf '%s' "${parts[*]}")"
     check "$name: exports only covey_*" exports_only_covey "$libdir"
 }
 
@@ -91,7 +107,7 @@ has_pages() {
 
 find_package_consumer() {
     rm -rf "$work/consumer"
-    cmake -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$1" -DWITH_HTTP="$2" \
+    cmake -S "$here" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$1" -DPARTS="$2" \
         -DCMAKE_BUILD_TYPE=Release &&
         cmake --build "$work/consumer" -j 2 &&
         (cd "$work/consumer" && ctest --output-on-failure --no-tests=error)

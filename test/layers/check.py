@@ -28,6 +28,9 @@ THREAD_LOCAL = re.compile(r'\b(_Thread_local|__thread|thread_local)\b')
 THREAD_LOCAL_FILES = ('src/sched/thread.c', 'src/os/lock.c')
 HEAP = re.compile(r'\b(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup)\s*\(')
 HEAP_FILE = 'src/base/alloc.h'
+# The headers of libraries above the core.
+PUBLIC_HEADERS = {'covey/http.h': 'http', 'covey/http_server.h': 'http', 'covey/tls.h': 'tls',
+                  'covey/db.h': 'sql'}
 
 
 class Layers:
@@ -79,8 +82,8 @@ def check_includes(path, text, layers):
             continue
         quote, name = match.groups()
         if quote == '<':
-            if folder in layers.rank and name == 'covey/http.h':
-                yield number, f'{folder} is below http'
+            if folder in layers.rank and name in PUBLIC_HEADERS:
+                yield number, f'{folder} is below {PUBLIC_HEADERS[name]}'
             continue
         if name == 'harness.h' and path.endswith('_test.c'):
             continue

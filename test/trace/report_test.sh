@@ -55,6 +55,11 @@ else
     failed=1
 fi
 
+(ulimit -c 0; exec "$COVEY_BUILD_DIR/test/crash/trace_on_fatal") >said 2>&1 || true
+holds "a fatal error says where the last events are" 'last events are in trace_on_fatal' said
+gives 0 "$COVEY_COMMAND" trace trace_on_fatal.trace
+holds "and they can be read" 'sleep .* work \(trace_on_fatal\.c:' out
+
 gives 1 "$COVEY_COMMAND" trace --group nobody $trace
 holds "an unknown group is said to be so" 'no group "nobody"' out
 gives 2 "$COVEY_COMMAND" trace

@@ -31,6 +31,7 @@ var workloads = map[string]func(args []string){
 	"sieve":    measureSieve,
 	"map":      measureMap,
 	"echo":     serveEcho,
+	"http":     serveHTTP,
 	"fetch":    measureFetch,
 }
 

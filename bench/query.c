@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT
+ * query.c - a database's round trips: tasks ask for the total of an order by its number, over fewer
+ * connections. query [QUERIES [TASKS [CONNECTIONS [URL]]]]; SQLite in a file of its own without a
+ * URL. bench/query_postgres.sh runs it and pgbench against the same server. */
+#include "bench.h"
+
+#include <covey/db.h>
+
+#include <unistd.h>
+
+enum { ORDERS = 1000 };
+
+struct load {
+    covey_db *db;
+    int64_t queries; /* of each task */
+};
+
+static int ask(covey_ctx *ctx, void *arg)
+{
+    const struct load *l = arg;
+    uint64_t draw = covey_task_id();
+
+    for (int64_t i = 0; i < l->queries; i++) {
+        covey_rows *row;
+        draw = draw * UINT64_C(6364136223846793005) + 1442695040888963407;
+        covey_db_value id = covey_db_int((int64_t)(draw >> 33) % ORDERS + 1);
+        BENCH_CHECK(covey_db_query_row(ctx, l->db, &row,
+                                       "SELECT total FROM bench_orders WHERE id=$1", &id, 1) == 0);
+        BENCH_CHECK(covey_rows_int(row, 0) == 100 * id.integer);
+        BENCH_CHECK(covey_rows_close(row) == 0);
+    }
+    return 0;
+}
+
+static void ask_all(covey_ctx *ctx, covey_db *db, int64_t queries, int64_t tasks)
+{
+    struct load l = {.db = db, .queries = queries / tasks + 1};
+    covey_group *g = covey_group_new(ctx);
+
+    for (int64_t i = 0; i < tasks; i++) {
+        BENCH_CHECK(covey_group_go(g, ask, &l) == 0);
+    }
+    BENCH_CHECK(covey_group_wait(g) == 0);
+}
+
+static int measure(covey_ctx *ctx, void *arg)
+{
+    const struct bench *b = arg;
+    int64_t queries = bench_number(b, 0, 50000), tasks = bench_number(b, 1, 64);
+    covey_db_options opts = {.max_open = (int)bench_number(b, 2, 8)};
+    char folder[] = "/tmp/covey-bench.XXXXXX", url[512];
+    bool is_file = b->count < 4;
+    covey_db *db;
+
+    snprintf(url, sizeof(url), "sqlite:%s/orders.db", is_file ? mkdtemp(folder) : "");
+    BENCH_CHECK(covey_db_open(ctx, &db, bench_word(b, 3, url), &opts) == 0);
+    BENCH_CHECK(covey_db_script(ctx, db,
+                                "DROP TABLE IF EXISTS bench_orders; CREATE TABLE bench_orders "
+                                "(id INTEGER PRIMARY KEY, total BIGINT); INSERT INTO bench_orders "
+                                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                                "WHERE i < 1000) SELECT i, 100 * i FROM n") == 0);
+    ask_all(ctx, db, queries / 10, tasks);
+    struct bench_span span = bench_span_start();
+    ask_all(ctx, db, queries, tasks);
+    bench_span_end(&span);
+    bench_print_span("query", &span, queries);
+    covey_db_close(db);
+    if (is_file) {
+        snprintf(url, sizeof(url), "%s/orders.db", folder);
+        (void)unlink(url);
+        (void)rmdir(folder);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    return bench_start(argc, argv, measure);
+}

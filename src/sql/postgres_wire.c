@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * postgres_wire.c - sends, receives and cancels under a context (postgres.h).
+ *
+ * A cancellation goes over a connection of its own, made by libpq on a blocking thread. It must
+ * have arrived before the connection is used again, or it could hit the next statement: so it is
+ * waited for, as long as goodbyes may take. Its task owns what it uses and may stay behind. The
+ * command must have been sent whole before: the server finds nothing to cancel otherwise. */
+#include "sql/postgres.h"
+
+#include <stdlib.h>
+
+/* How many results that nobody wants are read at once before the server is told to stop. */
+#define DROPPED_MAX 256
+/* And how long it is read on after those. */
+#define PATIENCE_NS (20 * COVEY_MS)
+#define PATIENCE_NS_IN_TX (2 * COVEY_SEC)
+
+int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c)
+{
+    if (covey_ctx_err(ctx) < 0) {
+        return cvy_postgres_ctx_failed(ctx);
+    }
+    c->ctx = ctx;
+    c->is_stale = false;
+    return 0;
+}
+
+/* The command has ended, or its connection has. */
+static void end(struct cvy_postgres_conn *c)
+{
+    covey_ctx_unref(c->goodbye);
+    c->goodbye = c->ctx = NULL;
+    c->is_cancelled = false;
+}
+
+/* The connection is of no more use; what ends it is the context, if that came first. */
+static int give_up(struct cvy_postgres_conn *c)
+{
+    int code = c->goodbye && covey_ctx_err(c->ctx) < 0 ? cvy_postgres_ctx_failed(c->ctx)
+                                                       : cvy_postgres_lost(c);
+
+    c->base.is_broken = true;
+    end(c);
+    return code;
+}
+
+/* Bits that are ready; 0: the context ended, and goodbyes have begun; or give_up()'s code. */
+static int wait_for(struct cvy_postgres_conn *c, unsigned events)
+{
+    int ready = covey_wait_fd(c->goodbye ? c->goodbye : c->ctx, PQsocket(c->pg), events);
+
+    if (ready >= 0) {
+        return ready;
+    }
+    if (!c->goodbye && covey_ctx_err(c->ctx) == 0) { /* it cannot be waited for */
+        c->base.is_broken = true;
+        end(c);
+        return covey_wrapf(ready, "postgres");
+    }
+    if (c->goodbye) {
+        return give_up(c);
+    }
+    c->goodbye = covey_ctx_for_cleanup(NULL, CVY_SQL_GOODBYE_NS);
+    return 0;
+}
+
+int cvy_postgres_flush(struct cvy_postgres_conn *c, int is_queued)
+{
+    int left = is_queued ? PQflush(c->pg) : -1;
+
+    while (left > 0) {
+        /* The server may have to send before it reads on. */
+        int ready = wait_for(c, COVEY_FD_READ | COVEY_FD_WRITE);
+        if (ready < 0) {
+            return ready;
+        }
+        if ((ready & (int)COVEY_FD_READ) && !PQconsumeInput(c->pg)) {
+            return give_up(c);
+        }
+        left = PQflush(c->pg);
+    }
+    return left < 0 ? give_up(c) : 0;
+}
+
+/* ---- cancelling ---- */
+
+struct cancellation {
+    PGcancel *cancel;
+    covey_chan *sent; /* a reference; receives whether it was */
+};
+
+static int cancel_in_thread(covey_ctx *ctx, void *arg)
+{
+    char words[256];
+
+    (void)ctx;
+    return PQcancel(arg, words, sizeof(words)) ? 1 : 0;
+}
+
+static int cancel_in_task(covey_ctx *ctx, void *arg)
+{
+    struct cancellation *x = arg;
+    int is_sent = covey_blocking(NULL, cancel_in_thread, x->cancel) == 1;
+
+    (void)ctx;
+    PQfreeCancel(x->cancel);
+    (void)covey_chan_try_send(x->sent, &is_sent);
+    covey_chan_unref(x->sent);
+    return 0;
+}
+
+/* True: the server has been told, and will not be told later. */
+static bool send_cancel(struct cvy_postgres_conn *c)
+{
+    struct cancellation x = {.cancel = PQgetCancel(c->pg), .sent = covey_chan_new(sizeof(int), 1)};
+    int is_sent = 0;
+
+    covey_chan_ref(x.sent); /* the task's */
+    if (!x.cancel || !x.sent || covey_go_copy(cancel_in_task, &x, sizeof(x)) < 0) {
+        PQfreeCancel(x.cancel);
+        covey_chan_unref(x.sent);
+        covey_chan_unref(x.sent);
+        return false;
+    }
+    bool is_told = covey_chan_recv(c->goodbye, x.sent, &is_sent) == 0 && is_sent;
+    covey_chan_unref(x.sent);
+    return is_told;
+}
+
+/* ---- results ---- */
+
+int cvy_postgres_next(struct cvy_postgres_conn *c, PGresult **result)
+{
+    while (PQisBusy(c->pg)) {
+        if (c->goodbye && !c->is_cancelled) {
+            c->is_cancelled = true;
+            if (!send_cancel(c)) {
+                return give_up(c);
+            }
+        }
+        int ready = wait_for(c, COVEY_FD_READ);
+        if (ready < 0) {
+            return ready;
+        }
+        if (ready > 0 && !PQconsumeInput(c->pg)) {
+            return give_up(c);
+        }
+    }
+    *result = PQgetResult(c->pg);
+    if (!*result) {
+        end(c);
+    }
+    return 0;
+}
+
+static bool is_copy(ExecStatusType status)
+{
+    return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
+}
+
+int64_t cvy_postgres_affected(PGresult *result)
+{
+    const char *tag = PQcmdStatus(result);
+    bool is_change = strncmp(tag, "INSERT", 6) == 0 || strncmp(tag, "UPDATE", 6) == 0 ||
+                     strncmp(tag, "DELETE", 6) == 0 || strncmp(tag, "MERGE", 5) == 0;
+
+    return is_change ? strtoll(PQcmdTuples(result), NULL, 10) : 0;
+}
+
+int cvy_postgres_conclude(struct cvy_postgres_conn *c, int failure)
+{
+    PGresult *result = NULL;
+    int code;
+
+    while ((code = cvy_postgres_next(c, &result)) == 0 && result) {
+        ExecStatusType status = PQresultStatus(result);
+        if (failure == 0 && status == PGRES_FATAL_ERROR) {
+            failure = cvy_postgres_fail(c, result);
+        }
+        PQclear(result);
+        if (is_copy(status)) { /* it would never end */
+            c->base.is_broken = true;
+            end(c);
+            return covey_errorf(-EINVAL, "postgres: COPY from or to the client");
+        }
+    }
+    return failure < 0 ? failure : code;
+}
+
+/* Reads what has come without a wait. True: the command has ended. */
+static bool drop_what_has_come(struct cvy_postgres_conn *c)
+{
+    PGresult *result = NULL;
+
+    if (!PQconsumeInput(c->pg)) {
+        return false;
+    }
+    for (int n = 0; n < DROPPED_MAX && !PQisBusy(c->pg); n++) {
+        if (cvy_postgres_next(c, &result) < 0 || !result) {
+            return true;
+        }
+        PQclear(result);
+    }
+    return false;
+}
+
+int cvy_postgres_stop(struct cvy_postgres_conn *c, int failure)
+{
+    c->ctx = NULL;
+    if (c->base.is_broken || drop_what_has_come(c)) {
+        return failure;
+    }
+    /* A cancellation costs a connection, and aborts a transaction: better to read a little more. */
+    covey_ctx *patience =
+        covey_ctx_for_cleanup(NULL, c->base.is_in_tx ? PATIENCE_NS_IN_TX : PATIENCE_NS);
+    c->ctx = patience;
+    (void)cvy_postgres_conclude(c, failure);
+    covey_ctx_unref(patience);
+    return failure;
+}
+
+int cvy_postgres_command(covey_ctx *ctx, struct cvy_postgres_conn *c, const char *sql)
+{
+    int code = cvy_postgres_open(ctx, c);
+
+    code = code < 0 ? code : cvy_postgres_flush(c, PQsendQuery(c->pg, sql));
+    return code < 0 ? code : cvy_postgres_conclude(c, 0);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ * top_source.c - see top_source.h. The debug server answers one request a connection, and its end
+ * is the answer's. */
+#include "tools/top_source.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#undef errno
+
+#define ANSWER_MAX ((size_t)256 << 20)
+#define PATIENCE_NS (10 * COVEY_SEC)
+
+bool cvy_top_source_parse(struct cvy_top_source *s, const char *text)
+{
+    static const char http[] = "http://";
+    int n;
+
+    if (strncmp(text, "unix://", 7) == 0 || text[0] == '/' || text[0] == '.') {
+        n = snprintf(s->addr, sizeof(s->addr), "%s%s", text[0] == 'u' ? "" : "unix://", text);
+        (void)snprintf(s->host, sizeof(s->host), "localhost");
+        return n < (int)sizeof(s->addr);
+    }
+    if (strncmp(text, http, strlen(http)) == 0) {
+        text += strlen(http);
+    } else if (strncmp(text, "tcp://", 6) == 0) {
+        text += 6;
+    } else if (strstr(text, "://")) {
+        return false;
+    }
+    int len = (int)strcspn(text, "/?#");
+    const char *bracket = memchr(text, ']', (size_t)len);
+    bool has_port = memchr(bracket ? bracket : text, ':',
+                           (size_t)(text + len - (bracket ? bracket : text))) != NULL;
+    n = snprintf(s->addr, sizeof(s->addr), "tcp://%.*s%s", len, text, has_port ? "" : ":80");
+    (void)snprintf(s->host, sizeof(s->host), "%.*s", len, text);
+    return len > 0 && n < (int)sizeof(s->addr);
+}
+
+struct answer {
+    char *text;
+    size_t len, room;
+};
+
+/* To the end of the stream. */
+static int read_all(covey_ctx *ctx, covey_conn *c, struct answer *a)
+{
+    for (;;) {
+        if (a->len + 1 >= a->room) {
+            size_t room = a->room ? 2 * a->room : (size_t)64 << 10;
+            char *larger = room <= ANSWER_MAX ? realloc(a->text, room) : NULL;
+            if (!larger) {
+                return covey_errorf(-ENOMEM, "the answer is too long");
+            }
+            a->text = larger;
+            a->room = room;
+        }
+        ssize_t n = covey_read(ctx, c, a->text + a->len, a->room - 1 - a->len);
+        if (n <= 0) {
+            a->text[a->len] = '\0';
+            return (int)n;
+        }
+        a->len += (size_t)n;
+    }
+}
+
+/* Where the body of an answer that is a success begins; else a code with a message. */
+static int check(struct answer *a, size_t *body)
+{
+    const char *end = a->len > 12 ? strstr(a->text, "\r\n\r\n") : NULL;
+
+    if (!end || strncmp(a->text, "HTTP/1.", 7) != 0) {
+        return covey_errorf(-EPROTO, "that is no HTTP server");
+    }
+    *body = (size_t)(end - a->text) + 4;
+    if (strncmp(a->text + 8, " 200", 4) != 0) {
+        return covey_errorf(-EPROTO, "the server says %.*s", (int)strcspn(a->text + 9, "\r"),
+                            a->text + 9);
+    }
+    const char *length = strstr(a->text, "\r\nContent-Length: ");
+    if (length && length < end && strtoull(length + 18, NULL, 10) != a->len - *body) {
+        return covey_errorf(-EPROTO, "the answer was cut off");
+    }
+    return 0;
+}
+
+static int exchange(covey_ctx *ctx, const struct cvy_top_source *s, const char *target,
+                    struct answer *a)
+{
+    char request[1024];
+    covey_conn *c;
+    int code = covey_dial(ctx, &c, s->addr);
+
+    if (code < 0) {
+        return code;
+    }
+    int n =
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, s->host);
+    code = (int)covey_write(ctx, c, request, (size_t)n);
+    if (code >= 0) {
+        code = read_all(ctx, c, a);
+    }
+    covey_close(c);
+    return code;
+}
+
+int cvy_top_source_get(covey_ctx *ctx, const struct cvy_top_source *s, const char *target,
+                       char **body, size_t *len)
+{
+    struct answer a = {0};
+    size_t at = 0;
+    covey_ctx *patient = covey_ctx_with_timeout(ctx, PATIENCE_NS);
+    int code = exchange(patient, s, target, &a);
+
+    covey_ctx_unref(patient);
+    if (code >= 0) {
+        code = check(&a, &at);
+    }
+    if (code < 0) {
+        free(a.text);
+        return code;
+    }
+    *len = a.len - at;
+    memmove(a.text, a.text + at, *len + 1);
+    *body = a.text;
+    return 0;
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT
+ * serve_test.c - covey_debug_serve (covey/debug.h), with requests written by hand. With curl, pprof
+ * and a browser's eyes: test/profile/serve_test.sh. */
+#include "support.h"
+
+#include <unistd.h>
+
+enum { ANSWER_MAX = 1 << 20 };
+
+/* A server in a group of its own, and where it listens. */
+struct server {
+    covey_group *group;
+    covey_debug_options options;
+    covey_chan *listens;
+    const char *wanted;
+    char addr[128];
+    int code;
+};
+
+static void on_listen(const char *addr, void *arg)
+{
+    struct server *s = arg;
+
+    (void)snprintf(s->addr, sizeof(s->addr), "%s", addr);
+    CHECK_EQ(covey_chan_close(s->listens), 0);
+}
+
+static int serve(covey_ctx *ctx, void *arg)
+{
+    struct server *s = arg;
+
+    s->code = covey_debug_serve_with(ctx, s->wanted, &s->options);
+    return 0;
+}
+
+static void start(struct server *s, covey_ctx *ctx, const char *addr)
+{
+    s->wanted = addr;
+    s->options.on_listen = on_listen;
+    s->options.arg = s;
+    s->listens = covey_chan_new(0, 0);
+    s->group = covey_group_new(ctx);
+    GO(s->group, serve, s);
+    CHECK_EQ(covey_chan_recv(ctx, s->listens, NULL), COVEY_ECLOSED);
+}
+
+static void stop(struct server *s)
+{
+    covey_group_cancel(s->group, 0);
+    JOIN(s->group);
+    CHECK_EQ(s->code, 0);
+    covey_chan_unref(s->listens);
+}
+
+static covey_conn *dial(covey_ctx *ctx, const struct server *s)
+{
+    covey_conn *c;
+    CHECK_EQ(covey_dial(ctx, &c, s->addr), 0);
+    return c;
+}
+
+/* What a request is answered with; free it. */
+static char *ask(covey_ctx *ctx, const struct server *s, const char *request)
+{
+    char *answer = calloc(1, ANSWER_MAX);
+    covey_conn *c = dial(ctx, s);
+
+    CHECK(answer);
+    CHECK_EQ(covey_write(ctx, c, request, strlen(request)), (ssize_t)strlen(request));
+    CHECK(covey_read_full(ctx, c, answer, ANSWER_MAX - 1) >= 0);
+    covey_close(c);
+    return answer;
+}
+
+static char *get(covey_ctx *ctx, const struct server *s, const char *target)
+{
+    char request[512];
+
+    (void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost:1\r\n\r\n",
+                   target);
+    return ask(ctx, s, request);
+}
+
+static void check_has(char *answer, const char *first, const char *part)
+{
+    if (strncmp(answer, first, strlen(first)) != 0 || !strstr(answer, part)) {
+        (void)fprintf(stderr, "%s\nis not \"%s\" with \"%s\"\n", answer, first, part);
+        CHECK(!"the answer has it");
+    }
+    free(answer);
+}
+
+static void check_answer(covey_ctx *ctx, const struct server *s, const char *request,
+                         const char *first, const char *part)
+{
+    check_has(ask(ctx, s, request), first, part);
+}
+
+TASK_TEST(each_page_is_there)
+{
+    struct server s = {0};
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    check_has(get(ctx, &s, "/debug/covey/"), "HTTP/1.1 200 OK\r\n", "<h1>covey</h1>");
+    check_has(get(ctx, &s, "/debug/covey/tasks"), "HTTP/1.1 200 ", "\"serve\" waiting in accept");
+    check_has(get(ctx, &s, "/debug/covey/tasks?format=folded"), "HTTP/1.1 200 ", "place(s)");
+    check_has(get(ctx, &s, "/debug/covey/tasks?format=json"), "HTTP/1.1 200 ",
+              "\"name\":\"serve\"");
+    check_has(get(ctx, &s, "/debug/covey/tasks?format=places"), "HTTP/1.1 200 ",
+              "\"wait\":\"accept\"");
+    check_has(get(ctx, &s, "/debug/covey/metrics"), "HTTP/1.1 200 ", "\ncovey_workers ");
+    check_has(get(ctx, &s, "/debug/covey/profile?format=folded"), "HTTP/1.1 200 ", ";[accept] 1\n");
+    check_has(get(ctx, &s, "/debug/covey/profile?kind=block&seconds=1&rate=1&format=folded"),
+              "HTTP/1.1 200 ", ";[select] ");
+    CHECK_EQ(covey_trace_flight_start(0), 0);
+    char *answer = get(ctx, &s, "/debug/covey/trace");
+    CHECK(strstr(answer, "\r\n\r\nCOVEYTRC"));
+    free(answer);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    answer = get(ctx, &s, "/debug/covey/trace?seconds=1");
+    CHECK(strstr(answer, "\r\n\r\nCOVEYTRC"));
+    free(answer);
+    stop(&s);
+}
+
+TASK_TEST(a_body_has_the_length_that_is_told)
+{
+    struct server s = {0};
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    char *answer = get(ctx, &s, "/debug/covey/tasks");
+    const char *length = strstr(answer, "Content-Length: ");
+    const char *body = strstr(answer, "\r\n\r\n");
+    CHECK(length && body);
+    CHECK_EQ(strtol(length + 16, NULL, 10), (long)strlen(body + 4));
+    free(answer);
+    stop(&s);
+}
+
+TASK_TEST(what_is_asked_wrongly_is_refused)
+{
+    struct server s = {0};
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    check_has(get(ctx, &s, "/"), "HTTP/1.1 404 Not Found\r\n", "there are");
+    check_has(get(ctx, &s, "/debug/covey/tasks?format=xml"), "HTTP/1.1 400 ", "folded");
+    check_has(get(ctx, &s, "/debug/covey/profile?kind=heap"), "HTTP/1.1 400 ", "no profile");
+    check_has(get(ctx, &s, "/debug/covey/profile?kind=mutex"), "HTTP/1.1 404 ", "\n");
+    check_has(get(ctx, &s, "/debug/covey/profile?kind=cpu&seconds=601"), "HTTP/1.1 400 ", "600");
+    check_has(get(ctx, &s, "/debug/covey/profile?seconds=-1"), "HTTP/1.1 400 ", "600");
+    check_has(get(ctx, &s, "/debug/covey/trace"), "HTTP/1.1 404 ", "flight recorder");
+    check_answer(ctx, &s, "POST / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                 "HTTP/1.1 405 Method Not Allowed\r\n", "Allow: GET, HEAD\r\n");
+    check_answer(ctx, &s, "GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", "HTTP/1.1 505 ", "HTTP/1.1");
+    check_answer(ctx, &s, "GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ", "no HTTP");
+    check_answer(ctx, &s, "nonsense\r\n\r\n", "HTTP/1.1 400 ", "no HTTP");
+    stop(&s);
+}
+
+TASK_TEST(head_has_no_body)
+{
+    struct server s = {0};
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    char *answer = ask(ctx, &s, "HEAD /debug/covey/tasks HTTP/1.1\r\nHost: [::1]:80\r\n\r\n");
+    CHECK(strncmp(answer, "HTTP/1.1 200 OK\r\n", 17) == 0);
+    CHECK_STR(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+    free(answer);
+    stop(&s);
+}
+
+TASK_TEST(another_machines_name_is_refused)
+{
+    struct server s = {0};
+    const char *request = "GET /debug/covey/ HTTP/1.1\r\nHost: evil.example\r\n\r\n";
+    const char *longer = "GET /debug/covey/ HTTP/1.1\r\nHost: localhost.evil.example\r\n\r\n";
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    check_answer(ctx, &s, request, "HTTP/1.1 403 ", "another host");
+    check_answer(ctx, &s, longer, "HTTP/1.1 403 ", "another host");
+    stop(&s);
+    s = (struct server){.options.any_address = true};
+    start(&s, ctx, "tcp://0.0.0.0:0");
+    check_answer(ctx, &s, request, "HTTP/1.1 200 ", "covey");
+    stop(&s);
+}
+
+TASK_TEST(only_this_machine_is_listened_to)
+{
+    covey_debug_options wrong = {.connections_max = -1};
+
+    CHECK_EQ(covey_debug_serve(ctx, "tcp://0.0.0.0:0"), -EACCES);
+    CHECK_EQ(covey_debug_serve(ctx, "tcp://[::]:0"), -EACCES);
+    CHECK_EQ(covey_debug_serve(ctx, "tcp://example.org:0"), -EACCES);
+    CHECK_EQ(covey_debug_serve(ctx, "localhost"), -EINVAL);
+    CHECK_EQ(covey_debug_serve_with(ctx, "tcp://127.0.0.1:0", &wrong), -EINVAL);
+    covey_ctx *done = done_ctx(COVEY_ECANCELED);
+    CHECK_EQ(covey_debug_serve(done, "tcp://127.0.0.1:0"), 0);
+    covey_ctx_unref(done);
+}
+
+TASK_TEST(a_unix_socket_is_gone_afterwards)
+{
+    struct server s = {0};
+    char addr[64];
+
+    (void)snprintf(addr, sizeof(addr), "unix:///tmp/covey-serve-%d.sock", (int)getpid());
+    start(&s, ctx, addr);
+    check_answer(ctx, &s, "GET /debug/covey/tasks HTTP/1.0\r\n\r\n", "HTTP/1.1 200 ", "\"serve\"");
+    check_answer(ctx, &s, "GET /debug/covey/ HTTP/1.1\r\nHost: any\r\n\r\n", "HTTP/1.1 200 ", "h1");
+    stop(&s);
+    CHECK(access(addr + strlen("unix://"), F_OK) != 0);
+}
+
+TASK_TEST(silent_clients_keep_nobody_out)
+{
+    enum { SILENT = 8 };
+    struct server s = {.options = {.connections_max = SILENT + 1, .patience_ns = 50 * COVEY_MS}};
+    covey_conn *silent[SILENT];
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    for (int i = 0; i < SILENT; i++) {
+        silent[i] = dial(ctx, &s);
+        CHECK_EQ(covey_write(ctx, silent[i], "GET /", 5), 5);
+    }
+    check_has(get(ctx, &s, "/debug/covey/"), "HTTP/1.1 200 ", "covey");
+    for (int i = 0; i < SILENT; i++) {
+        char byte;
+        CHECK(covey_read(ctx, silent[i], &byte, 1) <= 0); /* its patience is at its end */
+        covey_close(silent[i]);
+    }
+    stop(&s);
+}
+
+TASK_TEST(more_than_may_be_are_closed_at_once)
+{
+    struct server s = {.options = {.connections_max = 1}};
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    covey_conn *first = dial(ctx, &s);
+    await_waiting("debug_client");
+    covey_conn *second = dial(ctx, &s);
+    char byte;
+    CHECK(covey_read(ctx, second, &byte, 1) <= 0);
+    covey_close(second);
+    covey_close(first);
+    stop(&s);
+}
+
+TASK_TEST(a_head_that_never_ends_is_refused)
+{
+    struct server s = {0};
+    char *request = malloc(10000);
+
+    CHECK(request);
+    memset(request, 'a', 9999);
+    memcpy(request, "GET / HTTP/1.1\r\nx: ", 19);
+    request[9999] = '\0';
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    check_answer(ctx, &s, request, "HTTP/1.1 431 ", "8 KiB");
+    stop(&s);
+    free(request);
+}
+
+TASK_TEST(who_goes_away_ends_what_was_recorded_for_it)
+{
+    struct server s = {0};
+    const char *request = "GET /debug/covey/profile?kind=mutex&seconds=600 HTTP/1.0\r\n\r\n";
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    covey_conn *c = dial(ctx, &s);
+    CHECK_EQ(covey_write(ctx, c, request, strlen(request)), (ssize_t)strlen(request));
+    while (!dump_says("\"debug_client\" waiting in select")) {
+        covey_yield();
+    }
+    CHECK_EQ(covey_profile_start("mutex", 0), -EBUSY);
+    check_has(get(ctx, &s, "/debug/covey/profile?kind=mutex&seconds=1"), "HTTP/1.1 409 ", "\n");
+    covey_close(c);
+    while (covey_profile_start("mutex", 0) == -EBUSY) {
+        covey_yield();
+    }
+    CHECK_EQ(covey_profile_stop("mutex"), 0);
+    stop(&s);
+}
+
+TASK_TEST(its_end_does_not_wait_for_its_clients)
+{
+    struct server s = {0};
+    const char *request = "GET /debug/covey/trace?seconds=600 HTTP/1.0\r\n\r\n";
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    covey_conn *c = dial(ctx, &s);
+    CHECK_EQ(covey_write(ctx, c, request, strlen(request)), (ssize_t)strlen(request));
+    while (!dump_says("\"debug_client\" waiting in select")) {
+        covey_yield();
+    }
+    stop(&s);
+    CHECK_EQ(covey_trace_stop(), -ENOENT); /* nothing is being recorded any more */
+    covey_close(c);
+}

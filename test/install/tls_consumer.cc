@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT
+ * tls_consumer.cc - tls_consumer.c as C++. */
+#include "tls_consumer.c"

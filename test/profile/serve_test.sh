@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# serve_test.sh - the debug server of examples/debugging/served.c, asked by curl, over TCP and over a
+# Unix socket, and by go tool pprof; what it records is read by covey trace.
+set -uo pipefail
+
+command -v curl >/dev/null || { echo "no curl"; exit 77; }
+folder=$(mktemp -d "${TMPDIR:-/tmp}/covey-serve.XXXXXX")
+pids=()
+trap '[[ ${#pids[@]} == 0 ]] || kill -KILL "${pids[@]}" 2>/dev/null; rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+failed=0
+
+# has WHAT REGEX FILE
+has() {
+    if grep -qE -- "$2" "$3"; then
+        echo "ok: $1"
+    else
+        echo "FAILED: $1: no $2 in"
+        head -c 3000 "$3" | sed 's/^/# /'
+        failed=1
+    fi
+}
+
+# start NAME ARG... - a shop; sets addr.
+start() {
+    local name=$1
+    shift
+    "$COVEY_BUILD_DIR/examples/debugging/served" --ms 300000 "$@" >"$name.out" 2>&1 &
+    pids+=($!)
+    while ! grep -q listening "$name.out"; do
+        kill -0 "${pids[-1]}" || { cat "$name.out"; exit 1; }
+        sleep 0.05 # sleeps: until the program says where it listens
+    done
+    addr=$(sed -n 's/.*listening on //p' "$name.out")
+}
+
+port=$((20000 + $$ % 20000))
+start tcp --port "$port"
+url=http://127.0.0.1:$port/debug/covey
+curl -sS -D headers "$url/" >out
+has "an index page" '<h1>covey</h1>' out
+has "its type" '^Content-Type: text/html' headers
+curl -sS -I "$url/tasks" >headers
+has "HEAD" '^HTTP/1.1 200 OK' headers
+curl -sS "$url/tasks" >out
+has "the tree of tasks" '"clerk" .*started at .*served\.c:' out
+curl -sS "$url/tasks?format=json" | python3 -m json.tool >out
+has "JSON that a parser takes" '"name": "customer"' out
+curl -sS "$url/tasks?format=places" | python3 -m json.tool >out
+has "places as JSON" '"tasks": [0-9]' out
+curl -sS "$url/metrics" >out
+has "metrics" '^covey_tasks\{state="waiting"\} ' out
+curl -sS "$url/profile?kind=mutex&seconds=1&format=folded" >out
+has "a second of contention" 'covey_mutex_unlock [0-9]+$' out
+curl -sS -X POST "$url/tasks" -o out -w '%{http_code}' >code
+has "405" '^405$' code
+curl -sS -H 'Host: evil.example' "$url/tasks" -o out -w '%{http_code}' >code
+has "403 for another host's name" '^403$' code
+curl -sS "$url/trace?seconds=1" -o seconds.trace
+if [[ -x $COVEY_COMMAND ]]; then
+    "$COVEY_COMMAND" trace seconds.trace >out 2>&1
+    has "covey trace reads it" 'clerk' out
+fi
+# Fifty at once, more than are let in: those that are, are answered.
+for _ in {1..50}; do
+    curl -sS "$url/tasks?format=folded" >>many 2>/dev/null &
+    pids+=($!)
+done
+for pid in "${pids[@]:1}"; do
+    wait "$pid"
+done
+pids=("${pids[0]}")
+has "many clients at once" 'place\(s\)' many
+if command -v go >/dev/null; then
+    export HOME=$folder PPROF_TMPDIR=$folder GOTOOLCHAIN=local
+    go tool pprof -top "$url/profile?kind=block&seconds=1&rate=1" >out 2>&1
+    has "go tool pprof fetches by URL" 'covey_chan_recv|covey_chan_send' out
+fi
+
+start abstract
+curl -sS --abstract-unix-socket "${addr#unix://@}" http://localhost/debug/covey/tasks?format=folded >out
+has "over a Unix socket" 'place\(s\)' out
+exit "$failed"

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT
+ * lack_test.c - every allocation of libcovey-sql fails once: a scenario is run with the n-th one
+ * failing, for n = 1, 2, ... until none did. Each run must end well or with the code of a lack, and
+ * leave no connection in use, no descriptor and, under ASan, no byte.
+ *
+ * The linker puts the functions here in the place of malloc() and its kin, for what is linked
+ * statically: the databases' own libraries are not touched. */
+#include "database.h"
+
+#include <covey/db.h>
+
+#ifndef WITH_WRAPPED_HEAP
+#define WITH_WRAPPED_HEAP 0
+#endif
+
+#if WITH_WRAPPED_HEAP
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+char *__real_strdup(const char *s);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+char *__wrap_strdup(const char *s);
+
+#endif
+
+static atomic_long countdown; /* > 0: allocations until the one that fails */
+static atomic_bool has_failed;
+
+#if WITH_WRAPPED_HEAP
+static bool fails(void)
+{
+    if (atomic_load(&countdown) <= 0 || atomic_fetch_sub(&countdown, 1) != 1) {
+        return false;
+    }
+    atomic_store(&has_failed, true);
+    return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+char *__wrap_strdup(const char *s)
+{
+    return fails() ? NULL : __real_strdup(s);
+}
+#endif
+
+/* COVEY_EAGAIN: no thread for a call that blocks. */
+static bool is_lack(int code)
+{
+    return code == -ENOMEM || code == COVEY_EAGAIN;
+}
+
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        int try_code_ = (int)(call);                                                               \
+        if (try_code_ < 0) {                                                                       \
+            code = try_code_;                                                                      \
+            goto out;                                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* A bit of everything on an open database. */
+static int use(covey_ctx *ctx, covey_db *db)
+{
+    covey_rows *rows = NULL;
+    covey_db *tx = NULL;
+    char bytes[9000] = {0};
+    int code = 0;
+
+    TRY(covey_db_script(ctx, db, "DROP TABLE IF EXISTS t; CREATE TABLE t (id INTEGER, name TEXT)"));
+    TRY(covey_db_begin(ctx, db, &tx, NULL));
+    for (int i = 0; i < 40; i++) {
+        TRY(covey_db_exec(
+            ctx, tx, "INSERT INTO t VALUES ($1, $2)",
+            COVEY_DB_PARAMS(covey_db_int(i), covey_db_text("a name of some length"))));
+    }
+    TRY(covey_db_query(ctx, tx, &rows, "SELECT a.id, b.name FROM t a, t b", NONE));
+    while ((code = covey_rows_next(ctx, rows)) > 0) {
+        (void)covey_rows_numeric(rows, 0, NULL);
+    }
+    TRY(code);
+    TRY(covey_rows_close(rows));
+    rows = NULL;
+    code = covey_db_commit(ctx, tx);
+    tx = NULL;
+    TRY(code);
+    TRY(covey_db_query_row(ctx, db, &rows, "SELECT length($1)",
+                           COVEY_DB_PARAMS(covey_db_blob(bytes, sizeof(bytes)))));
+    CHECK_EQ(covey_rows_int(rows, 0), sizeof(bytes));
+out:
+    if (rows) {
+        int closed = covey_rows_close(rows);
+        code = code < 0 ? code : closed;
+    }
+    covey_db_rollback(tx);
+    return code;
+}
+
+static int attempt(covey_ctx *ctx, const struct database_test *t)
+{
+    covey_db_options opts = {.max_open = 2, .init = "SELECT 1", .max_idle_time_ns = COVEY_SEC};
+    covey_db_stats stats;
+    covey_db *db;
+    int code = covey_db_open(ctx, &db, t->url, &opts);
+
+    if (code < 0) {
+        return code;
+    }
+    code = use(ctx, db);
+    covey_db_stats_get(db, &stats);
+    CHECK_EQ(stats.in_use, 0);
+    covey_db_close(db);
+    return code;
+}
+
+static int sweep(covey_ctx *ctx, void *arg)
+{
+    const struct database_test *t = arg;
+    int n = 0;
+
+    do {
+        n++;
+        atomic_store(&has_failed, false);
+        atomic_store(&countdown, n);
+        int code = attempt(ctx, t);
+        atomic_store(&countdown, 0);
+        if (code != 0 && !is_lack(code)) {
+            fprintf(stderr, "# allocation %d: %d: %s\n", n, code, covey_errmsg());
+        }
+        CHECK(code == 0 || is_lack(code));
+    } while (atomic_load(&has_failed));
+    fprintf(stderr, "# %d allocations, each failed once\n", n - 1);
+    CHECK(n > 10);
+    return 0;
+}
+
+static void sweep_on(bool is_postgres)
+{
+    struct database_test t = {.is_postgres = is_postgres};
+    int fds = count_fds();
+
+    if (!WITH_WRAPPED_HEAP) {
+        SKIP("the library is linked dynamically");
+    }
+    database_place(&t);
+    CHECK_EQ(covey_run(sweep, &t), 0);
+    CHECK_EQ(count_fds(), fds);
+    database_remove(&t);
+}
+
+TEST(each_allocation_fails_once_sqlite)
+{
+    sweep_on(false);
+}
+
+TEST(each_allocation_fails_once_postgres)
+{
+    sweep_on(true);
+}
