@@ -9,7 +9,7 @@
  *
  * A whole batch can be one call: guard the function that runs its group, and the batch's failure is
  * the outcome. Time is covey_now()'s. Any task or plain thread may call everything here; all may
- * switch, for a short lock, but covey_breaker_new() and _free(). */
+ * switch, for a short lock. */
 #ifndef COVEY_BREAKER_H
 #define COVEY_BREAKER_H
 
@@ -51,7 +51,7 @@ typedef struct covey_breaker_change {
 
 /* What is 0 or NULL has the default named beside it. */
 typedef struct covey_breaker_options {
-    const char *name;    /* copied; "" */
+    const char *name; /* copied; "". With one covey_metrics_write() shows it, as breaker="name" */
     int failure_percent; /* COVEY_BREAKER_FAILURE_PERCENT. It opens above this; 1 to 99 */
     int min_calls;       /* COVEY_BREAKER_MIN_CALLS. With fewer in the window it does not open */
     int64_t window_ns;   /* COVEY_BREAKER_WINDOW_NS; at least a microsecond */

@@ -102,6 +102,10 @@ COVEY_API int covey_http_do(covey_ctx *ctx, covey_http_client *c, const covey_ht
                             covey_http_response *resp);
 /* The value of a response header, case-insensitive; NULL if there is none. */
 COVEY_API const char *covey_http_response_header(const covey_http_response *resp, const char *name);
+/* What the response's Retry-After header asks for, in nanoseconds from now: seconds, or a date by
+ * this machine's wall clock. 0: nothing, or not readable; a year at most. Any thread; does not
+ * switch. */
+COVEY_API int64_t covey_http_retry_after(const covey_http_response *resp);
 /* Frees what resp holds, not resp itself, and makes it {0} again. */
 COVEY_API void covey_http_response_free(covey_http_response *resp);
 

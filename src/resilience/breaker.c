@@ -11,6 +11,7 @@
 #include "resilience/window.h"
 
 #include <covey/breaker.h>
+#include <covey/metrics.h>
 #include <covey/sync.h>
 #include <covey/time.h>
 
@@ -30,7 +31,45 @@ struct covey_breaker {
     struct cvy_window window;   /* while closed */
     struct cvy_tickets tickets; /* of all generations */
     covey_breaker_stats stats;  /* the counters alone */
+
+    covey_metrics_source source; /* the registry's; registered if it has a name */
 };
+
+/* ---- metrics -----------------------------------------------------------------------------------
+ */
+
+static const covey_metric metrics[] = {
+    {"covey_breaker_state", "0 closed, 1 open, 2 half-open.", NULL, true, 0},
+    {"covey_breaker_in_flight_calls", "Calls let through that have no outcome yet.", NULL, true, 0},
+    {"covey_breaker_calls_total", "Calls, by outcome.", "outcome=\"succeeded\"", false, 0},
+    {"covey_breaker_calls_total", NULL, "outcome=\"failed\"", false, 0},
+    {"covey_breaker_calls_total", NULL, "outcome=\"ignored\"", false, 0},
+    {"covey_breaker_calls_total", NULL, "outcome=\"refused\"", false, 0},
+    {"covey_breaker_slow_calls_total", "Failed calls that were slow successes.", NULL, false, 0},
+    {"covey_breaker_opened_total", "Times it opened.", NULL, false, 0},
+};
+
+/* Looks only: a change of state would be told to the user from within covey_metrics_write(). */
+static void read_metrics(void *object, int64_t *values)
+{
+    covey_breaker *b = object;
+
+    covey_mutex_lock(&b->lock);
+    const covey_breaker_stats *s = &b->stats;
+    bool is_over = b->state == COVEY_BREAKER_OPEN && covey_now() >= b->open_until;
+    *values++ = is_over ? COVEY_BREAKER_HALF_OPEN : b->state;
+    *values++ = b->tickets.out;
+    *values++ = (int64_t)s->succeeded;
+    *values++ = (int64_t)s->failed;
+    *values++ = (int64_t)s->ignored;
+    *values++ = (int64_t)s->refused;
+    *values++ = (int64_t)s->slow;
+    *values = (int64_t)s->opened;
+    covey_mutex_unlock(&b->lock);
+}
+
+static const covey_metrics_kind breakers = {"breaker", metrics, sizeof(metrics) / sizeof(*metrics),
+                                            read_metrics};
 
 /* ---- options -----------------------------------------------------------------------------------
  */
@@ -70,12 +109,16 @@ covey_breaker *covey_breaker_new(const covey_breaker_options *opts)
         return NULL;
     }
     b->window.bucket_ns = (o.window_ns + COVEY_BREAKER_BUCKETS - 1) / COVEY_BREAKER_BUCKETS;
+    if (o.name[0]) {
+        covey_metrics_register(&b->source, &breakers, b->options.name, b);
+    }
     return b;
 }
 
 void covey_breaker_free(covey_breaker *b)
 {
     if (b) {
+        covey_metrics_unregister(&b->source);
         cvy_tickets_fini(&b->tickets);
         free((char *)b->options.name);
         free(b);

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ERROR_PAGE_MAX                                                                             \
     ((uint64_t)64 << 10) /* more of it is not worth keeping the connection for                     \
@@ -186,8 +185,7 @@ int cvy_attempt_run(covey_ctx *ctx, struct cvy_attempt *a)
     if (code < 0 && a->is_unwanted && a->received > ERROR_PAGE_MAX) {
         code = 0;
     }
-    a->retry_after_ns = cvy_retry_after_ns(covey_http_response_header(&a->response, "Retry-After"),
-                                           (int64_t)time(NULL));
+    a->retry_after_ns = covey_http_retry_after(&a->response);
     return code;
 }
 

@@ -14,8 +14,6 @@
 
 /* status counts if code is 0. A request refused, reset or timed out, 408, 429 and 5xx. */
 bool cvy_retry_is_worth(int code, int status);
-/* The wish of a Retry-After header: seconds, or a date. 0: none. now_s: seconds since 1970. */
-int64_t cvy_retry_after_ns(const char *value, int64_t now_s);
 /* The pause before the attempt-th retry (from 1). random: any 64 random bits. */
 int64_t cvy_retry_pause_ns(int attempt, uint64_t random, int64_t asked_ns);
 

@@ -20,19 +20,6 @@ TEST(only_what_may_pass_is_tried_again)
     CHECK(!cvy_retry_is_worth(COVEY_ECANCELED, 503));
 }
 
-TEST(retry_after_is_seconds_or_a_date)
-{
-    CHECK_EQ(cvy_retry_after_ns(NULL, 0), 0);
-    CHECK_EQ(cvy_retry_after_ns("", 0), 0);
-    CHECK_EQ(cvy_retry_after_ns("soon", 0), 0);
-    CHECK_EQ(cvy_retry_after_ns("120", 0), 120 * COVEY_SEC);
-    CHECK_EQ(cvy_retry_after_ns("-5", 0), 0);
-    /* date -ud 'Sun, 06 Nov 1994 08:49:37 GMT' +%s */
-    CHECK_EQ(cvy_retry_after_ns("Sun, 06 Nov 1994 08:49:37 GMT", 784111770), 7 * COVEY_SEC);
-    CHECK_EQ(cvy_retry_after_ns("Sun, 06 Nov 1994 08:49:37 GMT", 784111780), 0);
-    CHECK(cvy_retry_after_ns("99999999999999999999", 0) > 0);
-}
-
 TEST(the_pause_is_drawn_below_a_doubling_limit)
 {
     int64_t limit = CVY_RETRY_FIRST_NS;

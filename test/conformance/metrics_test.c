@@ -303,3 +303,32 @@ TEST(many_tasks_register_write_and_leave_at_once)
 {
     CHECK_EQ(covey_run(many_come_and_go, NULL), 0);
 }
+
+TEST(a_breaker_with_a_name_shows_its_state_and_outcomes)
+{
+    covey_breaker_options opts = {.name = "stock"};
+    covey_breaker *b = covey_breaker_new(&opts), *nameless = covey_breaker_new(NULL);
+    uint64_t ticket;
+
+    CHECK(b && nameless);
+    for (int i = 0; i < 12; i++) {
+        if (covey_breaker_allow(b, &ticket) == 0) {
+            covey_breaker_report(b, ticket, i < 3 ? 0 : -EIO);
+        }
+    }
+    char *text = metrics();
+    CHECK_EQ(value_of(text, "covey_breaker_state{breaker=\"stock\"}"), 1);
+    CHECK_EQ(value_of(text, "covey_breaker_in_flight_calls{breaker=\"stock\"}"), 0);
+    CHECK_EQ(value_of(text, "covey_breaker_calls_total{breaker=\"stock\",outcome=\"succeeded\"}"),
+             3);
+    CHECK_EQ(value_of(text, "covey_breaker_calls_total{breaker=\"stock\",outcome=\"failed\"}"), 7);
+    CHECK_EQ(value_of(text, "covey_breaker_calls_total{breaker=\"stock\",outcome=\"refused\"}"), 2);
+    CHECK_EQ(value_of(text, "covey_breaker_opened_total{breaker=\"stock\"}"), 1);
+    CHECK(!strstr(text, "{breaker=\"\"}"));
+    free(text);
+    covey_breaker_free(b);
+    covey_breaker_free(nameless);
+    text = metrics();
+    CHECK(!strstr(text, "covey_breaker_"));
+    free(text);
+}
