@@ -228,6 +228,39 @@ static int virtual_a_ticket_expires(covey_ctx *ctx, void *arg)
 }
 RUN(a_ticket_expires)
 
+/* Reported in another order than they were issued, and some never in time. */
+static int virtual_a_thousand_tickets_are_told_apart(covey_ctx *ctx, void *arg)
+{
+    enum { TICKETS = 1000 };
+    static uint64_t tickets[TICKETS];
+    covey_breaker *b = covey_breaker_new(&(covey_breaker_options){.window_ns = 600 * COVEY_SEC});
+    covey_breaker_stats stats;
+
+    (void)arg;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < TICKETS; i++) {
+            if (i == TICKETS / 2) {
+                CHECK_EQ(covey_sleep(ctx, COVEY_BREAKER_TICKET_NS / 2), 0);
+            }
+            tickets[i] = allow(b);
+        }
+        if (round == 1) {
+            CHECK_EQ(covey_sleep(ctx, COVEY_BREAKER_TICKET_NS / 2), 0);
+        }
+        for (int i = 0; i < TICKETS; i++) {
+            covey_breaker_report(b, tickets[i * 7 % TICKETS], 0);
+        }
+        covey_breaker_stats_of(b, &stats);
+        CHECK_EQ(stats.in_flight, 0);
+        CHECK_EQ(stats.window_calls, round == 0 ? TICKETS : TICKETS + TICKETS / 2);
+        CHECK_EQ(stats.expired, round == 0 ? 0 : TICKETS / 2);
+        CHECK_EQ(stats.discarded, stats.expired);
+    }
+    covey_breaker_free(b);
+    return 0;
+}
+RUN(a_thousand_tickets_are_told_apart)
+
 static int virtual_results_of_an_earlier_generation_are_discarded(covey_ctx *ctx, void *arg)
 {
     covey_breaker *b = covey_breaker_new(NULL);
