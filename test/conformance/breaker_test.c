@@ -90,6 +90,9 @@ static int virtual_failures_older_than_the_window_are_forgotten(covey_ctx *ctx, 
         CHECK_EQ(covey_sleep(ctx, COVEY_SEC), 0);
     }
     in_state(b, COVEY_BREAKER_CLOSED);
+    covey_breaker_stats_of(b, &stats);
+    CHECK(stats.window_failures >= 6 && stats.window_failures <= 9);
+    CHECK_EQ(stats.window_failures, stats.window_calls);
     CHECK_EQ(covey_sleep(ctx, 30 * COVEY_SEC), 0);
     calls(b, 3, -EIO);
     CHECK_EQ(covey_sleep(ctx, 29 * COVEY_SEC), 0);
