@@ -149,7 +149,8 @@ static bool may_try_again(covey_ctx *ctx, struct progress *p, const struct cvy_a
         return false;
     }
     p->may_resume = o->resume;
-    *pause = cvy_retry_pause_ns(retries + 1, random_of(p->job), a->retry_after_ns);
+    *pause = covey_backoff_pause(&cvy_retry_backoff, retries + 1, random_of(p->job));
+    *pause = *pause > a->retry_after_ns ? *pause : a->retry_after_ns;
     return !covey_ctx_deadline(ctx, &deadline) || covey_now() + *pause < deadline;
 }
 

@@ -2,6 +2,11 @@
  * retry.c - see retry.h. */
 #include "tools/retry.h"
 
+const covey_backoff cvy_retry_backoff = {
+    .base_ns = 500 * COVEY_MS,
+    .cap_ns = 30 * COVEY_SEC,
+};
+
 bool cvy_retry_is_worth(int code, int status)
 {
     switch (code) {
@@ -16,16 +21,4 @@ bool cvy_retry_is_worth(int code, int status)
     default:
         return false;
     }
-}
-
-int64_t cvy_retry_pause_ns(int attempt, uint64_t random, int64_t asked_ns)
-{
-    int64_t limit = CVY_RETRY_FIRST_NS;
-
-    for (int i = 1; i < attempt && limit < CVY_RETRY_MAX_NS; i++) {
-        limit *= 2;
-    }
-    limit = limit < CVY_RETRY_MAX_NS ? limit : CVY_RETRY_MAX_NS;
-    int64_t pause = (int64_t)(random % (uint64_t)(limit + 1));
-    return pause > asked_ns ? pause : asked_ns;
 }

@@ -7,7 +7,6 @@
 
 #include "tools/duration.h"
 #include "tools/options.h"
-#include "tools/retry.h"
 
 #define ARGS_MAX 16
 
@@ -16,7 +15,6 @@ static void check_duration(const char *text)
     int64_t ns = 0;
 
     MUST(!cvy_duration_parse(text, &ns) || ns >= 0);
-    MUST(cvy_retry_pause_ns(3, 0x123456789abcdef, ns) >= ns);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

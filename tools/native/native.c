@@ -61,20 +61,24 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
     return _URC_NO_REASON;
 }
 
-/* Without the frames of this file: walk, note, and the function in front of libpthread's. */
-#define OWN_FRAMES 2
-
-static void walk(struct cvy_native_lock *l)
+/* The stack from the caller on: how many frames are this file's depends on the compiler. */
+static void walk(struct cvy_native_lock *l, const void *caller)
 {
+    size_t skip = 0;
+
     (void)_Unwind_Backtrace(on_frame, l);
-    size_t skip = l->frame_count > OWN_FRAMES ? OWN_FRAMES : 0;
+    while (skip < l->frame_count && l->frames[skip] != (const char *)caller - 1) {
+        skip++;
+    }
+    skip = skip < l->frame_count ? skip : 0;
     for (size_t i = skip; i < l->frame_count; i++) {
         l->frames[i - skip] = l->frames[i];
     }
     l->frame_count -= skip;
 }
 
-__attribute__((noinline)) static int note(pthread_mutex_t *m, int code)
+/* What a lock call came to; caller: where it returns to. */
+static int note(pthread_mutex_t *m, int code, const void *caller)
 {
     if (code != 0 || held.is_walking || held.count == HELD_MAX) {
         return code;
@@ -83,7 +87,7 @@ __attribute__((noinline)) static int note(pthread_mutex_t *m, int code)
     l->mutex = m;
     l->frame_count = 0;
     held.is_walking = true;
-    walk(l);
+    walk(l, caller);
     held.is_walking = false;
     held.count++;
     return code;
@@ -106,19 +110,22 @@ static void forget(const pthread_mutex_t *m)
 EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 {
     static void *_Atomic next;
-    return note(m, ((mutex_fn *)(uintptr_t)next_of(&next, "pthread_mutex_lock"))(m));
+    return note(m, ((mutex_fn *)(uintptr_t)next_of(&next, "pthread_mutex_lock"))(m),
+                __builtin_return_address(0));
 }
 
 EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
 {
     static void *_Atomic next;
-    return note(m, ((mutex_fn *)(uintptr_t)next_of(&next, "pthread_mutex_trylock"))(m));
+    return note(m, ((mutex_fn *)(uintptr_t)next_of(&next, "pthread_mutex_trylock"))(m),
+                __builtin_return_address(0));
 }
 
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
 {
     static void *_Atomic next;
-    return note(m, ((timed_fn *)(uintptr_t)next_of(&next, "pthread_mutex_timedlock"))(m, until));
+    return note(m, ((timed_fn *)(uintptr_t)next_of(&next, "pthread_mutex_timedlock"))(m, until),
+                __builtin_return_address(0));
 }
 
 EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock,
@@ -126,7 +133,7 @@ EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock,
 {
     static void *_Atomic next;
     clock_fn *real = (clock_fn *)(uintptr_t)next_of(&next, "pthread_mutex_clocklock");
-    return note(m, real(m, clock, until));
+    return note(m, real(m, clock, until), __builtin_return_address(0));
 }
 
 EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
