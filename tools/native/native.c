@@ -10,6 +10,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
@@ -40,11 +41,11 @@ size_t covey_native_held(const struct cvy_native_lock **locks)
 /* The next library's function of that name; looked up at the first call. */
 static void *next_of(void *_Atomic *cache, const char *name)
 {
-    void *fn = __atomic_load_n(cache, __ATOMIC_RELAXED);
+    void *fn = atomic_load_explicit(cache, memory_order_relaxed);
 
     if (!fn) {
         fn = dlsym(RTLD_NEXT, name);
-        __atomic_store_n(cache, fn, __ATOMIC_RELAXED);
+        atomic_store_explicit(cache, fn, memory_order_relaxed);
     }
     return fn;
 }
