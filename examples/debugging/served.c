@@ -9,7 +9,7 @@
 
 enum { CUSTOMERS = 40, CLERKS = 3, ORDER_MS = 3 };
 
-static int64_t port, run_ms = 300;
+static int64_t port = -1, run_ms = 300;
 static covey_mutex till;
 static covey_chan *orders;
 static atomic_long served;
@@ -67,7 +67,7 @@ static int debug_server(covey_ctx *ctx, void *arg)
     covey_debug_options options = {.on_listen = on_listen};
 
     (void)arg;
-    if (port > 0) {
+    if (port >= 0) {
         snprintf(addr, sizeof(addr), "tcp://127.0.0.1:%d", (int)port);
     } else {
         snprintf(addr, sizeof(addr), "unix://@covey-served-%d", (int)getpid());
@@ -97,7 +97,7 @@ static int shop(covey_ctx *ctx, void *arg)
 int main(int argc, char **argv)
 {
     const struct example_option options[] = {
-        {"--port", &port, "where to listen on 127.0.0.1; 0: an abstract socket"},
+        {"--port", &port, "where to listen on 127.0.0.1; 0: anywhere; -1: an abstract socket"},
         {"--ms", &run_ms, "how long the shop is open"}};
     example_options(argc, argv, "A shop with a debug server.", options, 2);
     return example_result(covey_run(shop, NULL));

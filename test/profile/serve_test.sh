@@ -35,9 +35,8 @@ start() {
     addr=$(sed -n 's/.*listening on //p' "$name.out")
 }
 
-port=$((20000 + $$ % 20000))
-start tcp --port "$port"
-url=http://127.0.0.1:$port/debug/covey
+start tcp --port 0
+url=http://${addr#tcp://}/debug/covey
 curl -sS -D headers "$url/" >out
 has "an index page" '<h1>covey</h1>' out
 has "its type" '^Content-Type: text/html' headers
