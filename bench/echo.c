@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * echo.c - row 18: a TCP echo server, a task a connection. It prints "port N" and serves until
  * SIGTERM; peers/c/echo_load.c makes the load and reads this process's processor time. */
-#include "bench.h"
+#include "server.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 
 static int echo(covey_ctx *ctx, void *arg)
 {
@@ -21,23 +20,12 @@ static int echo(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    BENCH_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = limit.rlim_max;
-    BENCH_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-}
-
 static int serve(covey_ctx *parent, void *arg)
 {
     (void)arg;
     const int stop[] = {SIGTERM, SIGINT};
     covey_ctx *ctx = covey_ctx_with_signals(parent, stop, 2);
-    covey_listener *l;
-    BENCH_CHECK(covey_listen(&l, "tcp://127.0.0.1:0", NULL) == 0);
-    printf("port %s\n", strrchr(covey_listener_addr(l), ':') + 1);
-    fflush(stdout);
+    covey_listener *l = bench_listen();
 
     covey_group *g = covey_group_new(ctx);
     covey_conn *c;
@@ -52,6 +40,6 @@ static int serve(covey_ctx *parent, void *arg)
 
 int main(int argc, char **argv)
 {
-    raise_descriptor_limit();
+    bench_raise_descriptor_limit();
     return bench_start(argc, argv, serve);
 }

@@ -1,26 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * http_server.c - row 20: an HTTP server that says hello. It prints "port N" and serves until
  * SIGTERM; wrk makes the load (bench/http_load.py). */
-#include "bench.h"
+#include "server.h"
 
 #include <covey/http.h>
 
 #include <signal.h>
-#include <sys/resource.h>
 
 static int hello(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
 {
     (void)req;
     (void)arg;
     return covey_http_respond(ctx, w, 200, "text/plain", "Hello, world\n", 13);
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    BENCH_CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
-    limit.rlim_cur = limit.rlim_max;
-    BENCH_CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 }
 
 static int serve(covey_ctx *parent, void *arg)
@@ -32,10 +23,7 @@ static int serve(covey_ctx *parent, void *arg)
                                       .header_timeout_ns = 600 * COVEY_SEC};
     covey_ctx *ctx = covey_ctx_with_signals(parent, stop, 2);
     covey_http_router *router = covey_http_router_new();
-    covey_listener *l;
-    BENCH_CHECK(covey_listen(&l, "tcp://127.0.0.1:0", NULL) == 0);
-    printf("port %s\n", strrchr(covey_listener_addr(l), ':') + 1);
-    fflush(stdout);
+    covey_listener *l = bench_listen();
 
     BENCH_CHECK(covey_http_router_handle(router, "GET /hello", hello, NULL) == 0);
     int code = covey_http_serve(ctx, l, covey_http_route, router, &opts);
@@ -47,6 +35,6 @@ static int serve(covey_ctx *parent, void *arg)
 
 int main(int argc, char **argv)
 {
-    raise_descriptor_limit();
+    bench_raise_descriptor_limit();
     return bench_start(argc, argv, serve);
 }

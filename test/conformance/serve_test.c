@@ -262,17 +262,25 @@ TASK_TEST(a_head_that_never_ends_is_refused)
     free(request);
 }
 
+/* A client whose request is being recorded for. */
+static covey_conn *dial_to_record(covey_ctx *ctx, struct server *s, const char *request)
+{
+    covey_conn *c = dial(ctx, s);
+
+    CHECK_EQ(covey_write(ctx, c, request, strlen(request)), (ssize_t)strlen(request));
+    while (!dump_says("\"debug_client\" waiting in select")) {
+        covey_yield();
+    }
+    return c;
+}
+
 TASK_TEST(who_goes_away_ends_what_was_recorded_for_it)
 {
     struct server s = {0};
     const char *request = "GET /debug/covey/profile?kind=mutex&seconds=600 HTTP/1.0\r\n\r\n";
 
     start(&s, ctx, "tcp://127.0.0.1:0");
-    covey_conn *c = dial(ctx, &s);
-    CHECK_EQ(covey_write(ctx, c, request, strlen(request)), (ssize_t)strlen(request));
-    while (!dump_says("\"debug_client\" waiting in select")) {
-        covey_yield();
-    }
+    covey_conn *c = dial_to_record(ctx, &s, request);
     CHECK_EQ(covey_profile_start("mutex", 0), -EBUSY);
     check_has(get(ctx, &s, "/debug/covey/profile?kind=mutex&seconds=1"), "HTTP/1.1 409 ", "\n");
     covey_close(c);
@@ -289,11 +297,7 @@ TASK_TEST(its_end_does_not_wait_for_its_clients)
     const char *request = "GET /debug/covey/trace?seconds=600 HTTP/1.0\r\n\r\n";
 
     start(&s, ctx, "tcp://127.0.0.1:0");
-    covey_conn *c = dial(ctx, &s);
-    CHECK_EQ(covey_write(ctx, c, request, strlen(request)), (ssize_t)strlen(request));
-    while (!dump_says("\"debug_client\" waiting in select")) {
-        covey_yield();
-    }
+    covey_conn *c = dial_to_record(ctx, &s, request);
     stop(&s);
     CHECK_EQ(covey_trace_stop(), -ENOENT); /* nothing is being recorded any more */
     covey_close(c);

@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Row 18: a TCP echo server, a task a connection, until SIGTERM. See bench/echo.c.
-func serveEcho(args []string) {
+// A server's beginning: tells its port, and ends with SIGTERM. See bench/server.h.
+func listen() net.Listener {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err == nil)
 	fmt.Printf("port %d\n", l.Addr().(*net.TCPAddr).Port)
@@ -21,6 +21,12 @@ func serveEcho(args []string) {
 		<-stop
 		os.Exit(0)
 	}()
+	return l
+}
+
+// Row 18: a TCP echo server, a task a connection, until SIGTERM. See bench/echo.c.
+func serveEcho(args []string) {
+	l := listen()
 	for {
 		c, err := l.Accept()
 		if err != nil {
