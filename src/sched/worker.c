@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "os/lack.h"
 #include "sched/grace.h"
+#include "sched/steal.h"
 #include "sched/turn.h"
 
 #define SPIN_NS 30000
@@ -159,36 +160,6 @@ static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
     return t ? t : cvy_fresh_air(w, now);
 }
 
-static struct cvy_task *steal(struct cvy_thread *th, struct cvy_worker *w)
-{
-    struct cvy_runtime *rt = w->runtime;
-    struct cvy_task *batch[CVY_RUNQ_SIZE / 2];
-    uint32_t start = cvy_rand_below(&w->rand, (uint32_t)rt->worker_count);
-
-    for (int i = 0; i < rt->worker_count; i++) {
-        struct cvy_worker *victim =
-            &rt->workers[(start + (uint32_t)i) % (uint32_t)rt->worker_count];
-        if (victim == w) {
-            continue;
-        }
-        struct cvy_task *t = cvy_fresh_steal(victim, w);
-        if (t) {
-            return t;
-        }
-        /* Our own ring is empty, so half a ring fits. */
-        uint32_t n = cvy_runq_steal(&victim->runq, batch, CVY_RUNQ_SIZE / 2);
-        for (uint32_t k = 1; k < n; k++) {
-            (void)cvy_runq_push(&w->runq, batch[k]);
-        }
-        if (n > 0) {
-            cvy_store_relaxed(&w->steals, cvy_load_relaxed(&w->steals) + n);
-            CVY_EMIT(cvy_ring_of(th), steal, victim->index, 0, n);
-            return batch[0];
-        }
-    }
-    return NULL;
-}
-
 static bool any_queued(struct cvy_runtime *rt)
 {
     for (int i = 0; i < rt->worker_count; i++) {
@@ -199,7 +170,7 @@ static bool any_queued(struct cvy_runtime *rt)
     return cvy_load_relaxed(&rt->global_len) > 0;
 }
 
-/* Once over everything that does not block. */
+/* Once over everything of its own and of all, none of which blocks. */
 static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
 {
     struct cvy_runtime *rt = w->runtime;
@@ -225,27 +196,27 @@ static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
             run_timers(th, now);
         }
     }
-    if ((t = cvy_take_local(w))) {
-        return t;
-    }
-    return rt->worker_count > 1 ? steal(th, w) : NULL;
+    return cvy_take_local(w);
 }
 
 /* Looks on for a while before sleeping: waking a thread costs far more than this. */
 static struct cvy_task *spin(struct cvy_thread *th, struct cvy_worker *w)
 {
     struct cvy_runtime *rt = w->runtime;
-    int64_t until = cvy_clock_now() + SPIN_NS;
+    int64_t now = cvy_clock_now();
+    int64_t until = now + SPIN_NS;
+    bool steals = false;
 
-    do {
+    cvy_watch_begin(rt);
+    while (!steals && now < until && !cvy_load_relaxed(&rt->stopping)) {
         for (int i = 0; i < 32; i++) {
             cvy_cpu_relax();
         }
-        if (any_queued(rt) || cvy_load_relaxed(&rt->stopping)) {
-            return look(th, w);
-        }
-    } while (cvy_clock_now() < until);
-    return look(th, w);
+        now = cvy_clock_now();
+        steals = cvy_watch_sees(rt, now);
+    }
+    struct cvy_task *t = look(th, w);
+    return !t && (steals || cvy_watch_ends(rt)) ? cvy_steal(th, w) : t;
 }
 
 /* A worker has left the idle list. Seq_cst: pairs with the watchdog, which announces its sleep and
@@ -349,6 +320,9 @@ static struct cvy_task *find_work(struct cvy_thread *th, struct cvy_worker *w)
             if (is_spinner) {
                 t = spin(th, w);
             }
+        }
+        if (!t && !is_spinner && rt->worker_count > 1) {
+            t = cvy_steal(th, w);
         }
         if (t) {
             if (is_spinner) {

@@ -16,7 +16,7 @@
 #include "os/sys.h"
 #include "sched/cell.h"
 #include "sched/histogram.h"
-#include "sched/runq.h"
+#include "sched/steal.h"
 #include "sched/taskq.h"
 #include "sched/timer.h"
 
@@ -76,6 +76,8 @@ struct cvy_worker {
     struct cvy_histogram queue_wait, group_time;
     uint32_t probed_tail;
     int64_t probed_at; /* 0: nothing is being measured */
+
+    struct cvy_watch watch; /* the spinner's */
 
     /* Guarded by the scheduler's lock. */
     struct cvy_thread *thread; /* who carries it */
