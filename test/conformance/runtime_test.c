@@ -425,7 +425,8 @@ static int leave_some_who_end(covey_ctx *ctx, void *arg)
 
 TEST(what_ends_in_time_is_not_reported)
 {
-    CHECK_STR(run_and_read_stderr(NULL, leave_some_who_end, 3), "");
+    /* A report names their place; a knob may have said that it is on. */
+    CHECK(!strstr(run_and_read_stderr(NULL, leave_some_who_end, 3), "runtime_test.c:"));
 }
 
 /* Failures of detached tasks. */
