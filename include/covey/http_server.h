@@ -56,6 +56,9 @@ COVEY_API ssize_t covey_http_query_param(const covey_http_server_request *req, c
                                          char *buf, size_t size);
 /* "tcp://10.0.0.7:40112", as covey_conn_peer(). */
 COVEY_API const char *covey_http_request_peer(const covey_http_server_request *req);
+/* What it came on, to be asked (covey_tls_info_of() tells who the client is), neither read nor
+ * written. */
+COVEY_API const covey_conn *covey_http_request_conn(const covey_http_server_request *req);
 
 /* The next piece of the body: at least one byte, at most len; 0 at its end. The client is told to
  * go on (Expect: 100-continue) at the first call, and held back as long as none is made.
@@ -122,7 +125,14 @@ typedef struct covey_http_server_stats {
     uint64_t failed;            /* handlers that returned a negative code */
     uint64_t gone;              /* clients that went away while a handler ran */
     uint64_t accept_failures;   /* such as lack of descriptors */
+    uint64_t wrap_failures;     /* options' wrap: handshakes */
 } covey_http_server_stats;
+
+/* Makes of a connection that was accepted the one that is spoken on: *c is taken, and closed on
+ * failure, which ends the connection. In the connection's task, under a context that ends with
+ * header_timeout_ns and with the drain. *protocol is what both sides have agreed on, valid as long
+ * as *c; left alone: nothing. covey_tls_wrap() of covey/tls.h is one. */
+typedef int covey_http_wrap(covey_ctx *ctx, covey_conn **c, const char **protocol, void *arg);
 
 /* 0 is the default. */
 typedef struct covey_http_server_options {
@@ -138,6 +148,8 @@ typedef struct covey_http_server_options {
     int64_t request_timeout_ns; /* a handler's deadline; 60 s */
     int64_t grace_ns;           /* for running requests once ctx is done; 5 s */
     size_t stack_size;          /* of a connection's task; the runtime's */
+    covey_http_wrap *wrap;      /* TLS: {.wrap = covey_tls_wrap, .wrap_arg = config}; NULL: none */
+    void *wrap_arg;
     bool half_close; /* a client that shut its sending half down still waits for its answer */
     /* After each response, in the connection's task. Must not block for long. */
     void (*on_access)(const covey_http_access *a, void *arg);

@@ -103,6 +103,7 @@ static int drain(struct cvy_http_server *s)
     int code = 0;
 
     s->is_draining = true;
+    covey_ctx_cancel(s->until_drain);
     cvy_http_watch_end_idle(s);
     int which = covey_select(NULL, COVEY_JOINED(s->group), COVEY_AFTER(s->opts.grace_ns));
     if (which != 0) {
@@ -155,7 +156,9 @@ int covey_http_serve(covey_ctx *ctx, covey_listener *l, covey_http_handler *h, v
     } else {
         covey_group_options all = {.policy = COVEY_ALL};
         s.group = covey_group_new_with(base, &all);
+        s.until_drain = covey_ctx_with_cancel(base);
         code = serve(ctx, &s, l);
+        covey_ctx_unref(s.until_drain);
     }
     covey_ctx_unref(base);
     covey_sem_free(s.slots);

@@ -27,9 +27,10 @@ struct cvy_http_server {
     covey_http_server_options opts; /* defaults filled in */
     covey_http_handler *handler;
     void *arg;
-    covey_group *group; /* of connections; its context ends with the grace period */
-    covey_sem *slots;   /* for connections */
-    int epoll;          /* reports clients that hung up */
+    covey_group *group;     /* of connections; its context ends with the grace period */
+    covey_sem *slots;       /* for connections */
+    covey_ctx *until_drain; /* ends with its beginning */
+    int epoll;              /* reports clients that hung up */
     covey_http_server_stats *stats, own_stats;
 
     _Atomic bool is_draining;
@@ -82,8 +83,9 @@ struct covey_http_writer {
 
 struct cvy_http_server_conn {
     struct cvy_http_server *server;
-    covey_conn *conn;
-    covey_ctx *ctx; /* ends when the client goes away, and with the grace period */
+    covey_conn *conn;     /* what options' wrap made of it */
+    const char *protocol; /* that wrap named; NULL */
+    covey_ctx *ctx;       /* ends when the client goes away, and with the grace period */
     struct cvy_http_link link;
 
     /* Of the task and the watch. deadline: when the present wait has lasted too long. */
@@ -141,7 +143,7 @@ struct cvy_http_server_conn *cvy_http_conn_new(struct cvy_http_server *s, covey_
 void cvy_http_conn_free(struct cvy_http_server_conn *c);
 /* The task that serves a connection, which it takes. */
 int cvy_http_conn_serve(covey_ctx *ctx, void *conn);
-/* One read, of which the watch knows: bytes; 0: the end; -ETIMEDOUT: the watch ended it. */
+/* One read until deadline: bytes; 0: the end; -ETIMEDOUT. */
 ssize_t cvy_http_conn_read(covey_ctx *ctx, struct cvy_http_server_conn *c, void *buf, size_t len,
                            enum cvy_http_phase phase, int64_t deadline);
 /* All of the pieces, of which the watch knows. 0 or a code. */

@@ -3,7 +3,8 @@
  * so on as long as both sides keep the connection.
  *
  * Its own reads and writes have no context: the watch ends them by shutting the socket down, which
- * costs nothing as long as it does not happen. */
+ * costs nothing as long as it does not happen. Reads of a connection that was wrapped do: TLS takes
+ * a socket that is shut for a stream cut short, and would not let the answer be written. */
 #define _GNU_SOURCE
 #include "http/server.h"
 #include "http/server_watch.h"
@@ -66,18 +67,39 @@ static void wait_end(struct cvy_http_server_conn *c)
     atomic_store_explicit(&c->phase, CVY_HTTP_RUNNING, memory_order_release);
 }
 
+static ssize_t too_slow(void)
+{
+    return covey_errorf(-ETIMEDOUT, "http: the client sent nothing for too long");
+}
+
+/* A stream that ends without TLS's goodbye has ended. */
+static ssize_t read_wrapped(covey_ctx *ctx, struct cvy_http_server_conn *c, void *buf, size_t len,
+                            enum cvy_http_phase phase, int64_t deadline)
+{
+    covey_ctx *parent = phase == CVY_HTTP_IDLE ? c->server->until_drain : ctx;
+    covey_ctx *until = covey_ctx_with_deadline(parent, deadline);
+    ssize_t n = covey_read(until, c->conn, buf, len);
+
+    if (n == COVEY_EDEADLINE && covey_ctx_err(parent) == 0) {
+        n = too_slow();
+    }
+    covey_ctx_unref(until);
+    return n == COVEY_EPROTO ? 0 : n;
+}
+
 ssize_t cvy_http_conn_read(covey_ctx *ctx, struct cvy_http_server_conn *c, void *buf, size_t len,
                            enum cvy_http_phase phase, int64_t deadline)
 {
+    if (c->server->opts.wrap) {
+        return read_wrapped(ctx, c, buf, len, phase, deadline);
+    }
     wait_begin(c, phase, deadline);
     if (phase == CVY_HTTP_IDLE && c->server->is_draining) {
         cvy_http_watch_end_read(c);
     }
     ssize_t n = covey_read(ctx, c->conn, buf, len);
     wait_end(c);
-    return n == 0 && c->is_overdue
-               ? covey_errorf(-ETIMEDOUT, "http: the client sent nothing for too long")
-               : n;
+    return n == 0 && c->is_overdue ? too_slow() : n;
 }
 
 int cvy_http_conn_write(covey_ctx *ctx, struct cvy_http_server_conn *c, const struct iovec *iov,
@@ -310,12 +332,29 @@ static void linger(struct cvy_http_server_conn *c)
     }
 }
 
+/* Before the watch knows the connection: on failure its socket is closed. */
+static int wrap(struct cvy_http_server_conn *c)
+{
+    const covey_http_server_options *o = &c->server->opts;
+
+    if (!o->wrap) {
+        return 0;
+    }
+    covey_ctx *ctx = covey_ctx_with_timeout(c->server->until_drain, o->header_timeout_ns);
+    int code = o->wrap(ctx, &c->conn, &c->protocol, o->wrap_arg);
+    covey_ctx_unref(ctx);
+    if (code < 0) {
+        CVY_HTTP_COUNT(c->server, wrap_failures, 1);
+    }
+    return code;
+}
+
 int cvy_http_conn_serve(covey_ctx *ctx, void *conn)
 {
     struct cvy_http_server_conn *c = conn;
 
     c->ctx = covey_ctx_with_cancel(ctx);
-    if (c->ctx && cvy_http_watch_add(c) == 0) {
+    if (wrap(c) == 0 && cvy_http_watch_add(c) == 0) {
         while (serve_one(c)) {
         }
         if (c->lingers) {

@@ -34,6 +34,11 @@ const char *covey_http_request_peer(const covey_http_server_request *req)
     return covey_conn_peer(cvy_http_conn_of_request(req)->conn);
 }
 
+const covey_conn *covey_http_request_conn(const covey_http_server_request *req)
+{
+    return cvy_http_conn_of_request(req)->conn;
+}
+
 /* ---- values in a query ---- */
 
 /* One character of in[*i ...], decoded; what is malformed stands for itself. */

@@ -319,12 +319,16 @@ static int status_of(const struct cvy_http_server_conn *c)
     }
 }
 
-/* So that the client cannot take the end of the connection for that of the body. */
+/* So that the client cannot take the end of the connection for that of the body: no goodbye of TLS
+ * either. */
 static void reset(struct cvy_http_server_conn *c)
 {
     struct linger at_once = {.l_onoff = 1};
 
     (void)setsockopt(covey_conn_fd(c->conn), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    if (c->server->opts.wrap) {
+        covey_conn_abort(c->conn);
+    }
 }
 
 static int answer_failure(struct cvy_http_server_conn *c)
