@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * server_fields.c - the status and the headers that a handler sets, kept as the lines to be sent.
  */
-#include "http/server.h"
+#include "http/exchange.h"
 
 #include <covey/error.h>
 
@@ -56,8 +56,12 @@ static int set_own(covey_http_writer *w, const char *name, const char *value)
         return set_length(w, value);
     }
     if (strcasecmp(name, "Connection") == 0) {
-        cvy_http_conn_of_writer(w)->keep_alive = false;
-        return strcasecmp(value, "close") == 0 ? 0 : -EINVAL;
+        if (strcasecmp(value, "close") != 0) {
+            return -EINVAL;
+        }
+        struct cvy_http_exchange *x = cvy_http_exchange_of_writer(w);
+        x->via->close(x);
+        return 0;
     }
     return strcasecmp(name, "Transfer-Encoding") == 0 ? -EINVAL : 1;
 }

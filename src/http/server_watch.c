@@ -86,6 +86,17 @@ static void end_wait_locked(struct cvy_http_server_conn *c, int phase)
     (void)shutdown(covey_conn_fd(c->conn), is_writing ? SHUT_RDWR : SHUT_RD);
 }
 
+static void look_at_wait_locked(struct cvy_http_server_conn *c, struct cvy_http_wait *w,
+                                int64_t now)
+{
+    int phase = w->phase; /* before deadline, which is set before it */
+
+    if (phase != CVY_HTTP_RUNNING && w->deadline <= now && !c->is_overdue) {
+        c->is_overdue = true;
+        end_wait_locked(c, phase);
+    }
+}
+
 static void look_at_deadlines(struct cvy_http_server *s)
 {
     int64_t now = covey_now();
@@ -93,11 +104,8 @@ static void look_at_deadlines(struct cvy_http_server *s)
     covey_mutex_lock(&s->lock);
     for (struct cvy_http_link *l = s->conns.next; l != &s->conns; l = l->next) {
         struct cvy_http_server_conn *c = conn_of(l);
-        int phase = c->phase; /* before deadline, which is set before it */
-        if (phase != CVY_HTTP_RUNNING && c->deadline <= now && !c->is_overdue) {
-            c->is_overdue = true;
-            end_wait_locked(c, phase);
-        }
+        look_at_wait_locked(c, &c->reading, now);
+        look_at_wait_locked(c, &c->writing, now);
     }
     covey_mutex_unlock(&s->lock);
 }
@@ -145,7 +153,7 @@ void cvy_http_watch_end_idle(struct cvy_http_server *s)
     covey_mutex_lock(&s->lock);
     for (struct cvy_http_link *l = s->conns.next; l != &s->conns; l = l->next) {
         struct cvy_http_server_conn *c = conn_of(l);
-        if (c->phase == CVY_HTTP_IDLE) {
+        if (c->reading.phase == CVY_HTTP_IDLE) {
             end_wait_locked(c, CVY_HTTP_IDLE);
         }
     }
