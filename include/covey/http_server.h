@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * covey/http_server.h - HTTP/1.1 server (library libcovey-http; covey/http.h includes it). After
- * Go's net/http.
+ * covey/http_server.h - HTTP/1.1 and HTTP/2 server (library libcovey-http; covey/http.h includes
+ * it). After Go's net/http.
  *
- * One task a connection runs its requests one after another. Each request has a context of its own,
- * which ends when the client goes away (it closed its connection, or its sending half), the
- * request's deadline passes, the server's grace period is over, or the handler has returned.
+ * One task a connection runs its requests one after another; in HTTP/2 each request has a task of
+ * its own. HTTP/2 is spoken where TLS has agreed on it (ALPN), and in clear text with clients that
+ * begin with it. Each request has a context of its own, which ends when the client goes away (it
+ * closed its connection, or its sending half; it reset its stream), the request's deadline passes,
+ * the server's grace period is over, or the handler has returned.
  *
  * A request that is malformed, or could be understood in two ways, is refused (400, 413, 414, 417,
  * 431, 501, 505) and its connection closed. A response that cannot be finished is never made to
- * look finished: its connection is closed.
+ * look finished: its connection is closed (its stream reset).
  *
  * What belongs to a request (struct, strings, writer) is used by the handler's task alone, and is
  * gone once the handler has returned. */
@@ -29,7 +31,7 @@ typedef struct covey_http_server_request {
     const char *host;   /* "" if an HTTP/1.0 client named none */
     const covey_http_header *headers;
     size_t header_count;
-    int http_version;       /* 10 or 11 */
+    int http_version;       /* 10, 11 or 20 */
     int64_t content_length; /* -1: known at its end (chunked); 0: no body */
 } covey_http_server_request;
 
@@ -140,6 +142,7 @@ typedef struct covey_http_server_options {
     int max_running;            /* handlers at once; none. More are answered 503 */
     int max_header_count;       /* 100 */
     size_t max_header_size;     /* bytes of a request's head; 32 KiB; at most 64 KiB */
+    int max_streams;            /* HTTP/2: requests at once on a connection; 100 */
     int64_t max_body;           /* bytes; 16 MiB */
     int64_t header_timeout_ns;  /* from a request's first byte (a connection's beginning) to the end
                                    of its head; 10 s */
@@ -150,6 +153,7 @@ typedef struct covey_http_server_options {
     size_t stack_size;          /* of a connection's task; the runtime's */
     covey_http_wrap *wrap;      /* TLS: {.wrap = covey_tls_wrap, .wrap_arg = config}; NULL: none */
     void *wrap_arg;
+    bool no_http2;   /* in clear text; over TLS it is ALPN's business (covey_http_alpn()) */
     bool half_close; /* a client that shut its sending half down still waits for its answer */
     /* After each response, in the connection's task. Must not block for long. */
     void (*on_access)(const covey_http_access *a, void *arg);
@@ -168,6 +172,10 @@ typedef struct covey_http_server_options {
  * begin. May switch. */
 COVEY_API int covey_http_serve(covey_ctx *ctx, covey_listener *l, covey_http_handler *h, void *arg,
                                const covey_http_server_options *opts);
+
+/* What a server can speak, by preference, for covey_tls_options: "h2,http/1.1", or "http/1.1" if
+ * the library was built without HTTP/2. Static. */
+COVEY_API const char *covey_http_alpn(void);
 
 /* A snapshot; any thread; does not switch. */
 COVEY_API void covey_http_server_stats_get(const covey_http_server_stats *s,

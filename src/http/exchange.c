@@ -70,18 +70,20 @@ void cvy_http_exchange_refuse(struct cvy_http_exchange *x, int status)
     tell(x, false, code, covey_now());
 }
 
-/* The request's context ends with its handler. */
-static int run(covey_ctx *parent, struct cvy_http_exchange *x)
+covey_ctx *cvy_http_exchange_ctx(covey_ctx *parent, struct cvy_http_exchange *x)
+{
+    return covey_ctx_with_timeout(parent, x->conn->server->opts.request_timeout_ns);
+}
+
+static int run(covey_ctx *ctx, struct cvy_http_exchange *x)
 {
     struct cvy_http_server *s = x->conn->server;
-    covey_ctx *ctx = covey_ctx_with_timeout(parent, s->opts.request_timeout_ns);
 
     CVY_HTTP_COUNT(s, requests, 1);
     CVY_HTTP_COUNT(s, running, 1);
     int code = s->handler(ctx, &x->req, &x->writer, s->arg);
     CVY_HTTP_COUNT(s, running, -1);
     covey_ctx_cancel(ctx);
-    covey_ctx_unref(ctx);
     if (code < 0) {
         CVY_HTTP_COUNT(s, failed, 1);
     }
@@ -101,7 +103,7 @@ static bool enter(struct cvy_http_server *s)
     return false;
 }
 
-int cvy_http_exchange_answer(covey_ctx *parent, struct cvy_http_exchange *x)
+int cvy_http_exchange_answer(covey_ctx *ctx, struct cvy_http_exchange *x)
 {
     struct cvy_http_server *s = x->conn->server;
     int64_t begun = s->opts.on_access ? covey_now() : 0;
@@ -110,7 +112,7 @@ int cvy_http_exchange_answer(covey_ctx *parent, struct cvy_http_exchange *x)
         return COVEY_EAGAIN;
     }
     cvy_http_writer_begin(&x->writer);
-    int code = run(parent, x);
+    int code = run(ctx, x);
     int sent = cvy_http_writer_finish(x, code);
     atomic_fetch_sub_explicit(&s->running, 1, memory_order_relaxed);
     tell(x, true, sent < 0 ? sent : code, begun);

@@ -33,7 +33,7 @@ struct cvy_http_protocol {
     int (*end)(struct cvy_http_exchange *x);
     /* The response cannot be ended: the client must not take it for a whole one. */
     void (*cut)(struct cvy_http_exchange *x);
-    /* The handler wants no more requests on this connection. */
+    /* The handler wants no more requests on the connection. */
     void (*close)(struct cvy_http_exchange *x);
 };
 
@@ -87,9 +87,11 @@ static inline struct cvy_http_exchange *cvy_http_exchange_of_writer(const covey_
 /* Nothing is known of the next request. */
 void cvy_http_exchange_forget(struct cvy_http_exchange *x);
 void cvy_http_exchange_fini(struct cvy_http_exchange *x);
-/* Runs the handler, with a context that ends with its return, and ends the response. 0; else it
- * could not be ended, and has been cut. COVEY_EAGAIN: too many run, nothing was done. */
-int cvy_http_exchange_answer(covey_ctx *parent, struct cvy_http_exchange *x);
+/* The context of a request whose head is there; owned. */
+covey_ctx *cvy_http_exchange_ctx(covey_ctx *parent, struct cvy_http_exchange *x);
+/* Runs the handler with it, which ends with its return, and ends the response. 0; else that could
+ * not be ended, and has been cut. COVEY_EAGAIN: too many run, nothing was done. */
+int cvy_http_exchange_answer(covey_ctx *ctx, struct cvy_http_exchange *x);
 /* Answers with a status instead of the handler. */
 void cvy_http_exchange_refuse(struct cvy_http_exchange *x, int status);
 /* Room for one more header than count: 0, or the status to refuse the request with. */

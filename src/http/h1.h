@@ -12,8 +12,8 @@ struct cvy_h1 {
     struct cvy_http_exchange x; /* the present one */
 
     bool keep_alive; /* the connection can carry another request */
-    bool lingers;    /* the client may still be sending: reads it off before the close */
     bool has_served; /* at least one request */
+    bool is_h2;      /* or rather, it is not HTTP/1 */
 
     /* The body of the request. */
     enum {
@@ -48,8 +48,8 @@ static inline struct cvy_h1 *cvy_h1_of(struct cvy_http_exchange *x)
 /* h1_conn.c */
 int cvy_h1_init(struct cvy_h1 *h, struct cvy_http_server_conn *c); /* 0 or -ENOMEM */
 void cvy_h1_fini(struct cvy_h1 *h);
-/* All requests of a connection. */
-void cvy_h1_serve(struct cvy_http_server_conn *c);
+/* All requests of a connection. False: the client speaks HTTP/2, nothing of which was consumed. */
+bool cvy_h1_serve(struct cvy_http_server_conn *c);
 
 /* h1_head.c */
 /* Looks for the empty line that ends a head, from *seen on, of which it keeps account. The head's

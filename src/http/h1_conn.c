@@ -127,7 +127,7 @@ static void forget(struct cvy_h1 *h)
 static bool refuse(struct cvy_h1 *h, int status)
 {
     h->keep_alive = false;
-    h->lingers = true;
+    h->x.conn->lingers = true;
     cvy_http_exchange_refuse(&h->x, status);
     return false;
 }
@@ -136,8 +136,10 @@ static bool refuse(struct cvy_h1 *h, int status)
 static bool answer(struct cvy_http_server_conn *c)
 {
     struct cvy_h1 *h = &c->h1;
-    int code = cvy_http_exchange_answer(c->ctx, &h->x);
+    covey_ctx *ctx = cvy_http_exchange_ctx(c->ctx, &h->x);
+    int code = cvy_http_exchange_answer(ctx, &h->x);
 
+    covey_ctx_unref(ctx);
     if (code == COVEY_EAGAIN) {
         return refuse(h, 503);
     }
@@ -148,8 +150,18 @@ static bool answer(struct cvy_http_server_conn *c)
     if (h->keep_alive && cvy_h1_body_finish(h)) {
         return true;
     }
-    h->lingers = true;
+    c->lingers = true;
     return false;
+}
+
+/* HTTP/2 begins with what looks like a head of ours. */
+static bool is_preface(const struct cvy_http_server_conn *c, int len)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\n";
+    const struct cvy_h1 *h = &c->h1;
+
+    return len == sizeof(preface) - 1 && !h->has_served && !c->protocol && cvy_h2_is_built &&
+           !c->server->opts.no_http2 && memcmp(h->in.data + h->at, preface, (size_t)len) == 0;
 }
 
 static bool serve_one(struct cvy_http_server_conn *c)
@@ -161,12 +173,17 @@ static bool serve_one(struct cvy_http_server_conn *c)
     if (len == 0) {
         return false;
     }
+    if (is_preface(c, len)) {
+        h->is_h2 = true;
+        return false;
+    }
     int status = len < 0 ? -len : cvy_h1_head_parse(h, (size_t)len);
     return status != 0 ? refuse(h, status) : answer(c);
 }
 
-void cvy_h1_serve(struct cvy_http_server_conn *c)
+bool cvy_h1_serve(struct cvy_http_server_conn *c)
 {
     while (serve_one(c)) {
     }
+    return !c->h1.is_h2;
 }

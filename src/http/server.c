@@ -34,6 +34,7 @@ static int set_defaults(covey_http_server_options *o)
     LIMIT(max_connections, 10000, INT_MAX);
     LIMIT(max_running, INT_MAX, INT_MAX);
     LIMIT(max_header_count, 100, INT_MAX);
+    LIMIT(max_streams, 100, INT_MAX);
     LIMIT(max_body, INT64_C(16) << 20, INT64_MAX);
     LIMIT(header_timeout_ns, 10 * COVEY_SEC, FOREVER_NS);
     LIMIT(idle_timeout_ns, 75 * COVEY_SEC, FOREVER_NS);
@@ -164,6 +165,11 @@ int covey_http_serve(covey_ctx *ctx, covey_listener *l, covey_http_handler *h, v
     covey_sem_free(s.slots);
     (void)close(s.epoll);
     return code;
+}
+
+const char *covey_http_alpn(void)
+{
+    return cvy_h2_is_built ? "h2,http/1.1" : "http/1.1";
 }
 
 void covey_http_server_stats_get(const covey_http_server_stats *s, covey_http_server_stats *out)

@@ -8,6 +8,7 @@
 #define CVY_HTTP_SERVER_H
 
 #include "http/h1.h"
+#include "http/h2.h"
 #include "http/list.h"
 
 #include <covey.h>
@@ -61,11 +62,15 @@ struct cvy_http_server_conn {
     _Atomic bool is_shut;    /* the watch shut it down for reading: its end is no hang-up */
     _Atomic bool is_gone;    /* the client hung up */
 
+    bool lingers; /* the client may still be sending: reads it off before the close */
+
     /* The Date line of this second. */
     time_t date_at;
     char date[40];
 
     struct cvy_h1 h1;
+    covey_ctx *read_ctx; /* guarded by the server's lock: HTTP/2 reads under it, and it is ended
+                            instead of the socket's reading; owned by h2; NULL: none */
 };
 
 /* Relaxed: figures of their own. */

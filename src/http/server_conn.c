@@ -167,14 +167,21 @@ static int wrap(struct cvy_http_server_conn *c)
     return code;
 }
 
+static bool is_h2(const struct cvy_http_server_conn *c)
+{
+    return c->protocol && strcmp(c->protocol, "h2") == 0;
+}
+
 int cvy_http_conn_serve(covey_ctx *ctx, void *conn)
 {
     struct cvy_http_server_conn *c = conn;
 
     c->ctx = covey_ctx_with_cancel(ctx);
     if (wrap(c) == 0 && cvy_http_watch_add(c) == 0) {
-        cvy_h1_serve(c);
-        if (c->h1.lingers) {
+        if (is_h2(c) || !cvy_h1_serve(c)) {
+            cvy_h2_serve(c);
+        }
+        if (c->lingers) {
             linger(c);
         }
         cvy_http_watch_remove(c);

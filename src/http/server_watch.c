@@ -82,6 +82,10 @@ static void end_wait_locked(struct cvy_http_server_conn *c, int phase)
 {
     bool is_writing = phase == CVY_HTTP_WRITING;
 
+    if (c->read_ctx && !is_writing) {
+        covey_ctx_cancel(c->read_ctx);
+        return;
+    }
     c->is_shut = true;
     (void)shutdown(covey_conn_fd(c->conn), is_writing ? SHUT_RDWR : SHUT_RD);
 }
@@ -153,7 +157,7 @@ void cvy_http_watch_end_idle(struct cvy_http_server *s)
     covey_mutex_lock(&s->lock);
     for (struct cvy_http_link *l = s->conns.next; l != &s->conns; l = l->next) {
         struct cvy_http_server_conn *c = conn_of(l);
-        if (c->reading.phase == CVY_HTTP_IDLE) {
+        if (c->reading.phase == CVY_HTTP_IDLE || c->read_ctx) {
             end_wait_locked(c, CVY_HTTP_IDLE);
         }
     }
@@ -164,6 +168,13 @@ void cvy_http_watch_end_read(struct cvy_http_server_conn *c)
 {
     covey_mutex_lock(&c->server->lock);
     end_wait_locked(c, CVY_HTTP_IDLE);
+    covey_mutex_unlock(&c->server->lock);
+}
+
+void cvy_http_watch_set_read_ctx(struct cvy_http_server_conn *c, covey_ctx *ctx)
+{
+    covey_mutex_lock(&c->server->lock);
+    c->read_ctx = ctx;
     covey_mutex_unlock(&c->server->lock);
 }
 

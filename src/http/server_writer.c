@@ -193,9 +193,6 @@ static int answer_failure(struct cvy_http_exchange *x)
     int status = status_of(x);
 
     cvy_http_writer_begin(&x->writer);
-    if (x->body_code != 0) {
-        x->via->close(x);
-    }
     return covey_http_respondf(NULL, &x->writer, status, "%d %s\n", status,
                                http_status_str((enum http_status)status));
 }
