@@ -114,7 +114,7 @@ typedef struct covey_http_access {
     const covey_http_server_request *req; /* NULL: it could not be read */
     int status;                           /* 0: none was sent */
     int code;                             /* the handler's; of the transfer if that failed */
-    uint64_t body_len;                    /* bytes of the response's body */
+    uint64_t body_len;                    /* bytes of the response's body, before compression */
     int64_t duration_ns;                  /* since its head was there */
 } covey_http_access;
 
@@ -136,7 +136,13 @@ typedef struct covey_http_server_stats {
  * as *c; left alone: nothing. covey_tls_wrap() of covey/tls.h is one. */
 typedef int covey_http_wrap(covey_ctx *ctx, covey_conn **c, const char **protocol, void *arg);
 
-/* 0 is the default. */
+/* 0 is the default.
+ *
+ * With gzip, a body is compressed if the client accepts that (Accept-Encoding) and the handler has
+ * set a Content-Type that gains by it (text, JSON, JavaScript, XML, ...), but no Content-Encoding,
+ * Content-Range or Cache-Control: no-transform. It gets Content-Encoding, Vary, a weak ETag and, if
+ * it is more than 64 KiB or comes in pieces, no Content-Length. What covey_http_flush() has sent
+ * can be read by the client. Not for HTTP/1.0. */
 typedef struct covey_http_server_options {
     int max_connections;        /* at once; 10,000. More wait in the listener's backlog */
     int max_running;            /* handlers at once; none. More are answered 503 */
@@ -150,6 +156,8 @@ typedef struct covey_http_server_options {
     int64_t io_timeout_ns;      /* for a client that sends or takes nothing of a body; 30 s */
     int64_t request_timeout_ns; /* a handler's deadline; 60 s */
     int64_t grace_ns;           /* for running requests once ctx is done; 5 s */
+    int gzip;                   /* 1 (fast) ... 9 (small): responses are compressed; see below */
+    int64_t gzip_min;           /* bytes that a body has at least; 1024 */
     size_t stack_size;          /* of a connection's task; the runtime's */
     covey_http_wrap *wrap;      /* TLS: {.wrap = covey_tls_wrap, .wrap_arg = config}; NULL: none */
     void *wrap_arg;
@@ -168,8 +176,8 @@ typedef struct covey_http_server_options {
  * some.
  *
  * 0: ctx was done and every request finished. -ETIMEDOUT: some were cut. COVEY_ECLOSED: l was
- * closed (which drains likewise). -EINVAL: an option; -EMFILE, -ENFILE, -ENOMEM: it could not
- * begin. May switch. */
+ * closed (which drains likewise). -EINVAL: an option; -EOPNOTSUPP: gzip, without zlib; -EMFILE,
+ * -ENFILE, -ENOMEM: it could not begin. May switch. */
 COVEY_API int covey_http_serve(covey_ctx *ctx, covey_listener *l, covey_http_handler *h, void *arg,
                                const covey_http_server_options *opts);
 

@@ -9,6 +9,7 @@
 #define CVY_HTTP_EXCHANGE_H
 
 #include "http/buffer.h"
+#include "http/gzip.h"
 
 #include <covey.h>
 #include <covey/http.h>
@@ -44,12 +45,13 @@ struct covey_http_writer {
     bool is_failed;    /* it can carry no more */
     bool is_bodiless;  /* the body is counted, not sent; known once committed */
     bool has_length;   /* length is what the body will be */
-    bool says_length;  /* and the head says so */
+    bool says_length;  /* said is in the head: of what is sent */
     bool has_date;
-    uint64_t length;
+    uint64_t length, said;
     uint64_t total;                /* bytes of the body so far */
     struct cvy_http_buffer fields; /* lines that the handler set */
-    struct cvy_http_buffer body;   /* pieces that were not sent yet */
+    struct cvy_http_buffer body;   /* pieces that were not sent yet, coded if there is a coder */
+    struct cvy_gzip *coder;        /* once committed; NULL: what is written is sent */
 };
 
 struct cvy_http_exchange {
@@ -104,8 +106,11 @@ ssize_t cvy_http_decode(char *out, const char *in, size_t len, bool is_query);
  * parameters. 0, or the status to refuse the request with. */
 int cvy_http_exchange_set_path(struct cvy_http_exchange *x, const char *path, size_t spare);
 
-/* server_fields.c: -EALREADY with its words. */
-int cvy_http_writer_already(void);
+/* server_fields.c */
+int cvy_http_writer_already(void); /* -EALREADY with its words */
+/* The value, not terminated, of the first header of that name; NULL: there is none. */
+const char *cvy_http_writer_field(const covey_http_writer *w, const char *name, size_t *len);
+void cvy_http_writer_drop(covey_http_writer *w, const char *name);
 
 /* server_writer.c */
 void cvy_http_writer_begin(covey_http_writer *w);

@@ -42,7 +42,7 @@ static int put_length(struct cvy_h1 *h)
 {
     char line[48];
     int n = snprintf(line, sizeof(line), "Content-Length: %llu\r\n",
-                     (unsigned long long)h->x.writer.length);
+                     (unsigned long long)h->x.writer.said);
 
     return put(h, line, (size_t)n);
 }
@@ -54,10 +54,10 @@ static int put_framing(struct cvy_h1 *h)
     struct cvy_http_server *s = h->x.conn->server;
     int version = h->x.req.http_version, code = 0;
 
-    h->frame = w->is_bodiless  ? CVY_H1_FRAME_NONE
-               : w->has_length ? CVY_H1_FRAME_LENGTH
-               : version == 11 ? CVY_H1_FRAME_CHUNKED
-                               : CVY_H1_FRAME_CLOSE;
+    h->frame = w->is_bodiless   ? CVY_H1_FRAME_NONE
+               : w->says_length ? CVY_H1_FRAME_LENGTH
+               : version == 11  ? CVY_H1_FRAME_CHUNKED
+                                : CVY_H1_FRAME_CLOSE;
     if (w->says_length) {
         code = put_length(h);
     } else if (h->frame == CVY_H1_FRAME_CHUNKED) {

@@ -73,7 +73,7 @@ bool cvy_h2_fields_make(struct cvy_h2_fields *f, struct cvy_http_exchange *x)
         f->list[f->count++] = field("date", 4, date, strlen(date) - 2);
     }
     if (w->says_length) {
-        len = snprintf(f->length, sizeof(f->length), "%llu", (unsigned long long)w->length);
+        len = snprintf(f->length, sizeof(f->length), "%llu", (unsigned long long)w->said);
         f->list[f->count++] = field("content-length", 14, f->length, (size_t)len);
     }
     add_lines(f, w->fields.data, w->fields.len);

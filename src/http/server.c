@@ -35,12 +35,19 @@ static int set_defaults(covey_http_server_options *o)
     LIMIT(max_running, INT_MAX, INT_MAX);
     LIMIT(max_header_count, 100, INT_MAX);
     LIMIT(max_streams, 100, INT_MAX);
+    LIMIT(gzip_min, 1024, INT64_MAX);
     LIMIT(max_body, INT64_C(16) << 20, INT64_MAX);
     LIMIT(header_timeout_ns, 10 * COVEY_SEC, FOREVER_NS);
     LIMIT(idle_timeout_ns, 75 * COVEY_SEC, FOREVER_NS);
     LIMIT(io_timeout_ns, 30 * COVEY_SEC, FOREVER_NS);
     LIMIT(request_timeout_ns, 60 * COVEY_SEC, FOREVER_NS);
     LIMIT(grace_ns, 5 * COVEY_SEC, FOREVER_NS);
+    if (o->gzip < 0 || o->gzip > 9) {
+        return covey_errorf(-EINVAL, "http server: gzip is not a level from 1 to 9");
+    }
+    if (o->gzip > 0 && !cvy_gzip_is_built) {
+        return covey_errorf(-EOPNOTSUPP, "http server: built without gzip");
+    }
     if (o->max_header_size == 0) {
         o->max_header_size = HEADER_SIZE_MAX / 2;
     }

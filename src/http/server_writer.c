@@ -3,23 +3,24 @@
  *
  * Until it is committed a response can be anything. Then its head has been made, and a body that
  * cannot be ended as announced is not ended but cut. */
+#include "http/coding.h"
 #include "http/server.h"
 
 #include <covey/error.h>
 
 #include <http_parser.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define COLLECT_MAX 4096 /* of a body, before it is sent */
-#define COPY_MAX 1024    /* a body this small is copied, and sent with its head */
+#define COLLECT_MAX 4096            /* of a body, before it is sent */
+#define CODE_MAX ((size_t)64 << 10) /* compressed at once */
+#define COPY_MAX 1024               /* a body this small is copied, and sent with its head */
 
 void cvy_http_writer_begin(covey_http_writer *w)
 {
     struct cvy_http_buffer fields = w->fields, body = w->body;
 
+    cvy_gzip_free(w->coder);
     cvy_http_buffer_reset(&fields, CVY_HTTP_KEPT);
     cvy_http_buffer_reset(&body, CVY_HTTP_KEPT);
     *w = (covey_http_writer){.status = 200, .fields = fields, .body = body};
@@ -27,6 +28,7 @@ void cvy_http_writer_begin(covey_http_writer *w)
 
 void cvy_http_writer_fini(covey_http_writer *w)
 {
+    cvy_gzip_free(w->coder);
     cvy_http_buffer_reset(&w->fields, 0);
     cvy_http_buffer_reset(&w->body, 0);
 }
@@ -49,8 +51,9 @@ static bool has_no_body(const struct cvy_http_exchange *x)
     return status == 204 || status == 304 || (x->req.method && strcmp(x->req.method, "HEAD") == 0);
 }
 
-/* Makes the head. is_whole: there is nothing of the body to come. */
-static int commit(struct cvy_http_exchange *x, bool is_whole)
+/* Makes the head. is_whole: data is all of the body that is to come; it was not counted among what
+ * is collected. 1: it has been taken. */
+static int commit(struct cvy_http_exchange *x, bool is_whole, const char *data, size_t len)
 {
     covey_http_writer *w = &x->writer;
 
@@ -60,9 +63,11 @@ static int commit(struct cvy_http_exchange *x, bool is_whole)
         w->length = w->total;
         w->has_length = true;
     }
-    int code = x->via->begin(x);
+    w->said = w->length;
+    int taken = cvy_http_coding_begin(x, is_whole, data, len);
+    int code = taken < 0 ? taken : x->via->begin(x);
     w->is_committed = code == 0;
-    return code;
+    return code < 0 ? code : taken;
 }
 
 /* ---- the body ---- */
@@ -88,6 +93,37 @@ static int account(struct cvy_http_exchange *x, size_t len)
     return has_no_body(x);
 }
 
+/* What is more than can be collected. */
+static int send_plain(covey_ctx *ctx, struct cvy_http_exchange *x, const char *data, size_t len)
+{
+    covey_http_writer *w = &x->writer;
+
+    return w->body.len + len <= COLLECT_MAX ? put(w, data, len) : x->via->send(ctx, x, data, len);
+}
+
+/* The same through the coder, a piece at a time: what that leaves is collected. */
+static int send_coded(covey_ctx *ctx, struct cvy_http_exchange *x, const char *data, size_t len)
+{
+    covey_http_writer *w = &x->writer;
+    int code = 0;
+
+    while (len > 0 && code == 0) {
+        size_t n = len < CODE_MAX ? len : CODE_MAX;
+        code = cvy_gzip_add(w->coder, data, n, CVY_GZIP_MORE, &w->body);
+        if (code == 0 && w->body.len > COLLECT_MAX) {
+            code = x->via->send(ctx, x, NULL, 0);
+        }
+        data += n;
+        len -= n;
+    }
+    return code;
+}
+
+static int send_body(covey_ctx *ctx, struct cvy_http_exchange *x, const char *data, size_t len)
+{
+    return x->writer.coder ? send_coded(ctx, x, data, len) : send_plain(ctx, x, data, len);
+}
+
 ssize_t covey_http_write(covey_ctx *ctx, covey_http_writer *w, const void *buf, size_t len)
 {
     struct cvy_http_exchange *x = cvy_http_exchange_of_writer(w);
@@ -96,12 +132,10 @@ ssize_t covey_http_write(covey_ctx *ctx, covey_http_writer *w, const void *buf, 
     if (code != 0) {
         return code < 0 ? code : (ssize_t)len;
     }
-    if (w->body.len + len <= COLLECT_MAX) {
-        code = put(w, buf, len);
-    } else {
-        code = w->is_committed ? 0 : commit(x, false);
-        code = code < 0 ? code : x->via->send(ctx, x, buf, len);
+    if (!w->is_committed && w->body.len + len > COLLECT_MAX) {
+        code = commit(x, false, NULL, 0);
     }
+    code = code < 0 ? code : send_body(ctx, x, buf, len);
     return code < 0 ? fail(w, code) : (ssize_t)len;
 }
 
@@ -112,12 +146,20 @@ int covey_http_flush(covey_ctx *ctx, covey_http_writer *w)
     if (w->is_failed) {
         return broken();
     }
-    int code = w->is_committed ? 0 : commit(x, false);
+    int code = w->is_committed ? 0 : commit(x, false, NULL, 0);
+    if (code == 0 && w->coder) {
+        code = cvy_gzip_add(w->coder, NULL, 0, CVY_GZIP_FLUSH, &w->body);
+    }
     code = code < 0 ? code : x->via->send(ctx, x, NULL, 0);
     return code < 0 ? fail(w, code) : 0;
 }
 
 /* ---- whole responses ---- */
+
+static int send_whole(covey_ctx *ctx, struct cvy_http_exchange *x, const char *data, size_t len)
+{
+    return x->writer.coder ? send_coded(ctx, x, data, len) : x->via->send(ctx, x, data, len);
+}
 
 int covey_http_respond(covey_ctx *ctx, covey_http_writer *w, int status, const char *content_type,
                        const void *body, size_t len)
@@ -137,38 +179,11 @@ int covey_http_respond(covey_ctx *ctx, covey_http_writer *w, int status, const c
         return code;
     }
     bool is_sent = code == 0;
-    code = commit(x, true);
-    if (code == 0 && is_sent && len > COPY_MAX) {
-        code = x->via->send(ctx, x, body, len);
-    } else if (code == 0 && is_sent && len > 0) {
-        code = put(w, body, len);
+    code = commit(x, true, body, len);
+    if (code == 0 && is_sent && len > 0) {
+        code = len > COPY_MAX || w->coder ? send_whole(ctx, x, body, len) : put(w, body, len);
     }
     return code < 0 ? fail(w, code) : 0;
-}
-
-int covey_http_respondf(covey_ctx *ctx, covey_http_writer *w, int status, const char *fmt, ...)
-{
-    static const char type[] = "text/plain; charset=utf-8";
-    char small[256], *text = small;
-    va_list args;
-
-    va_start(args, fmt);
-    int len = vsnprintf(small, sizeof(small), fmt, args);
-    va_end(args);
-    if (len >= (int)sizeof(small)) {
-        text = malloc((size_t)len + 1);
-        if (!text) {
-            return -ENOMEM;
-        }
-        va_start(args, fmt);
-        (void)vsnprintf(text, (size_t)len + 1, fmt, args);
-        va_end(args);
-    }
-    int code = len < 0 ? -EINVAL : covey_http_respond(ctx, w, status, type, text, (size_t)len);
-    if (text != small) {
-        free(text);
-    }
-    return code;
 }
 
 /* ---- the end ---- */
@@ -201,7 +216,7 @@ static int answer_failure(struct cvy_http_exchange *x)
 static int end(struct cvy_http_exchange *x)
 {
     covey_http_writer *w = &x->writer;
-    int code = w->is_committed ? 0 : commit(x, true);
+    int code = w->is_committed ? 0 : commit(x, true, NULL, 0);
 
     if (code < 0) {
         return code;
@@ -209,7 +224,10 @@ static int end(struct cvy_http_exchange *x)
     if (w->has_length && !w->is_bodiless && w->total != w->length) {
         return covey_errorf(COVEY_EPROTO, "http response: less than its Content-Length says");
     }
-    return x->via->end(x);
+    if (w->coder) {
+        code = cvy_gzip_add(w->coder, NULL, 0, CVY_GZIP_LAST, &w->body);
+    }
+    return code < 0 ? code : x->via->end(x);
 }
 
 int cvy_http_writer_finish(struct cvy_http_exchange *x, int code)

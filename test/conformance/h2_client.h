@@ -217,7 +217,8 @@ static inline void read_head(struct peer *p, int32_t id, const char *data, size_
 static inline void read_data(struct peer *p, int32_t id, const char *data, size_t len)
 {
     struct answer *a = answer_of(p, id);
-    size_t there = strlen(a->body), room = sizeof(a->body) - 1 - there;
+    size_t there = a->len < sizeof(a->body) ? a->len : sizeof(a->body) - 1;
+    size_t room = sizeof(a->body) - 1 - there;
 
     p->window -= (int64_t)len;
     p->stream_window[id / 2 % ANSWERS] -= (int64_t)len;

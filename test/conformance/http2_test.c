@@ -422,8 +422,8 @@ TASK_TEST(what_is_malformed_resets_its_stream_only)
         ":method: GET\n:scheme: http\n:authority: x\n:path: /\ntransfer-encoding: chunked\n",
         ":method: GET\n:scheme: http\n:authority: x\n:path: /\nx: a\n:late: pseudo\n",
         ":method: POST\n:scheme: http\n:authority: x\n:path: /\ncontent-length: 5\n", /* and ends */
-        ":method: POST\n:scheme: http\n:authority: x\n:path: /\ncontent-length: 1\n"
-        "content-length: 2\n",
+        (":method: POST\n:scheme: http\n:authority: x\n:path: /\ncontent-length: 1\n"
+         "content-length: 2\n"),
     };
     enum { HEADS = sizeof(heads) / sizeof(heads[0]) };
     struct site s = {.handler = hello};
