@@ -39,7 +39,18 @@ static void drop_head(struct cvy_h2 *h2)
         cvy_h2_stream_free(h2->head);
         h2->head = NULL;
     }
-    h2->head_since = 0;
+}
+
+/* A head that turned out malformed may still be coming: until then its time runs. */
+static int on_frame_begin(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
+{
+    struct cvy_h2 *h2 = arg;
+
+    (void)session;
+    if (hd->type != NGHTTP2_CONTINUATION) {
+        h2->head_since = 0;
+    }
+    return 0;
 }
 
 static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -97,9 +108,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 
     if (is_request(frame)) {
         return on_head(h2, has_ended);
-    }
-    if (frame->hd.type == NGHTTP2_SETTINGS && !h2->head) {
-        h2->head_since = 0; /* the client's preface is whole */
     }
     if (has_ended && (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)) {
         struct cvy_h2_stream *st = stream_of(session, frame->hd.stream_id);
@@ -161,6 +169,7 @@ static int set_up(nghttp2_session_callbacks **callbacks, nghttp2_option **option
     if (nghttp2_session_callbacks_new(callbacks) != 0 || nghttp2_option_new(option) != 0) {
         return -ENOMEM;
     }
+    nghttp2_session_callbacks_set_on_begin_frame_callback(*callbacks, on_frame_begin);
     nghttp2_session_callbacks_set_on_begin_headers_callback(*callbacks, on_begin);
     nghttp2_session_callbacks_set_on_header_callback(*callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(*callbacks, on_frame);

@@ -34,12 +34,13 @@ struct answer {
     char body[256], head[2048]; /* their beginnings; "name: value\n" */
 };
 
-#define ANSWERS 64
+#define ANSWERS 1024
 
 struct peer {
     covey_conn *c;
     nghttp2_hd_inflater *inflater;
     bool is_stingy;  /* gives no window back */
+    bool is_mute;    /* nor acknowledges settings */
     bool has_ended;  /* the server closed */
     bool is_leaving; /* GOAWAY */
     uint32_t why, last;
@@ -250,7 +251,7 @@ static inline void read_frame_of(struct peer *p, int type, int flags, int32_t id
         p->why = word_at(data + 4);
     } else if (type == SETTINGS) {
         p->acks += flags & ACK;
-        if (!(flags & ACK)) {
+        if (!(flags & ACK) && !p->is_mute) {
             (void)frame_try(p, SETTINGS, ACK, 0, NULL, 0);
         }
     } else if (type == PING && flags & ACK) {
