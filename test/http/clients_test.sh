@@ -46,6 +46,12 @@ check "curl: HTTP/1.0" echoes -0
 check "curl: two on one connection" \
     bash -c "[[ \$(curl -q -sS -o /dev/null -o /dev/null -w '%{num_connects}' $base/hello/1 $base/hello/2) == 10 ]]"
 check "curl: HTTP/2 offered and not taken" has_status 200 --http2 "$base/hello/x"
+if curl -V | grep -q HTTP2; then
+    check "curl: HTTP/2 by prior knowledge" says "Hello, a b" --http2-prior-knowledge "$base/hello/a%20b"
+    check "curl: the 3 MB over HTTP/2" echoes --http2-prior-knowledge
+    check "curl: twenty at once over HTTP/2" curl -q -sS -Z --http2-prior-knowledge --fail \
+        -o /dev/null "$base/hello/[1-20]"
+fi
 check "curl: twenty at once" curl -q -sS -Z --fail -o /dev/null "$base/hello/[1-20]"
 
 cat >"$work/client.py" <<'PYTHON'
