@@ -134,7 +134,7 @@ const char *cvy_http_conn_date(struct cvy_http_server_conn *c)
 
 /* A close while the client still sends would reset the connection, and could take the answer with
  * it before the client has read it. */
-static void linger(struct cvy_http_server_conn *c)
+__attribute__((noinline)) static void linger(struct cvy_http_server_conn *c)
 {
     int64_t deadline = covey_now() + LINGER_NS;
     size_t dropped = 0;
