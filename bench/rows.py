@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Side:
     label: str  # unique in its contest: "covey", "Go", ...
-    runner: str  # "covey", "go", "echo", "fetch", "http": how bench/run starts it
+    runner: str  # "covey", "go", "echo", "fetch", "http", "h2", "idle": how bench/run starts it
     program: str
     words: tuple = ()  # arguments after the counts
 
@@ -130,6 +130,26 @@ CONTESTS = (
             Side("nginx", "http", "nginx"),
         ),
     ),
+    Contest(  # connections, streams of each, seconds
+        "h2",
+        (16, 32, 5),
+        (16, 32, 1),
+        (
+            Side("covey", "h2", "covey"),
+            Side("Go", "h2", "go"),
+            Side("nginx", "h2", "nginx"),
+        ),
+    ),
+    Contest(  # connections
+        "idle",
+        (10000,),
+        (1000,),
+        (
+            Side("covey", "idle", "covey"),
+            Side("Go", "idle", "go"),
+            Side("nginx", "idle", "nginx"),
+        ),
+    ),
     Contest(  # URLs, at once, bytes
         "fetch",
         (20000, 64, 1024),
@@ -212,6 +232,12 @@ ROWS = (
     against_go("20r", "http", "HTTP hello: time a request", "http_wall", 1.0, 1.0),
     against_go("20p", "http", "HTTP hello: p99", "http_p99", None, None),
     against_go("20q", "http", "HTTP hello: p99.9", "http_p999", None, None),
+    against_go("20h", "h2", "HTTP/2 hello over TLS: server CPU a request", "h2", 1.0, 1.0),
+    against_go("20hn", "h2", "the same", "h2", 1.15, 1.15, rival="nginx"),
+    against_go("20hr", "h2", "the same: time a request", "h2_wall", 1.0, 1.0),
+    against_go("20hp", "h2", "the same: p99", "h2_p99", None, None),
+    against_go("20m", "idle", "HTTP: memory an idle connection", "idle_memory", 1.0, 1.0),
+    against_go("20mn", "idle", "the same", "idle_memory", None, None, rival="nginx"),
 )
 
 # What each row really measures, for the reader of RESULTS.md.
@@ -247,4 +273,8 @@ map under a RWMutex.
 - 20: processor time of the server's processes while wrk, with one thread, keeps 64 connections \
 busy. nginx returns the text from its configuration, with as many processes as the others have \
 workers.
+- 20h: the same greeting to h2load, with one thread: 16 connections of TLS 1.3 with 32 streams each.
+- 20m: 10,000 connections that have made one request and then nothing, or as many as there may be \
+descriptors: by how much the server's resident memory has grown. What the kernel has for them is not \
+in it.
 """

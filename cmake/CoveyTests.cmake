@@ -42,6 +42,12 @@ if(covey_with_sql)
     covey_register(example.order_totals.postgres example 120)
 endif()
 covey_suite(fault SECONDS 300)
+# As sql-lack_test's.
+if(TARGET fault-http_lack_test AND NOT COVEY_TEST_SHARED)
+    target_compile_definitions(fault-http_lack_test PRIVATE WITH_WRAPPED_HEAP=1)
+    target_link_options(fault-http_lack_test PRIVATE
+        LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc)
+endif()
 covey_suite(explore SECONDS 300)
 covey_suite(debugger SECONDS 300)
 covey_suite(profile SECONDS 300)

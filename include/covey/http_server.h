@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * covey/http_server.h - HTTP/1.1 server (library libcovey-http; covey/http.h includes it). After
- * Go's net/http.
+ * covey/http_server.h - HTTP/1.1 and HTTP/2 server (library libcovey-http; covey/http.h includes
+ * it). After Go's net/http.
  *
- * One task a connection runs its requests one after another. Each request has a context of its own,
- * which ends when the client goes away (it closed its connection, or its sending half), the
- * request's deadline passes, the server's grace period is over, or the handler has returned.
+ * One task a connection runs its requests one after another; in HTTP/2 each request has a task of
+ * its own. HTTP/2 is spoken where TLS has agreed on it (ALPN), and in clear text with clients that
+ * begin with it. Each request has a context of its own, which ends when the client goes away (it
+ * closed its connection, or its sending half; it reset its stream), the request's deadline passes,
+ * the server's grace period is over, or the handler has returned.
  *
  * A request that is malformed, or could be understood in two ways, is refused (400, 413, 414, 417,
  * 431, 501, 505) and its connection closed. A response that cannot be finished is never made to
- * look finished: its connection is closed.
+ * look finished: its connection is closed (its stream reset).
  *
  * What belongs to a request (struct, strings, writer) is used by the handler's task alone, and is
  * gone once the handler has returned. */
@@ -29,7 +31,7 @@ typedef struct covey_http_server_request {
     const char *host;   /* "" if an HTTP/1.0 client named none */
     const covey_http_header *headers;
     size_t header_count;
-    int http_version;       /* 10 or 11 */
+    int http_version;       /* 10, 11 or 20 */
     int64_t content_length; /* -1: known at its end (chunked); 0: no body */
 } covey_http_server_request;
 
@@ -56,6 +58,9 @@ COVEY_API ssize_t covey_http_query_param(const covey_http_server_request *req, c
                                          char *buf, size_t size);
 /* "tcp://10.0.0.7:40112", as covey_conn_peer(). */
 COVEY_API const char *covey_http_request_peer(const covey_http_server_request *req);
+/* What it came on, to be asked (covey_tls_info_of() tells who the client is), neither read nor
+ * written. */
+COVEY_API const covey_conn *covey_http_request_conn(const covey_http_server_request *req);
 
 /* The next piece of the body: at least one byte, at most len; 0 at its end. The client is told to
  * go on (Expect: 100-continue) at the first call, and held back as long as none is made.
@@ -109,7 +114,7 @@ typedef struct covey_http_access {
     const covey_http_server_request *req; /* NULL: it could not be read */
     int status;                           /* 0: none was sent */
     int code;                             /* the handler's; of the transfer if that failed */
-    uint64_t body_len;                    /* bytes of the response's body */
+    uint64_t body_len;                    /* bytes of the response's body, before compression */
     int64_t duration_ns;                  /* since its head was there */
 } covey_http_access;
 
@@ -122,14 +127,28 @@ typedef struct covey_http_server_stats {
     uint64_t failed;            /* handlers that returned a negative code */
     uint64_t gone;              /* clients that went away while a handler ran */
     uint64_t accept_failures;   /* such as lack of descriptors */
+    uint64_t wrap_failures;     /* options' wrap: handshakes */
 } covey_http_server_stats;
 
-/* 0 is the default. */
+/* Makes of a connection that was accepted the one that is spoken on: *c is taken, and closed on
+ * failure, which ends the connection. In the connection's task, under a context that ends with
+ * header_timeout_ns and with the drain. *protocol is what both sides have agreed on, valid as long
+ * as *c; left alone: nothing. covey_tls_wrap() of covey/tls.h is one. */
+typedef int covey_http_wrap(covey_ctx *ctx, covey_conn **c, const char **protocol, void *arg);
+
+/* 0 is the default.
+ *
+ * With gzip, a body is compressed if the client accepts that (Accept-Encoding) and the handler has
+ * set a Content-Type that gains by it (text, JSON, JavaScript, XML, ...), but no Content-Encoding,
+ * Content-Range or Cache-Control: no-transform. It gets Content-Encoding, Vary, a weak ETag and, if
+ * it is more than 64 KiB or comes in pieces, no Content-Length. What covey_http_flush() has sent
+ * can be read by the client. Not for HTTP/1.0. */
 typedef struct covey_http_server_options {
     int max_connections;        /* at once; 10,000. More wait in the listener's backlog */
     int max_running;            /* handlers at once; none. More are answered 503 */
     int max_header_count;       /* 100 */
     size_t max_header_size;     /* bytes of a request's head; 32 KiB; at most 64 KiB */
+    int max_streams;            /* HTTP/2: requests at once on a connection; 100 */
     int64_t max_body;           /* bytes; 16 MiB */
     int64_t header_timeout_ns;  /* from a request's first byte (a connection's beginning) to the end
                                    of its head; 10 s */
@@ -137,7 +156,12 @@ typedef struct covey_http_server_options {
     int64_t io_timeout_ns;      /* for a client that sends or takes nothing of a body; 30 s */
     int64_t request_timeout_ns; /* a handler's deadline; 60 s */
     int64_t grace_ns;           /* for running requests once ctx is done; 5 s */
+    int gzip;                   /* 1 (fast) ... 9 (small): responses are compressed; see below */
+    int64_t gzip_min;           /* bytes that a body has at least; 1024 */
     size_t stack_size;          /* of a connection's task; the runtime's */
+    covey_http_wrap *wrap;      /* TLS: {.wrap = covey_tls_wrap, .wrap_arg = config}; NULL: none */
+    void *wrap_arg;
+    bool no_http2;   /* in clear text; over TLS it is ALPN's business (covey_http_alpn()) */
     bool half_close; /* a client that shut its sending half down still waits for its answer */
     /* After each response, in the connection's task. Must not block for long. */
     void (*on_access)(const covey_http_access *a, void *arg);
@@ -152,10 +176,14 @@ typedef struct covey_http_server_options {
  * some.
  *
  * 0: ctx was done and every request finished. -ETIMEDOUT: some were cut. COVEY_ECLOSED: l was
- * closed (which drains likewise). -EINVAL: an option; -EMFILE, -ENFILE, -ENOMEM: it could not
- * begin. May switch. */
+ * closed (which drains likewise). -EINVAL: an option; -EOPNOTSUPP: gzip, without zlib; -EMFILE,
+ * -ENFILE, -ENOMEM: it could not begin. May switch. */
 COVEY_API int covey_http_serve(covey_ctx *ctx, covey_listener *l, covey_http_handler *h, void *arg,
                                const covey_http_server_options *opts);
+
+/* What a server can speak, by preference, for covey_tls_options: "h2,http/1.1", or "http/1.1" if
+ * the library was built without HTTP/2. Static. */
+COVEY_API const char *covey_http_alpn(void);
 
 /* A snapshot; any thread; does not switch. */
 COVEY_API void covey_http_server_stats_get(const covey_http_server_stats *s,

@@ -79,6 +79,9 @@ COVEY_API void covey_tls_config_unref(covey_tls_config *config);
 COVEY_API int covey_tls_client(covey_ctx *ctx, covey_conn **c, covey_tls_config *config,
                                const char *host);
 COVEY_API int covey_tls_server(covey_ctx *ctx, covey_conn **c, covey_tls_config *config);
+/* covey_tls_server() as what wraps an HTTP server's connections (covey/http_server.h); config is a
+ * covey_tls_config. *protocol is what ALPN came to. */
+COVEY_API int covey_tls_wrap(covey_ctx *ctx, covey_conn **c, const char **protocol, void *config);
 /* covey_shutdown_write() under a context. 0 too if it was said before; -EINVAL: not TLS. May
  * switch. */
 COVEY_API int covey_tls_shutdown(covey_ctx *ctx, covey_conn *c);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAP_MIN 1024u
+#define CAP_MIN 256u
 
 int cvy_http_buffer_reserve(struct cvy_http_buffer *b, size_t len)
 {

@@ -15,14 +15,14 @@ static char said[256];
 
 static int says(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
 {
-    const struct cvy_http_server_conn *c = cvy_http_conn_of_request(req);
+    const struct cvy_http_exchange *x = cvy_http_exchange_of_request(req);
     size_t len = (size_t)snprintf(said, sizeof(said), "%s", (const char *)arg);
 
     (void)ctx;
     (void)w;
-    for (size_t i = 0; i < c->param_count; i++) {
-        const char *value = covey_http_path_param(req, c->param_names[i]);
-        len += (size_t)snprintf(said + len, sizeof(said) - len, " %s=%s", c->param_names[i], value);
+    for (size_t i = 0; i < x->param_count; i++) {
+        const char *value = covey_http_path_param(req, x->param_names[i]);
+        len += (size_t)snprintf(said + len, sizeof(said) - len, " %s=%s", x->param_names[i], value);
     }
     CHECK_STR(covey_http_path_param(req, "no such"), NULL);
     return 0;
@@ -33,26 +33,25 @@ static const char *route(covey_http_router *r, const char *method, const char *t
 {
     struct cvy_http_server s = {0};
     struct cvy_http_server_conn c = {.server = &s};
+    struct cvy_http_exchange *x = &c.h1.x;
 
-    c.req.method = method;
-    c.req.http_version = 11;
-    c.raw_path = target;
-    c.raw_len = strlen(target);
-    CHECK_EQ(cvy_http_buffer_reserve(&c.text, 2 * c.raw_len + CVY_HTTP_PARAMS_MAX + 2), 0);
-    cvy_http_writer_begin(&c.writer);
+    CHECK_EQ(cvy_h1_init(&c.h1, &c), 0);
+    x->req.method = method;
+    x->req.http_version = 11;
+    CHECK_EQ(cvy_http_exchange_set_path(x, target, 0), 0);
+    cvy_http_writer_begin(&x->writer);
     said[0] = '\0';
-    CHECK_EQ(covey_http_route(NULL, &c.req, &c.writer, r), 0);
+    CHECK_EQ(covey_http_route(NULL, &x->req, &x->writer, r), 0);
     if (!said[0]) {
-        c.writer.out.data[c.writer.out.len] = '\0';
-        const char *allow = strstr(c.writer.out.data, "Allow: ");
-        int n = snprintf(said, sizeof(said), "%d", c.writer.status);
-        if (c.writer.status == 405 && allow) {
+        c.h1.out.data[c.h1.out.len] = '\0';
+        const char *allow = strstr(c.h1.out.data, "Allow: ");
+        int n = snprintf(said, sizeof(said), "%d", x->writer.status);
+        if (x->writer.status == 405 && allow) {
             (void)snprintf(said + n, sizeof(said) - (size_t)n, "%.*s",
                            (int)strcspn(allow + 6, "\r"), allow + 6);
         }
     }
-    cvy_http_writer_fini(&c.writer);
-    cvy_http_buffer_reset(&c.text, 0);
+    cvy_h1_fini(&c.h1);
     return said;
 }
 

@@ -34,12 +34,20 @@ static int set_defaults(covey_http_server_options *o)
     LIMIT(max_connections, 10000, INT_MAX);
     LIMIT(max_running, INT_MAX, INT_MAX);
     LIMIT(max_header_count, 100, INT_MAX);
+    LIMIT(max_streams, 100, INT_MAX);
+    LIMIT(gzip_min, 1024, INT64_MAX);
     LIMIT(max_body, INT64_C(16) << 20, INT64_MAX);
     LIMIT(header_timeout_ns, 10 * COVEY_SEC, FOREVER_NS);
     LIMIT(idle_timeout_ns, 75 * COVEY_SEC, FOREVER_NS);
     LIMIT(io_timeout_ns, 30 * COVEY_SEC, FOREVER_NS);
     LIMIT(request_timeout_ns, 60 * COVEY_SEC, FOREVER_NS);
     LIMIT(grace_ns, 5 * COVEY_SEC, FOREVER_NS);
+    if (o->gzip < 0 || o->gzip > 9) {
+        return covey_errorf(-EINVAL, "http server: gzip is not a level from 1 to 9");
+    }
+    if (o->gzip > 0 && !cvy_gzip_is_built) {
+        return covey_errorf(-EOPNOTSUPP, "http server: built without gzip");
+    }
     if (o->max_header_size == 0) {
         o->max_header_size = HEADER_SIZE_MAX / 2;
     }
@@ -103,6 +111,7 @@ static int drain(struct cvy_http_server *s)
     int code = 0;
 
     s->is_draining = true;
+    covey_ctx_cancel(s->until_drain);
     cvy_http_watch_end_idle(s);
     int which = covey_select(NULL, COVEY_JOINED(s->group), COVEY_AFTER(s->opts.grace_ns));
     if (which != 0) {
@@ -155,12 +164,19 @@ int covey_http_serve(covey_ctx *ctx, covey_listener *l, covey_http_handler *h, v
     } else {
         covey_group_options all = {.policy = COVEY_ALL};
         s.group = covey_group_new_with(base, &all);
+        s.until_drain = covey_ctx_with_cancel(base);
         code = serve(ctx, &s, l);
+        covey_ctx_unref(s.until_drain);
     }
     covey_ctx_unref(base);
     covey_sem_free(s.slots);
     (void)close(s.epoll);
     return code;
+}
+
+const char *covey_http_alpn(void)
+{
+    return cvy_h2_is_built ? "h2,http/1.1" : "http/1.1";
 }
 
 void covey_http_server_stats_get(const covey_http_server_stats *s, covey_http_server_stats *out)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * server_fields.c - the status and the headers that a handler sets, kept as the lines to be sent.
  */
-#include "http/server.h"
+#include "http/exchange.h"
 
 #include <covey/error.h>
 
@@ -56,8 +56,12 @@ static int set_own(covey_http_writer *w, const char *name, const char *value)
         return set_length(w, value);
     }
     if (strcasecmp(name, "Connection") == 0) {
-        cvy_http_conn_of_writer(w)->keep_alive = false;
-        return strcasecmp(value, "close") == 0 ? 0 : -EINVAL;
+        if (strcasecmp(value, "close") != 0) {
+            return -EINVAL;
+        }
+        struct cvy_http_exchange *x = cvy_http_exchange_of_writer(w);
+        x->via->close(x);
+        return 0;
     }
     return strcasecmp(name, "Transfer-Encoding") == 0 ? -EINVAL : 1;
 }
@@ -79,19 +83,41 @@ static int add(covey_http_writer *w, const char *name, const char *value)
     return 0;
 }
 
-static void drop(covey_http_writer *w, const char *name)
+/* The next line of that name, from *at on, which is moved there; its length, or 0. */
+static size_t find(const covey_http_writer *w, const char *name, size_t *at)
 {
-    size_t name_len = strlen(name), at = 0;
+    size_t name_len = strlen(name);
 
-    while (at < w->fields.len) {
-        char *line = w->fields.data + at;
-        size_t len = (size_t)((char *)memchr(line, '\n', w->fields.len - at) - line) + 1;
+    while (*at < w->fields.len) {
+        const char *line = w->fields.data + *at;
+        size_t len = (size_t)((const char *)memchr(line, '\n', w->fields.len - *at) - line) + 1;
         if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':') {
-            memmove(line, line + len, w->fields.len - at - len);
-            w->fields.len -= len;
-        } else {
-            at += len;
+            return len;
         }
+        *at += len;
+    }
+    return 0;
+}
+
+const char *cvy_http_writer_field(const covey_http_writer *w, const char *name, size_t *len)
+{
+    size_t at = 0, line_len = find(w, name, &at), before = strlen(name) + 2;
+
+    if (line_len == 0) {
+        return NULL;
+    }
+    *len = line_len - before - 2;
+    return w->fields.data + at + before;
+}
+
+void cvy_http_writer_drop(covey_http_writer *w, const char *name)
+{
+    size_t at = 0, len;
+
+    while ((len = find(w, name, &at)) > 0) {
+        char *line = w->fields.data + at;
+        memmove(line, line + len, w->fields.len - at - len);
+        w->fields.len -= len;
     }
 }
 
@@ -103,7 +129,7 @@ static int set(covey_http_writer *w, const char *name, const char *value, bool r
     int code = is_header(name, value) ? set_own(w, name, value) : -EINVAL;
     if (code == 1) {
         if (replaces) {
-            drop(w, name);
+            cvy_http_writer_drop(w, name);
         }
         code = add(w, name, value);
     }

@@ -82,8 +82,23 @@ static void end_wait_locked(struct cvy_http_server_conn *c, int phase)
 {
     bool is_writing = phase == CVY_HTTP_WRITING;
 
+    if (c->read_ctx && !is_writing) {
+        covey_ctx_cancel(c->read_ctx);
+        return;
+    }
     c->is_shut = true;
     (void)shutdown(covey_conn_fd(c->conn), is_writing ? SHUT_RDWR : SHUT_RD);
+}
+
+static void look_at_wait_locked(struct cvy_http_server_conn *c, struct cvy_http_wait *w,
+                                int64_t now)
+{
+    int phase = w->phase; /* before deadline, which is set before it */
+
+    if (phase != CVY_HTTP_RUNNING && w->deadline <= now && !c->is_overdue) {
+        c->is_overdue = true;
+        end_wait_locked(c, phase);
+    }
 }
 
 static void look_at_deadlines(struct cvy_http_server *s)
@@ -93,11 +108,8 @@ static void look_at_deadlines(struct cvy_http_server *s)
     covey_mutex_lock(&s->lock);
     for (struct cvy_http_link *l = s->conns.next; l != &s->conns; l = l->next) {
         struct cvy_http_server_conn *c = conn_of(l);
-        int phase = c->phase; /* before deadline, which is set before it */
-        if (phase != CVY_HTTP_RUNNING && c->deadline <= now && !c->is_overdue) {
-            c->is_overdue = true;
-            end_wait_locked(c, phase);
-        }
+        look_at_wait_locked(c, &c->reading, now);
+        look_at_wait_locked(c, &c->writing, now);
     }
     covey_mutex_unlock(&s->lock);
 }
@@ -145,7 +157,7 @@ void cvy_http_watch_end_idle(struct cvy_http_server *s)
     covey_mutex_lock(&s->lock);
     for (struct cvy_http_link *l = s->conns.next; l != &s->conns; l = l->next) {
         struct cvy_http_server_conn *c = conn_of(l);
-        if (c->phase == CVY_HTTP_IDLE) {
+        if (c->reading.phase == CVY_HTTP_IDLE || c->read_ctx) {
             end_wait_locked(c, CVY_HTTP_IDLE);
         }
     }
@@ -156,6 +168,13 @@ void cvy_http_watch_end_read(struct cvy_http_server_conn *c)
 {
     covey_mutex_lock(&c->server->lock);
     end_wait_locked(c, CVY_HTTP_IDLE);
+    covey_mutex_unlock(&c->server->lock);
+}
+
+void cvy_http_watch_set_read_ctx(struct cvy_http_server_conn *c, covey_ctx *ctx)
+{
+    covey_mutex_lock(&c->server->lock);
+    c->read_ctx = ctx;
     covey_mutex_unlock(&c->server->lock);
 }
 

@@ -13,7 +13,10 @@ int cvy_http_watch_run(covey_ctx *ctx, void *server);
 int cvy_http_watch_add(struct cvy_http_server_conn *c);
 void cvy_http_watch_remove(struct cvy_http_server_conn *c);
 
-/* Ends the waits of all connections that are idle. */
+/* From now on a wait for c's reading is ended by that of ctx (NULL: the socket's). */
+void cvy_http_watch_set_read_ctx(struct cvy_http_server_conn *c, covey_ctx *ctx);
+
+/* Ends the waits of all connections that are idle, and of all that look after themselves. */
 void cvy_http_watch_end_idle(struct cvy_http_server *s);
 /* Reads of c get what has come and then the end. */
 void cvy_http_watch_end_read(struct cvy_http_server_conn *c);

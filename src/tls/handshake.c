@@ -240,3 +240,13 @@ int covey_tls_server(covey_ctx *ctx, covey_conn **c, covey_tls_config *config)
     }
     return upgrade(ctx, c, below, setup, NULL, true);
 }
+
+int covey_tls_wrap(covey_ctx *ctx, covey_conn **c, const char **protocol, void *config)
+{
+    int code = covey_tls_server(ctx, c, config);
+
+    if (code == 0) {
+        *protocol = covey_tls_info_of(*c)->alpn;
+    }
+    return code;
+}

@@ -770,7 +770,7 @@ static const struct {
     BAD(505, "GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
     BAD(505, "GET / HTTP/1.2\r\nHost: x\r\n\r\n"),
     BAD(505, "GET / HTTP/3.0\r\nHost: x\r\n\r\n"),
-    BAD(501, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    BAD(501, "PRI / HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     /* bodies */
     BAD(400, CHUNKED "x\r\n"),
     BAD(400, CHUNKED "\r\n"),

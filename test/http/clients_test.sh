@@ -46,7 +46,18 @@ check "curl: HTTP/1.0" echoes -0
 check "curl: two on one connection" \
     bash -c "[[ \$(curl -q -sS -o /dev/null -o /dev/null -w '%{num_connects}' $base/hello/1 $base/hello/2) == 10 ]]"
 check "curl: HTTP/2 offered and not taken" has_status 200 --http2 "$base/hello/x"
+if curl -V | grep -q HTTP2; then
+    check "curl: HTTP/2 by prior knowledge" says "Hello, a b" --http2-prior-knowledge "$base/hello/a%20b"
+    check "curl: the 3 MB over HTTP/2" echoes --http2-prior-knowledge
+fi
 check "curl: twenty at once" curl -q -sS -Z --fail -o /dev/null "$base/hello/[1-20]"
+if command -v h2load >/dev/null; then
+    loads() {
+        h2load "$@" >"$work/h2load" && cat "$work/h2load"
+        grep -q "2000 succeeded, 0 failed, 0 errored, 0 timeout" "$work/h2load"
+    }
+    check "h2load: 2,000 requests by prior knowledge" loads -n 2000 -c 10 -m 50 "$base/hello/x"
+fi
 
 cat >"$work/client.py" <<'PYTHON'
 import http.client, os, urllib.parse

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * server_query.c - what a handler asks of a request. */
+ * server_request.c - what a handler asks of a request. */
 #include "http/server.h"
 
 #include <covey/error.h>
@@ -19,11 +19,11 @@ const char *covey_http_request_header(const covey_http_server_request *req, cons
 
 const char *covey_http_path_param(const covey_http_server_request *req, const char *name)
 {
-    const struct cvy_http_server_conn *c = cvy_http_conn_of_request(req);
+    const struct cvy_http_exchange *x = cvy_http_exchange_of_request(req);
 
-    for (size_t i = 0; i < c->param_count; i++) {
-        if (strcmp(c->param_names[i], name) == 0) {
-            return c->param_values[i];
+    for (size_t i = 0; i < x->param_count; i++) {
+        if (strcmp(x->param_names[i], name) == 0) {
+            return x->param_values[i];
         }
     }
     return NULL;
@@ -31,7 +31,44 @@ const char *covey_http_path_param(const covey_http_server_request *req, const ch
 
 const char *covey_http_request_peer(const covey_http_server_request *req)
 {
-    return covey_conn_peer(cvy_http_conn_of_request(req)->conn);
+    return covey_conn_peer(covey_http_request_conn(req));
+}
+
+const covey_conn *covey_http_request_conn(const covey_http_server_request *req)
+{
+    return cvy_http_exchange_of_request(req)->conn->conn;
+}
+
+/* ---- the body ---- */
+
+/* A failure of the client stays; one of ctx does not. */
+static ssize_t remember(struct cvy_http_exchange *x, ssize_t n)
+{
+    if (n < 0 && n != COVEY_ECANCELED && n != COVEY_EDEADLINE) {
+        x->body_code = (int)n;
+    }
+    return n;
+}
+
+ssize_t covey_http_body_read(covey_ctx *ctx, covey_http_server_request *req, void *buf, size_t len)
+{
+    struct cvy_http_exchange *x = cvy_http_exchange_of_request(req);
+
+    if (x->body_code < 0) {
+        return covey_errorf(x->body_code, "http body: %s", covey_strerror(x->body_code));
+    }
+    if (len == 0) {
+        return 0;
+    }
+    if (x->wants_continue && !x->writer.is_committed) {
+        int code = x->via->go_on(ctx, x);
+        if (code < 0) {
+            x->writer.is_failed = true;
+            return code;
+        }
+        x->wants_continue = false;
+    }
+    return remember(x, x->via->read(ctx, x, buf, len));
 }
 
 /* ---- values in a query ---- */
