@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * guarded_test.c - retry, hedge, breaker and limiter of a client, against a server that fails by
- * script. Pauses are microseconds: time lines with real figures are in
- * test/explore/outage_test.c. */
+ * script. Pauses are microseconds: a time line with real figures is in
+ * test/fault/outage_test.c. */
 #include "harness.h"
 
 #include "http/fixture_client.h"
