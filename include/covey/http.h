@@ -59,7 +59,8 @@ typedef struct covey_http_guards {
      * first answer that asks for no other try wins. winner is not used; budget NULL: the host's. */
     const covey_hedge_options *hedge;
     /* NULL: none. Its name is the host, behind the client's name and a slash if it has one; only
-     * then it is in the metrics. on_change is told of the breakers of all hosts. */
+     * then it is in the metrics, and so is the limiter. on_change is told of the breakers of all
+     * hosts. */
     const covey_breaker_options *breaker;
     double per_second; /* a limiter: requests a second ... */
     int burst;         /* ... and at once; 0: none */
@@ -73,17 +74,17 @@ COVEY_API bool covey_http_is_transient(int code, int status);
  */
 
 typedef struct covey_http_client_options {
-    int max_connections;             /* open at once in all; 0: no limit */
-    int max_connections_per_host;    /* 0: no limit */
-    int max_redirects;               /* 0: 10; < 0: redirects are not followed */
-    int64_t connect_timeout_ns;      /* 0: 30 s */
-    size_t max_body;                 /* bytes of a body kept in memory; 0: 64 MiB */
-    const char *user_agent;          /* NULL: "covey/VERSION" */
-    const char *ca_file;             /* NULL: the system's */
-    const char *proxy;               /* NULL: the environment's; "": none */
-    bool insecure;                   /* do not verify certificates */
-    bool http1;                      /* HTTP/1.1 only */
-    const char *name;                /* in the metrics; NULL: it is not shown */
+    int max_connections;          /* open at once in all; 0: no limit */
+    int max_connections_per_host; /* 0: no limit */
+    int max_redirects;            /* 0: 10; < 0: redirects are not followed */
+    int64_t connect_timeout_ns;   /* 0: 30 s */
+    size_t max_body;              /* bytes of a body kept in memory; 0: 64 MiB */
+    const char *user_agent;       /* NULL: "covey/VERSION" */
+    const char *ca_file;          /* NULL: the system's */
+    const char *proxy;            /* NULL: the environment's; "": none */
+    bool insecure;                /* do not verify certificates */
+    bool http1;                   /* HTTP/1.1 only */
+    const char *name; /* covey_metrics_write() shows it, as client="name"; NULL: it does not */
     const covey_http_guards *guards; /* NULL: none. What it points to is copied, but for budgets,
                                         args and functions */
 } covey_http_client_options;

@@ -112,6 +112,7 @@ covey_http_client *covey_http_client_new(const covey_http_client_options *opts)
         return NULL;
     }
     choose_ca_path(c);
+    cvy_http_client_metrics_begin(c);
     return c;
 }
 
@@ -120,6 +121,7 @@ void covey_http_client_free(covey_http_client *c)
     if (!c) {
         return;
     }
+    cvy_http_client_metrics_end(c);
     for (int i = 0; i < c->driver_count; i++) {
         if (c->drivers[i].wake) {
             cvy_http_driver_stop(&c->drivers[i]);

@@ -3,6 +3,7 @@
 #ifndef CVY_HTTP_CLIENT_H
 #define CVY_HTTP_CLIENT_H
 
+#include "http/client_metrics.h"
 #include "http/driver.h"
 #include "http/guard.h"
 #include "http/transfer.h"
@@ -35,6 +36,7 @@ struct covey_http_client {
     /* Atomic, relaxed: counters. */
     _Atomic uint64_t started, finished, failed, connections_opened;
     _Atomic uint64_t counts[CVY_HTTP_COUNTS];
+    struct cvy_http_client_metrics metrics;
 
     covey_waitgroup alive; /* driver tasks */
     struct cvy_http_driver drivers[CVY_HTTP_DRIVERS_MAX];

@@ -48,6 +48,9 @@ static struct cvy_http_guard *make(const struct cvy_http_guards *g, const char *
     breaker.is_unlisted = g->client_name[0] == '\0';
     guard->breaker = g->has_breaker ? covey_breaker_new(&breaker) : NULL;
     guard->limiter = g->burst > 0 ? covey_limiter_new(g->per_second, g->burst) : NULL;
+    if (guard->limiter && g->client_name[0]) {
+        (void)covey_limiter_set_name(guard->limiter, name); /* out of memory: it is not shown */
+    }
     guard->budget = covey_retry_budget_new(&g->budget);
     if ((g->has_breaker && !guard->breaker) || (g->burst > 0 && !guard->limiter) ||
         !guard->budget) {

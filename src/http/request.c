@@ -311,7 +311,9 @@ int cvy_http_fetch(covey_ctx *ctx, struct covey_http_client *c, const covey_http
     if (!x.transfer) {
         return cvy_http_name_failure(req->url, -ENOMEM, "");
     }
+    int64_t begun = cvy_http_client_metrics_enter(c);
     int code = run(&x);
+    cvy_http_client_metrics_leave(c, begun, code, resp->status);
     give_transfer(c, x.transfer);
     return code;
 }
