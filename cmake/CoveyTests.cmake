@@ -56,6 +56,12 @@ covey_suite(profile SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)
     covey_suite(http SECONDS 300)
+    # Its allocations go through the test, where the library is linked statically.
+    if(NOT COVEY_TEST_SHARED)
+        target_compile_definitions(http-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
+        target_link_options(http-lack_test PRIVATE
+            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+    endif()
     covey_suite(trace SECONDS 300)
 endif()
 if(covey_with_tls)
