@@ -305,10 +305,11 @@ GUARDED_TEST(what_is_the_callers_does_not_count, .breaker = &touchy)
     for (int i = 0; i < 10; i++) {
         (void)stream(ctx, s, "/hello", -ENOSPC, WANT(-ENOSPC, 200, 1, 1));
         ask(ctx, s, GET("/nope"), WANT(0, 404, 1, 1));
+        ask(ctx, s, GET("/head/300000"), WANT(COVEY_ETOOLARGE, 200, 1, 1));
     }
     CHECK_EQ(covey_http_client_host_stats_get(s->client, s->base, &stats), 0);
     CHECK_EQ(stats.breaker.state, COVEY_BREAKER_CLOSED);
-    CHECK_EQ(stats.breaker.ignored, 20);
+    CHECK_EQ(stats.breaker.ignored, 30);
     CHECK_EQ(stats.breaker.succeeded, 10);
     CHECK_EQ(stats.breaker.in_flight, 0);
 }
