@@ -33,7 +33,8 @@ typedef struct covey_http_client covey_http_client;
 #define COVEY_HTTP_HEDGES_MAX 4                     /* attempts of a hedged request */
 #define COVEY_HTTP_RETRY_AFTER_MAX (60 * COVEY_SEC) /* a longer wish is not waited for */
 
-/* What stands between the callers and each host ("example.org:443"). {0} guards nothing.
+/* What stands between the callers and each host ("example.org:443": that of the URL asked for, also
+ * when it redirects). {0} guards nothing.
  *
  * A request passes, from the outside in: retry, hedge, limiter, breaker. A failure of the network
  * (-ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, the deadline of a try) and
