@@ -25,11 +25,11 @@ function(covey_register test label seconds)
         LABELS "${label}" TIMEOUT ${seconds} SKIP_RETURN_CODE 77 ENVIRONMENT "${env}")
 endfunction()
 
-# covey_add_program(<target> <source> <output folder>): a user's program, with libcovey and those of
-# the other libraries, and OpenSSL, whose headers it includes.
+# covey_add_program(<target> <source> <output folder> [<source>...]): a user's program, with libcovey
+# and those of the other libraries, and OpenSSL, whose headers the first source includes.
 function(covey_add_program target source folder)
     get_filename_component(stem ${source} NAME_WE)
-    add_executable(${target} ${source})
+    add_executable(${target} ${source} ${ARGN})
     set_target_properties(${target} PROPERTIES
         OUTPUT_NAME ${stem} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/${folder})
     target_compile_options(${target} PRIVATE
@@ -54,12 +54,20 @@ function(covey_add_program target source folder)
     if(uses_zlib)
         target_link_libraries(${target} PRIVATE z)
     endif()
+    file(STRINGS ${source} uses_jpeg LIMIT_COUNT 1 REGEX "^#include <jpeglib\\.h>")
+    if(uses_jpeg)
+        target_link_libraries(${target} PRIVATE JPEG::JPEG)
+    endif()
     target_link_libraries(${target} PRIVATE ${covey_lib} Threads::Threads m)
 endfunction()
 
 # Whether source can be built here: what includes the header of a library that is not, cannot.
 function(covey_can_build source result)
     set(${result} ON PARENT_SCOPE)
+    file(STRINGS ${source} uses_jpeg LIMIT_COUNT 1 REGEX "^#include <jpeglib\\.h>")
+    if(uses_jpeg AND NOT JPEG_FOUND)
+        set(${result} OFF PARENT_SCOPE)
+    endif()
     foreach(part http tls sql)
         file(STRINGS ${source} uses LIMIT_COUNT 1
             REGEX "^#include <covey/(${covey_${part}_names})\\.h>")
@@ -89,6 +97,18 @@ function(covey_programs folder)
         endif()
     endforeach()
     set(${folder}_stems ${stems} PARENT_SCOPE)
+endfunction()
+
+# covey_service(<name>): the program of all files in examples/<name>/, whose service.h includes what
+# it uses.
+function(covey_service name)
+    set(folder ${PROJECT_SOURCE_DIR}/examples/${name})
+    file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
+    covey_can_build(${folder}/service.h can_build)
+    if(can_build)
+        covey_add_program(examples-${name} ${folder}/service.h examples/${name} ${sources})
+        set_target_properties(examples-${name} PROPERTIES OUTPUT_NAME ${name} LINKER_LANGUAGE C)
+    endif()
 endfunction()
 
 function(covey_examples)

@@ -40,6 +40,14 @@ if(covey_with_sql)
             sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
             $<TARGET_FILE:examples-order_totals>)
     covey_register(example.order_totals.postgres example 120)
+    if(covey_with_http)
+        # The order service with one.
+        add_test(NAME example.orders.postgres
+            COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
+                sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec python3 -B \"$0\" \"$1\" Postgres"
+                ${PROJECT_SOURCE_DIR}/test/http/orders_test.py $<TARGET_FILE:examples-orders>)
+        covey_register(example.orders.postgres example 120)
+    endif()
 endif()
 covey_suite(fault SECONDS 300)
 # As sql-lack_test's.
@@ -54,6 +62,12 @@ covey_suite(profile SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)
     covey_suite(http SECONDS 300)
+    # Its allocations go through the test, where the library is linked statically.
+    if(NOT COVEY_TEST_SHARED)
+        target_compile_definitions(http-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
+        target_link_options(http-lack_test PRIVATE
+            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+    endif()
     covey_suite(trace SECONDS 300)
 endif()
 if(covey_with_tls)

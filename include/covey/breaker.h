@@ -52,6 +52,7 @@ typedef struct covey_breaker_change {
 /* What is 0 or NULL has the default named beside it. */
 typedef struct covey_breaker_options {
     const char *name; /* copied; "". With one covey_metrics_write() shows it, as breaker="name" */
+    bool is_unlisted; /* covey_metrics_write() does not show it, though it has a name */
     int failure_percent; /* COVEY_BREAKER_FAILURE_PERCENT. It opens above this; 1 to 99 */
     int min_calls;       /* COVEY_BREAKER_MIN_CALLS. With fewer in the window it does not open */
     int64_t window_ns;   /* COVEY_BREAKER_WINDOW_NS; at least a microsecond */

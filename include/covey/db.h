@@ -141,6 +141,7 @@ typedef struct covey_db_options {
                                    never */
     int max_statements;         /* prepared ones kept a connection; 0: 64; < 0: none */
     const char *init;           /* a script that each new connection runs; may be NULL */
+    const char *name; /* covey_metrics_write() shows it, as db="name"; NULL: it does not */
 } covey_db_options;
 
 /* Opens a pool and its first connection. url: "sqlite:shop.db", "sqlite:/abs/shop.db",

@@ -18,11 +18,61 @@
 #ifndef COVEY_HTTP_H
 #define COVEY_HTTP_H
 
+#include <covey/breaker.h>
 #include <covey/defs.h>
+#include <covey/limiter.h>
+#include <covey/retry.h>
 
 COVEY_BEGIN
 
 typedef struct covey_http_client covey_http_client;
+
+/* ---- guards, one of each kind for every host ----------------------------------------------------
+ */
+
+#define COVEY_HTTP_HEDGES_MAX 4                     /* attempts of a hedged request */
+#define COVEY_HTTP_RETRY_AFTER_MAX (60 * COVEY_SEC) /* a longer wish is not waited for */
+
+/* What stands between the callers and each host ("example.org:443": that of the URL asked for, also
+ * when it redirects). {0} guards nothing.
+ *
+ * A request passes, from the outside in: retry, hedge, limiter, breaker. A failure of the network
+ * (-ECONNREFUSED, -ECONNRESET, -ETIMEDOUT, -EHOSTUNREACH, -ENETUNREACH, the deadline of a try) and
+ * an answer of 408, 429 or 5xx ask for another try, which waits at least as long as Retry-After
+ * says; if it says more than COVEY_HTTP_RETRY_AFTER_MAX, none is made. If the last try's is such an
+ * answer it is the result, as any other. Other requests than GET, HEAD, PUT, DELETE, OPTIONS and
+ * TRACE are tried once, unless they have an Idempotency-Key header or their `repeat` says more.
+ * Bodies are sent again from memory. A stream (on_body, on_headers) is told of one answer: up to
+ * 64 KiB of one that asks for another try are held back until it is clear that none follows, and
+ * once the caller was told anything no try follows.
+ *
+ * The breaker hears of every try and every hedge: failures are those of the network and of the
+ * protocol, deadlines, TLS and names, and answers of 5xx; a caller's own cancellation and what lies
+ * on this side is ignored. While it is open requests to its host end with COVEY_EOPEN, at once. */
+typedef struct covey_http_guards {
+    /* NULL: one try. is_worth is asked of what would be tried again; an answer's code is
+     * -EREMOTEIO there and in on_retry, with its status in the words. budget NULL: the host's. */
+    const covey_backoff *retry;
+    /* Of each host, shared by retries and hedges of all callers; NULL: the defaults. A try that is
+     * hedged counts as a call of its own. */
+    const covey_retry_budget_options *budget;
+    /* NULL: none. For GET and HEAD without callbacks: at most COVEY_HTTP_HEDGES_MAX attempts. The
+     * first answer that asks for no other try wins. winner is not used; budget NULL: the host's. */
+    const covey_hedge_options *hedge;
+    /* NULL: none. Its name is the host, behind the client's name and a slash if it has one; only
+     * then it is in the metrics, and so is the limiter. on_change is told of the breakers of all
+     * hosts. */
+    const covey_breaker_options *breaker;
+    double per_second; /* a limiter: requests a second ... */
+    int burst;         /* ... and at once; 0: none */
+} covey_http_guards;
+
+/* Whether another try may help: code is a transfer's or, if 0, status counts. What a guarded client
+ * goes by. Any thread; does not switch. */
+COVEY_API bool covey_http_is_transient(int code, int status);
+
+/* ---- the client ---------------------------------------------------------------------------------
+ */
 
 typedef struct covey_http_client_options {
     int max_connections;          /* open at once in all; 0: no limit */
@@ -35,10 +85,13 @@ typedef struct covey_http_client_options {
     const char *proxy;            /* NULL: the environment's; "": none */
     bool insecure;                /* do not verify certificates */
     bool http1;                   /* HTTP/1.1 only */
+    const char *name; /* covey_metrics_write() shows it, as client="name"; NULL: it does not */
+    const covey_http_guards *guards; /* NULL: none. What it points to is copied, but for budgets,
+                                        args and functions */
 } covey_http_client_options;
 
-/* opts (NULL: defaults) and its strings are borrowed for the call. NULL: out of memory. Any thread;
- * does not switch. */
+/* opts (NULL: defaults) and what it points to are borrowed for the call. NULL: out of memory, or
+ * guards out of range. Any thread; does not switch. */
 COVEY_API covey_http_client *covey_http_client_new(const covey_http_client_options *opts);
 /* Closes its connections and frees it. Transfers must have ended. May switch; may also be called
  * after covey_run() has returned. NULL is allowed. */
@@ -54,6 +107,13 @@ typedef struct covey_http_header {
 } covey_http_header;
 
 typedef struct covey_http_response covey_http_response;
+
+/* Whether a request may be sent again, by retry or hedge. */
+typedef enum covey_http_repeat {
+    COVEY_HTTP_REPEAT_IDEMPOTENT, /* by its method, or with an Idempotency-Key */
+    COVEY_HTTP_REPEAT_ALWAYS,
+    COVEY_HTTP_REPEAT_NEVER
+} covey_http_repeat;
 
 typedef struct covey_http_request {
     const char *method; /* NULL: GET, or POST with a body */
@@ -71,6 +131,7 @@ typedef struct covey_http_request {
     int (*on_headers)(covey_ctx *ctx, const covey_http_response *resp, void *arg);
     uint64_t resume_from; /* > 0: asks for the bytes from there on (Range); resp->status is 206 if
                              the server agrees */
+    covey_http_repeat repeat; /* where the client has guards */
 } covey_http_request;
 
 /* Owned by the caller: covey_http_response_free() after every call that was given it, also a failed
@@ -86,16 +147,18 @@ struct covey_http_response {
     int64_t content_length;    /* -1: unknown */
     int64_t ttfb_ns, total_ns; /* until the first byte of the response; in all */
     bool connection_reused;
-    void *owned; /* covey's */
+    int attempts; /* tries and hedges that were made; 0: a guard let none through */
+    void *owned;  /* covey's */
 };
 
 /* 0 whatever the HTTP status: a 404 is an answer. A failure is a negative code with words that name
  * the URL ("fetch http://x/: connection refused"; a password in it is left out): -EINVAL (URL,
  * header), COVEY_EDNS, -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ECONNRESET (also a connection
  * that was closed in mid-body), -ETIMEDOUT (connect), COVEY_ETLS, COVEY_EPROTO (also too many
- * redirects), COVEY_ETOOLARGE (max_body, headers), -EMFILE, -ENOMEM, -EIO. COVEY_ECANCELED,
- * COVEY_EDEADLINE: ctx is done, or covey_run() is ending; the transfer ended at once and its
- * connection was closed (of HTTP/2: its stream). resp may be NULL. May switch. */
+ * redirects), COVEY_ETOOLARGE (max_body, headers), -EMFILE, -ENOMEM, -EIO, COVEY_EOPEN
+ * (the host's breaker). After several tries the words begin with "after 3 tries: ".
+ * COVEY_ECANCELED, COVEY_EDEADLINE: ctx is done, or covey_run() is ending; the transfer ended at
+ * once and its connection was closed (of HTTP/2: its stream). resp may be NULL. May switch. */
 COVEY_API int covey_http_get(covey_ctx *ctx, covey_http_client *c, const char *url,
                              covey_http_response *resp);
 COVEY_API int covey_http_do(covey_ctx *ctx, covey_http_client *c, const covey_http_request *req,
@@ -109,11 +172,27 @@ COVEY_API int64_t covey_http_retry_after(const covey_http_response *resp);
 /* Frees what resp holds, not resp itself, and makes it {0} again. */
 COVEY_API void covey_http_response_free(covey_http_response *resp);
 
-/* Transfers and connections since the client was made. failed: of the finished ones. */
+/* Since the client was made. Each try and each hedge is a transfer. */
 typedef struct covey_http_client_stats {
-    uint64_t started, finished, failed, connections_opened;
+    uint64_t started, finished, failed, connections_opened; /* transfers; failed of the finished */
+    uint64_t retries, hedges, hedges_won; /* further tries, and attempts beside a slow one */
+    uint64_t refused;                     /* by breakers */
 } covey_http_client_stats;
 COVEY_API void covey_http_client_stats_get(covey_http_client *c, covey_http_client_stats *out);
+
+/* The guards of a host; what the client has none of is all zero. */
+typedef struct covey_http_host_stats {
+    covey_breaker_stats breaker;
+    covey_retry_budget_stats budget;
+    covey_limiter_stats limiter;
+} covey_http_host_stats;
+/* Of url's host, whether a request was made to it or not. 0; -ENOENT: the client has no guards;
+ * -ENOMEM. May switch, for short locks. */
+COVEY_API int covey_http_client_host_stats_get(covey_http_client *c, const char *url,
+                                               covey_http_host_stats *out);
+/* The breaker of url's host: to look at, to trip or reset by hand, or to guard other calls to it.
+ * The client's; valid as long as that. NULL: it has none, or out of memory. May switch. */
+COVEY_API covey_breaker *covey_http_client_breaker(covey_http_client *c, const char *url);
 
 COVEY_END
 

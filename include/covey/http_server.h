@@ -167,6 +167,8 @@ typedef struct covey_http_server_options {
     void (*on_access)(const covey_http_access *a, void *arg);
     void *access_arg;
     covey_http_server_stats *stats; /* borrowed until the server returned */
+    const char *name; /* covey_metrics_write() shows the server, as server="name"; borrowed as long;
+                         NULL: it does not */
 } covey_http_server_options;
 
 /* Serves the connections that come to l, which stays the caller's, until ctx is done: then accepts

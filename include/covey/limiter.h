@@ -29,6 +29,9 @@ typedef struct covey_limiter_stats {
  * or not a number. */
 COVEY_API covey_limiter *covey_limiter_new(double per_second, int burst);
 COVEY_API void covey_limiter_free(covey_limiter *l); /* nobody may wait on it; NULL is allowed */
+/* From now on covey_metrics_write() shows it, as limiter="name"; copied. Once, before others use
+ * it. 0; -EINVAL: it has one, or name is ""; -ENOMEM. */
+COVEY_API int covey_limiter_set_name(covey_limiter *l, const char *name);
 
 /* Takes n tokens, once they are there and it is this caller's turn. 0; -EINVAL: n is negative, or
  * more than the burst, so that it could never be; COVEY_ECANCELED, COVEY_EDEADLINE: nothing was

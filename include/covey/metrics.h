@@ -16,11 +16,26 @@ COVEY_BEGIN
  * waits in each worker's queue and in the global one; workers, threads, threads of the blocking
  * pool; channels that have a name (covey_chan_set_name()); and histograms of how long tasks that
  * can run wait to (sampled), groups take, and blocking calls wait for a thread. Without a runtime
- * up: all zero. Then the figures of all registered sources. May switch: it waits while another call
- * writes or registers. 0; -EIO if out reports an error. */
+ * up: all zero. Then the figures of all registered sources: a user's, and what has a name among
+ * breakers, limiters, HTTP servers and clients, and databases. May switch: it waits while another
+ * call writes or registers. 0; -EIO if out reports an error. */
 COVEY_API int covey_metrics_write(FILE *out);
 
-#define COVEY_METRICS_MAX 24 /* metrics of a kind */
+#define COVEY_METRICS_MAX 64 /* values of a kind: one a metric, but for histograms */
+
+#define COVEY_HISTOGRAM_BUCKETS 13 /* up to 0.1 ms, 0.3 ms, 1 ms, ... 30 s, and longer */
+#define COVEY_HISTOGRAM_VALUES 14  /* that covey_histogram_read() gives */
+
+/* How long things took, counted by bounds. {0} is empty. */
+typedef struct covey_histogram {
+    uint64_t counts_[COVEY_HISTOGRAM_BUCKETS];
+    uint64_t ns_;
+} covey_histogram;
+
+/* Counts one that took ns. Many may at once. Does not switch. */
+COVEY_API void covey_histogram_add(covey_histogram *h, int64_t ns);
+/* Fills in COVEY_HISTOGRAM_VALUES values: for a covey_metrics_kind's read. Does not switch. */
+COVEY_API void covey_histogram_read(const covey_histogram *h, int64_t *values);
 
 /* One figure that all objects of a kind have. Neighbours of the same name are one family, told
  * apart by more_labels, and the first one's help and type hold for it. */
@@ -29,16 +44,17 @@ typedef struct covey_metric {
     const char *help;        /* one line */
     const char *more_labels; /* as written: state="open"; NULL: none */
     bool is_gauge;           /* else a counter, which never falls */
-    int decimals; /* of its values, at most 18: 9 for nanoseconds in a metric of seconds */
+    int decimals;      /* of its values, at most 18: 9 for nanoseconds in a metric of seconds */
+    bool is_histogram; /* of seconds: its COVEY_HISTOGRAM_VALUES values are a covey_histogram's */
 } covey_metric;
 
 /* A kind of object; static, since sources of one kind share the pointer. */
 typedef struct covey_metrics_kind {
     const char *label;           /* that tells its objects apart: "queue" */
     const covey_metric *metrics; /* their names belong to this kind alone */
-    size_t count;                /* of them; at most COVEY_METRICS_MAX */
-    /* Fills in one value a metric. Called by whoever writes, once a metric; may lock the object,
-     * but must not wait for long, and must not register or unregister. */
+    size_t count;                /* of them; their values are at most COVEY_METRICS_MAX */
+    /* Fills in the values, in the order of the metrics. Called by whoever writes, once a metric;
+     * may lock the object, but must not wait for long, and must not register or unregister. */
     void (*read)(void *object, int64_t *values);
 } covey_metrics_kind;
 

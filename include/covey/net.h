@@ -59,6 +59,17 @@ COVEY_API int covey_accept(covey_ctx *ctx, covey_listener *l, covey_conn **c);
  */
 COVEY_API int covey_dial(covey_ctx *ctx, covey_conn **c, const char *addr);
 
+typedef struct covey_dial_options {
+    covey_conn_options conn; /* of the connection, before it connects */
+    const char *local;  /* TCP: the end on this side, numeric: "tcp://10.0.0.7:0"; addresses of its
+                           other family fail with -EAFNOSUPPORT. NULL: the kernel's choice */
+    int64_t stagger_ns; /* until the next address is tried beside one that is slow; 0: 250 ms */
+} covey_dial_options;
+/* The same with options, which are borrowed; NULL: none. -EADDRNOTAVAIL, -EADDRINUSE: local;
+ * -EINVAL: an option; and the kernel's refusal of one. */
+COVEY_API int covey_dial_with(covey_ctx *ctx, covey_conn **c, const char *addr,
+                              const covey_dial_options *opts);
+
 /* What has come, at least one byte, at most len (0 if len is 0). 0: end of stream. */
 COVEY_API ssize_t covey_read(covey_ctx *ctx, covey_conn *c, void *buf, size_t len);
 /* The same at once, without a context: COVEY_EAGAIN if nothing has come, if another task is in the
@@ -105,6 +116,22 @@ COVEY_API int covey_conn_from_fd(covey_conn **c, int fd);
 /* Sets all of opts on its socket, or the one it runs over. Does not switch. -EOPNOTSUPP: there is
  * none; -errno of the kernel. */
 COVEY_API int covey_conn_set_options(covey_conn *c, const covey_conn_options *opts);
+
+/* Descriptors over a Unix connection: the peer gets open duplicates of them. Both sides take turns
+ * with readers and writers; a plain read drops the descriptors that come with its bytes. */
+#define COVEY_FDS_MAX 253 /* at once */
+/* Sends n descriptors, which stay the caller's, with the first of len > 0 bytes: how many of those
+ * were sent, as covey_write_some(). A failure has sent nothing. -EINVAL: n or len; -EOPNOTSUPP: not
+ * a Unix connection; -EBADF: not a descriptor; -ETOOMANYREFS: too many are under way. */
+COVEY_API ssize_t covey_send_fds(covey_ctx *ctx, covey_conn *c, const void *buf, size_t len,
+                                 const int *fds, size_t n);
+/* At least one byte, at most len > 0, as covey_read(), and the descriptors that came with them: *n
+ * is how many there is room for, and then how many came. They are the caller's, closed on exec.
+ * Bytes that were sent with descriptors are not mixed with others that came later. -EMSGSIZE: more
+ * came than there was room for, or than this process may open; all of them were closed, and the
+ * bytes are lost. -EINVAL, -EOPNOTSUPP as above. */
+COVEY_API ssize_t covey_recv_fds(covey_ctx *ctx, covey_conn *c, void *buf, size_t len, int *fds,
+                                 size_t *n);
 
 /* What reads and writes for a connection that is no socket: TLS, compression, a pipe in memory.
  * Called by the functions above, outside any lock: one read and one write at a time, each with a

@@ -146,18 +146,14 @@ static void write_chans(FILE *out)
 static void write_histogram(FILE *out, const char *name, const struct cvy_histogram *h,
                             const char *help)
 {
-    static const int64_t bounds[] = CVY_HISTOGRAM_BOUNDS;
-    uint64_t sum = 0;
+    int64_t values[COVEY_HISTOGRAM_VALUES];
 
-    head(out, name, "histogram", help);
-    for (size_t i = 0; i < CVY_HISTOGRAM_BUCKETS - 1; i++) {
-        sum += cvy_load_relaxed(&h->counts[i]);
-        (void)fprintf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds[i] / 1e9,
-                      sum);
+    for (size_t i = 0; i < CVY_HISTOGRAM_BUCKETS; i++) {
+        values[i] = (int64_t)cvy_load_relaxed(&h->counts[i]);
     }
-    sum += cvy_load_relaxed(&h->counts[CVY_HISTOGRAM_BUCKETS - 1]);
-    (void)fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %.6f\n%s_count %" PRIu64 "\n",
-                  name, sum, name, (double)cvy_load_relaxed(&h->ns) / 1e9, name, sum);
+    values[CVY_HISTOGRAM_BUCKETS] = (int64_t)cvy_load_relaxed(&h->ns);
+    head(out, name, "histogram", help);
+    cvy_metrics_write_histogram(out, name, NULL, NULL, values);
 }
 
 static void write_histograms(struct cvy_runtime *rt, FILE *out)

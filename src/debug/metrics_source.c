@@ -69,8 +69,7 @@ static void write_escaped(FILE *out, const char *text)
     }
 }
 
-/* Not by %f: a locale may have another decimal point. */
-static void write_value(FILE *out, int64_t value, int decimals)
+void cvy_metrics_write_value(FILE *out, int64_t value, int decimals)
 {
     uint64_t whole = value < 0 ? -(uint64_t)value : (uint64_t)value;
     uint64_t unit = 1;
@@ -86,21 +85,42 @@ static void write_value(FILE *out, int64_t value, int decimals)
     (void)fputc('\n', out);
 }
 
-/* The nth metric of one source. */
-static void write_sample(FILE *out, const covey_metrics_source *s, size_t nth)
+void cvy_metrics_write_labels(FILE *out, const covey_metrics_source *s, const covey_metric *metric,
+                              const char *le)
 {
-    const covey_metric *metric = &s->kind_->metrics[nth];
+    const char *more = s && metric->more_labels ? metric->more_labels : "";
+
+    if (!s && !le) {
+        return;
+    }
+    (void)fputc('{', out);
+    if (s) {
+        (void)fprintf(out, "%s=\"", s->kind_->label);
+        write_escaped(out, s->name_);
+        (void)fprintf(out, "\"%s%s%s", *more ? "," : "", more, le ? "," : "");
+    }
+    (void)fprintf(out, le ? "le=\"%s\"}" : "}", le);
+}
+
+static size_t values_of(const covey_metric *metric)
+{
+    return metric->is_histogram ? COVEY_HISTOGRAM_VALUES : 1;
+}
+
+/* One metric of one source, whose values begin at that one. */
+static void write_sample(FILE *out, const covey_metrics_source *s, const covey_metric *metric,
+                         size_t at)
+{
     int64_t values[COVEY_METRICS_MAX] = {0};
 
     s->kind_->read(s->object_, values);
-    (void)fprintf(out, "%s{%s=\"", metric->name, s->kind_->label);
-    write_escaped(out, s->name_);
-    (void)fputc('"', out);
-    if (metric->more_labels) {
-        (void)fprintf(out, ",%s", metric->more_labels);
+    if (metric->is_histogram) {
+        cvy_metrics_write_histogram(out, metric->name, s, metric, values + at);
+        return;
     }
-    (void)fputc('}', out);
-    write_value(out, values[nth], metric->decimals);
+    (void)fputs(metric->name, out);
+    cvy_metrics_write_labels(out, s, metric, NULL);
+    cvy_metrics_write_value(out, values[at], metric->decimals);
 }
 
 /* All sources of first's kind: metric by metric, as the format demands. */
@@ -109,15 +129,20 @@ static void write_kind(FILE *out, const covey_metrics_source *first)
     const covey_metrics_kind *kind = first->kind_;
     const char *family = "";
 
-    for (size_t i = 0; i < kind->count && i < COVEY_METRICS_MAX; i++) {
+    for (size_t i = 0, at = 0; i < kind->count; at += values_of(&kind->metrics[i]), i++) {
         const covey_metric *metric = &kind->metrics[i];
+        if (at + values_of(metric) > COVEY_METRICS_MAX) {
+            break;
+        }
         if (strcmp(family, metric->name) != 0) {
             family = metric->name;
             (void)fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", family, metric->help, family,
-                          metric->is_gauge ? "gauge" : "counter");
+                          metric->is_histogram ? "histogram"
+                          : metric->is_gauge   ? "gauge"
+                                               : "counter");
         }
         for (const covey_metrics_source *s = first; s && s->kind_ == kind; s = s->next_) {
-            write_sample(out, s, i);
+            write_sample(out, s, metric, at);
         }
     }
 }

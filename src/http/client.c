@@ -71,7 +71,10 @@ static bool copy_options(struct covey_http_client *c, const covey_http_client_op
     o->connect_timeout_ns = o->connect_timeout_ns <= 0 ? CONNECT_TIMEOUT : o->connect_timeout_ns;
     o->max_body = o->max_body == 0 ? MAX_BODY : o->max_body;
     o->user_agent = o->user_agent ? o->user_agent : "covey/" COVEY_VERSION;
+    o->name = o->name ? o->name : "";
+    o->guards = NULL; /* borrowed for the call; copied by the guards */
     bool all = copy_string(&o->user_agent);
+    all = copy_string(&o->name) && all;
     all = copy_string(&o->ca_file) && all;
     return copy_string(&o->proxy) && all;
 }
@@ -103,11 +106,13 @@ covey_http_client *covey_http_client_new(const covey_http_client_options *opts)
     }
     bool has_options = copy_options(c, opts);
     bool has_drivers = make_drivers(c);
-    if (!has_options || !has_drivers) {
+    if (!has_options || !has_drivers ||
+        cvy_http_guards_init(&c->guards, opts ? opts->guards : NULL, c->options.name) < 0) {
         covey_http_client_free(c);
         return NULL;
     }
     choose_ca_path(c);
+    cvy_http_client_metrics_begin(c);
     return c;
 }
 
@@ -116,6 +121,7 @@ void covey_http_client_free(covey_http_client *c)
     if (!c) {
         return;
     }
+    cvy_http_client_metrics_end(c);
     for (int i = 0; i < c->driver_count; i++) {
         if (c->drivers[i].wake) {
             cvy_http_driver_stop(&c->drivers[i]);
@@ -130,10 +136,17 @@ void covey_http_client_free(covey_http_client *c)
         c->idle = t->next_idle;
         cvy_http_transfer_free(t);
     }
+    cvy_http_guards_fini(&c->guards);
+    free((char *)c->options.name);
     free((char *)c->options.user_agent);
     free((char *)c->options.ca_file);
     free((char *)c->options.proxy);
     free(c);
+}
+
+static uint64_t count_of(struct covey_http_client *c, enum cvy_http_count what)
+{
+    return atomic_load_explicit(&c->counts[what], memory_order_relaxed);
 }
 
 void covey_http_client_stats_get(covey_http_client *c, covey_http_client_stats *out)
@@ -143,5 +156,9 @@ void covey_http_client_stats_get(covey_http_client *c, covey_http_client_stats *
         .finished = atomic_load_explicit(&c->finished, memory_order_relaxed),
         .failed = atomic_load_explicit(&c->failed, memory_order_relaxed),
         .connections_opened = atomic_load_explicit(&c->connections_opened, memory_order_relaxed),
+        .retries = count_of(c, CVY_HTTP_RETRIES),
+        .hedges = count_of(c, CVY_HTTP_HEDGES),
+        .hedges_won = count_of(c, CVY_HTTP_HEDGES_WON),
+        .refused = count_of(c, CVY_HTTP_REFUSED),
     };
 }

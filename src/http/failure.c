@@ -4,6 +4,7 @@
 
 #include <covey/error.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -26,6 +27,13 @@ static int network_code(int os_error, int fallback)
     default:
         return fallback;
     }
+}
+
+/* libcurl gives CURLE_RECV_ERROR for bad chunks and HTTP/2 frames too; only its words tell them
+ * from a connection that broke. */
+static bool is_malformed(const char *words)
+{
+    return strstr(words, "chunked-encoding") || strstr(words, "nghttp2 recv error");
 }
 
 static int code_of(CURLcode result, int os_error)
@@ -96,9 +104,19 @@ int cvy_http_failure_code(const struct cvy_http_failure *f, char *buf, size_t si
     case CURLE_GOT_NOTHING:
         (void)snprintf(buf, size, "the connection was closed without an answer");
         return code;
+    case CURLE_HTTP2_STREAM:
+        if (strstr(f->words, "end of the underlying stream")) {
+            (void)snprintf(buf, size, "the connection was closed before the whole answer came");
+            return -ECONNRESET;
+        }
+        break;
     case CURLE_COULDNT_CONNECT:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+        if (is_malformed(f->words)) {
+            (void)snprintf(buf, size, "bad answer: %s", f->words);
+            return COVEY_EPROTO;
+        }
         /* libcurl's read "Failed to connect to h port 80 after 3 ms: Couldn't connect to server".
          */
         if (f->os_error != 0 || f->words[0] == '\0') {

@@ -43,3 +43,17 @@ TEST(codes_tell_the_kinds_apart)
     CHECK_EQ(code_of(CURLE_CHUNK_FAILED, 0, ""), -EIO);
     CHECK(words[0] != '\0');
 }
+
+TEST(what_the_server_sends_wrong_is_told_from_a_connection_that_broke)
+{
+    CHECK_EQ(code_of(CURLE_RECV_ERROR, 0, "Malformed encoding found in chunked-encoding"),
+             COVEY_EPROTO);
+    CHECK_STR(words, "bad answer: Malformed encoding found in chunked-encoding");
+    CHECK_EQ(code_of(CURLE_RECV_ERROR, 0, "nghttp2 recv error -505: x"), COVEY_EPROTO);
+    CHECK_EQ(code_of(CURLE_WEIRD_SERVER_REPLY, 0, "Nul byte in header"), COVEY_EPROTO);
+    CHECK_EQ(code_of(CURLE_HTTP2_STREAM, 0, "HTTP/2 stream 1 was not closed cleanly: x (err 1)"),
+             COVEY_EPROTO);
+    CHECK_EQ(code_of(CURLE_HTTP2_STREAM, 0,
+                     "HTTP/2 stream 1 was not closed cleanly before end of the underlying stream"),
+             -ECONNRESET);
+}

@@ -52,11 +52,33 @@ struct cvy_http_location cvy_http_location_of(const char *url)
     l.host = l.user_end ? l.user_end + 1 : start;
     const char *stop = memchr(l.host, *l.host == '[' ? ']' : ':', (size_t)(end - l.host));
     if (stop) {
-        end = *stop == ']' ? stop + 1 : stop;
+        stop += *stop == ']';
+        if (stop < end && *stop == ':') {
+            l.port = stop + 1;
+            l.port_len = (size_t)(end - l.port);
+        }
+        end = stop;
     }
     l.host_len = (size_t)(end - l.host);
     l.is_numeric = is_numeric(l.host, l.host_len);
     return l;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+size_t cvy_http_location_key(const struct cvy_http_location *l, char *buf, size_t size)
+{
+    const char *port = l->port_len > 0 ? l->port : l->is_tls ? "443" : "80";
+    int port_len = l->port_len > 0 ? (int)l->port_len : (int)strlen(port);
+    int n = snprintf(buf, size, "%.*s:%.*s", (int)l->host_len, l->host, port_len, port);
+
+    for (char *p = buf; *p; p++) {
+        *p = lower(*p);
+    }
+    return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 
 uint64_t cvy_http_location_hash(const struct cvy_http_location *l)
@@ -64,9 +86,7 @@ uint64_t cvy_http_location_hash(const struct cvy_http_location *l)
     uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
     for (size_t i = 0; i < l->host_len; i++) {
-        unsigned char c = (unsigned char)l->host[i];
-        c = c >= 'A' && c <= 'Z' ? (unsigned char)(c + ('a' - 'A')) : c;
-        h = (h ^ c) * UINT64_C(0x100000001b3);
+        h = (h ^ (unsigned char)lower(l->host[i])) * UINT64_C(0x100000001b3);
     }
     return h ^ (h >> 32);
 }

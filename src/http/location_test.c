@@ -74,3 +74,24 @@ TEST(a_password_is_not_shown)
     CHECK_STR(cvy_http_location_public("http://h/a:b@c", buf, sizeof(buf)), "http://h/a:b@c");
     CHECK_STR(cvy_http_location_public("http://h/long", buf, 9), "http://h");
 }
+
+static const char *key_of(const char *url)
+{
+    static char key[40];
+    struct cvy_http_location l = cvy_http_location_of(url);
+
+    CHECK_EQ(cvy_http_location_key(&l, key, sizeof(key)), strlen(key));
+    return key;
+}
+
+TEST(a_host_has_a_port)
+{
+    CHECK_STR(key_of("http://Example.org/"), "example.org:80");
+    CHECK_STR(key_of("https://example.org"), "example.org:443");
+    CHECK_STR(key_of("http://u:p@EXAMPLE.org:8080/x:9"), "example.org:8080");
+    CHECK_STR(key_of("http://[FE80::1]:81/"), "[fe80::1]:81");
+    CHECK_STR(key_of("http://[::1]"), "[::1]:80");
+    CHECK_STR(key_of("http://h:/"), "h:80");
+    CHECK_STR(key_of(""), ":80");
+    CHECK_EQ(strlen(key_of("http://a-name-that-is-longer-than-there-is-room-for.example/")), 39);
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * request.c - covey_http_do(): the side of the task that asks. */
+ * request.c - one transfer: the side of the task that asks. Guards are around it (guarded.c). */
 #define _GNU_SOURCE
 #include "http/client.h"
 
@@ -19,8 +19,7 @@ struct call {
     bool has_told_head;
 };
 
-/* "fetch URL: words"; without words this task's message. */
-static int name_failure(const char *url, int code, const char *words)
+int cvy_http_name_failure(const char *url, int code, const char *words)
 {
     char shown[URL_SHOWN];
 
@@ -205,7 +204,7 @@ static int converse(struct call *x)
 
         if (code < 0) {
             cancel(x);
-            return name_failure(x->req->url, code, NULL);
+            return cvy_http_name_failure(x->req->url, code, NULL);
         }
         if (!(word & (CVY_HTTP_DATA | CVY_HTTP_HEAD))) {
             return 0;
@@ -250,7 +249,7 @@ static int conclude_failed(struct call *x)
             return code;
         }
     }
-    return name_failure(x->req->url, t->code, t->words);
+    return cvy_http_name_failure(x->req->url, t->code, t->words);
 }
 
 /* ---- the call ---- */
@@ -283,11 +282,11 @@ static int run(struct call *x)
     int code = prepare(x);
 
     if (code < 0) {
-        return name_failure(x->req->url, code, NULL);
+        return cvy_http_name_failure(x->req->url, code, NULL);
     }
     code = submit(x);
     if (code < 0) {
-        return name_failure(x->req->url, code, "");
+        return cvy_http_name_failure(x->req->url, code, "");
     }
     code = converse(x);
     if (code == 0 && t->code < 0) {
@@ -300,34 +299,21 @@ static int run(struct call *x)
     return code < 0 ? code : filled;
 }
 
-int covey_http_do(covey_ctx *ctx, covey_http_client *c, const covey_http_request *req,
-                  covey_http_response *resp)
+int cvy_http_fetch(covey_ctx *ctx, struct covey_http_client *c, const covey_http_request *req,
+                   covey_http_response *resp)
 {
-    covey_http_response unwanted;
-    struct call x = {.ctx = ctx, .client = c, .req = req, .resp = resp ? resp : &unwanted};
+    struct call x = {.ctx = ctx, .client = c, .req = req, .resp = resp};
 
-    *x.resp = (covey_http_response){.content_length = -1};
-    if (!c || !req || !req->url) {
-        return covey_errorf(-EINVAL, "fetch: no client or no URL");
-    }
     if (covey_ctx_err(ctx) < 0) {
-        return name_failure(req->url, covey_select(ctx, COVEY_DEFAULT), NULL);
+        return cvy_http_name_failure(req->url, covey_select(ctx, COVEY_DEFAULT), NULL);
     }
     x.transfer = take_transfer(c);
     if (!x.transfer) {
-        return name_failure(req->url, -ENOMEM, "");
+        return cvy_http_name_failure(req->url, -ENOMEM, "");
     }
+    int64_t begun = cvy_http_client_metrics_enter(c);
     int code = run(&x);
+    cvy_http_client_metrics_leave(c, begun, code, resp->status);
     give_transfer(c, x.transfer);
-    if (!resp) {
-        covey_http_response_free(&unwanted);
-    }
     return code;
-}
-
-int covey_http_get(covey_ctx *ctx, covey_http_client *c, const char *url, covey_http_response *resp)
-{
-    covey_http_request req = {.url = url};
-
-    return covey_http_do(ctx, c, &req, resp);
 }

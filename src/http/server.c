@@ -5,6 +5,7 @@
  * watch's, which looks after them until the last one has ended. */
 #define _GNU_SOURCE
 #include "http/server.h"
+#include "http/server_metrics.h"
 #include "http/server_watch.h"
 
 #include <covey/error.h>
@@ -163,10 +164,13 @@ int covey_http_serve(covey_ctx *ctx, covey_listener *l, covey_http_handler *h, v
         code = covey_errorf(-ENOMEM, "http server: %s", covey_strerror(-ENOMEM));
     } else {
         covey_group_options all = {.policy = COVEY_ALL};
+        struct cvy_http_server_metrics metrics = {0};
+        cvy_http_server_metrics_begin(&metrics, &s.opts, s.stats);
         s.group = covey_group_new_with(base, &all);
         s.until_drain = covey_ctx_with_cancel(base);
         code = serve(ctx, &s, l);
         covey_ctx_unref(s.until_drain);
+        cvy_http_server_metrics_end(&metrics);
     }
     covey_ctx_unref(base);
     covey_sem_free(s.slots);

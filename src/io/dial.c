@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "io/addr.h"
 #include "io/conn.h"
+#include "io/conn_options.h"
 #include "io/io.h"
 #include "io/resolve.h"
 
@@ -31,12 +32,15 @@
 
 #define INDEX_TIMER CVY_DIAL_ADDRS_MAX
 
+const struct cvy_dial_plan cvy_dial_default = {.stagger_ns = STAGGER_NS};
+
 struct attempt {
     struct covey_conn *conn; /* NULL: not started, failed, or given away as the winner */
     struct cvy_waiter waiter;
 };
 
 struct race {
+    const struct cvy_dial_plan *plan;
     struct sockaddr_storage addrs[CVY_DIAL_ADDRS_MAX];
     struct attempt attempts[CVY_DIAL_ADDRS_MAX];
     int count, next; /* addresses; the first not tried */
@@ -49,16 +53,35 @@ struct race {
 /* ---- attempts
  * ------------------------------------------------------------------------------------ */
 
+static int socket_prepare(int fd, int family, const struct cvy_dial_plan *plan)
+{
+    const struct cvy_sockaddr *local = &plan->local;
+    int code = family == AF_UNIX ? 0 : cvy_net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+
+    if (code == 0 && plan->has_conn) {
+        code = cvy_conn_options_set(fd, family != AF_UNIX, &plan->conn);
+    }
+    if (code < 0 || local->len == 0) {
+        return code;
+    }
+    if (local->storage.ss_family != family) {
+        return -EAFNOSUPPORT;
+    }
+    /* The port, if it is the kernel's to choose, is chosen for the pair of ends. */
+    (void)cvy_net_set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    return cvy_net_bind(fd, local);
+}
+
 /* A socket that is connecting, or connected: *ready then has its first ready bits. */
-static int socket_connect(const struct cvy_sockaddr *to, uint32_t *ready)
+static int socket_connect(const struct cvy_sockaddr *to, const struct cvy_dial_plan *plan,
+                          uint32_t *ready)
 {
     int fd = cvy_net_socket(to->storage.ss_family, SOCK_STREAM);
 
     if (fd < 0) {
         return fd;
     }
-    int code =
-        to->storage.ss_family == AF_UNIX ? 0 : cvy_net_set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    int code = socket_prepare(fd, to->storage.ss_family, plan);
     if (code == 0) {
         code = cvy_net_connect(fd, to);
     }
@@ -71,11 +94,12 @@ static int socket_connect(const struct cvy_sockaddr *to, uint32_t *ready)
 }
 
 /* Starts connecting: 0 or -EINPROGRESS, and *c, which is then registered; or why not. */
-static int conn_start(struct covey_conn **c, const struct cvy_sockaddr *to)
+static int conn_start(struct covey_conn **c, const struct cvy_sockaddr *to,
+                      const struct cvy_dial_plan *plan)
 {
     uint32_t ready;
 
-    int fd = socket_connect(to, &ready);
+    int fd = socket_connect(to, plan, &ready);
     if (fd < 0) {
         return fd;
     }
@@ -133,8 +157,8 @@ static void start_next(struct race *r, struct cvy_thread *th)
                               .len = cvy_addr_len(&r->addrs[r->next])};
 
     r->next++;
-    r->next_at = cvy_clock_now() + STAGGER_NS;
-    int code = conn_start(&a->conn, &to);
+    r->next_at = cvy_clock_now() + r->plan->stagger_ns;
+    int code = conn_start(&a->conn, &to, r->plan);
     if (code < 0 && code != -EINPROGRESS) {
         note_error(r, code);
         return;
@@ -278,14 +302,15 @@ static int race_run(struct race *r, struct cvy_thread **thp, covey_ctx *ctx)
     return code < 0 ? code : cvy_fail((*thp)->task, r->first_error);
 }
 
-int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct sockaddr_storage *addrs,
-                 size_t n, covey_conn **c)
+int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct cvy_dial_plan *plan,
+                 const struct sockaddr_storage *addrs, size_t n, covey_conn **c)
 {
     struct race *r = cvy_alloc_zeroed(sizeof(*r));
 
     if (!r) {
         return cvy_fail((*thp)->task, -ENOMEM);
     }
+    r->plan = plan;
     r->count = (int)(n < CVY_DIAL_ADDRS_MAX ? n : CVY_DIAL_ADDRS_MAX);
     memcpy(r->addrs, addrs, (size_t)r->count * sizeof(addrs[0]));
     r->first_error = r->count == 0 ? COVEY_EDNS : 0;
@@ -300,8 +325,8 @@ int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct sockaddr_
 /* ---- dialling
  * ------------------------------------------------------------------------------------ */
 
-static int dial_name(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
-                     const struct cvy_addr *a)
+static int dial_name(struct cvy_thread **thp, covey_ctx *ctx, const struct cvy_dial_plan *plan,
+                     covey_conn **c, const struct cvy_addr *a)
 {
     struct sockaddr_storage *addrs = cvy_alloc_zeroed(CVY_DIAL_ADDRS_MAX * sizeof(*addrs));
     char *host = cvy_strndup(a->name, a->name_len);
@@ -315,7 +340,7 @@ static int dial_name(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
     (void)snprintf(port, sizeof(port), "%u", (unsigned)a->port);
     code = cvy_resolve(thp, ctx, host, port, addrs, CVY_DIAL_ADDRS_MAX);
     if (code >= 0) {
-        code = cvy_dial_any(thp, ctx, addrs, (size_t)code, c);
+        code = cvy_dial_any(thp, ctx, plan, addrs, (size_t)code, c);
     }
 out:
     free(host);
@@ -323,27 +348,27 @@ out:
     return code;
 }
 
-static int dial_tcp(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
-                    const struct cvy_addr *a)
+static int dial_tcp(struct cvy_thread **thp, covey_ctx *ctx, const struct cvy_dial_plan *plan,
+                    covey_conn **c, const struct cvy_addr *a)
 {
     struct cvy_sockaddr numeric;
 
     if (!cvy_addr_numeric(a->name, a->name_len, a->port, &numeric)) {
-        return dial_name(thp, ctx, c, a);
+        return dial_name(thp, ctx, plan, c, a);
     }
-    return cvy_dial_any(thp, ctx, &numeric.storage, 1, c);
+    return cvy_dial_any(thp, ctx, plan, &numeric.storage, 1, c);
 }
 
 /* Connects at once, or not at all. */
-static int dial_unix(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
-                     const struct cvy_addr *a)
+static int dial_unix(struct cvy_thread **thp, covey_ctx *ctx, const struct cvy_dial_plan *plan,
+                     covey_conn **c, const struct cvy_addr *a)
 {
     struct cvy_sockaddr to;
     int64_t pause = UNIX_RETRY_NS;
     int code;
 
     cvy_addr_unix(a, &to);
-    while ((code = conn_start(c, &to)) == -EAGAIN) {
+    while ((code = conn_start(c, &to, plan)) == -EAGAIN) {
         cvy_leave(*thp);
         code = covey_sleep(ctx, pause);
         *thp = cvy_enter();
@@ -355,25 +380,70 @@ static int dial_unix(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c,
     return code < 0 ? cvy_fail((*thp)->task, code) : 0;
 }
 
-int covey_dial(covey_ctx *ctx, covey_conn **c, const char *addr)
+/* Only numeric: looking a name up might take long. */
+static int read_local(const char *text, struct cvy_sockaddr *local)
+{
+    struct cvy_addr a;
+
+    if (cvy_addr_parse(&a, text) < 0 || a.is_unix ||
+        !cvy_addr_numeric(a.name, a.name_len, a.port, local)) {
+        return covey_errorf(-EINVAL, "local: not a numeric TCP address");
+    }
+    return 0;
+}
+
+static int make_plan(struct cvy_dial_plan *plan, const covey_dial_options *opts, bool is_unix)
+{
+    *plan = cvy_dial_default;
+    if (!opts) {
+        return 0;
+    }
+    plan->has_conn = true;
+    plan->conn = opts->conn;
+    if (opts->stagger_ns < 0 || (opts->local && is_unix)) {
+        return covey_errorf(-EINVAL, "an option is out of range");
+    }
+    plan->stagger_ns = opts->stagger_ns > 0 ? opts->stagger_ns : plan->stagger_ns;
+    return opts->local ? read_local(opts->local, &plan->local) : 0;
+}
+
+static int dial(struct cvy_thread **thp, covey_ctx *ctx, covey_conn **c, const char *addr,
+                const covey_dial_options *opts)
+{
+    struct cvy_dial_plan plan;
+    struct cvy_addr a;
+
+    int code = cvy_addr_parse(&a, addr);
+    if (code < 0) {
+        return covey_errorf(code, "not an address");
+    }
+    code = make_plan(&plan, opts, a.is_unix);
+    if (code < 0) {
+        return code;
+    }
+    if (!cvy_runtime_get()) {
+        return cvy_fail((*thp)->task, COVEY_ECLOSED);
+    }
+    return a.is_unix ? dial_unix(thp, ctx, &plan, c, &a) : dial_tcp(thp, ctx, &plan, c, &a);
+}
+
+int covey_dial_with(covey_ctx *ctx, covey_conn **c, const char *addr,
+                    const covey_dial_options *opts)
 {
     struct cvy_thread *th = cvy_enter();
-    struct cvy_addr a;
 
     int code = cvy_ctx_check(th->task, ctx);
     if (code == 0) {
-        code = cvy_addr_parse(&a, addr);
-        if (code < 0) {
-            code = covey_errorf(code, "not an address");
-        } else if (!cvy_runtime_get()) {
-            code = cvy_fail(th->task, COVEY_ECLOSED);
-        } else {
-            code = a.is_unix ? dial_unix(&th, ctx, c, &a) : dial_tcp(&th, ctx, c, &a);
-        }
+        code = dial(&th, ctx, c, addr, opts);
     }
     if (code < 0) {
         code = covey_wrapf(code, "dial %s", addr ? addr : "(null)");
     }
     cvy_leave(th);
     return code;
+}
+
+int covey_dial(covey_ctx *ctx, covey_conn **c, const char *addr)
+{
+    return covey_dial_with(ctx, c, addr, NULL);
 }

@@ -178,7 +178,7 @@ static struct sockaddr_storage loopback(int family, int port)
 static int dial_any(covey_ctx *ctx, const struct sockaddr_storage *addrs, size_t n, covey_conn **c)
 {
     struct cvy_thread *th = cvy_enter();
-    int code = cvy_dial_any(&th, ctx, addrs, n, c);
+    int code = cvy_dial_any(&th, ctx, &cvy_dial_default, addrs, n, c);
     cvy_leave(th);
     return code;
 }
@@ -227,6 +227,29 @@ TASK_TEST(the_next_address_is_tried_when_the_first_takes_long)
     CHECK_EQ(covey_read(ctx, a, &c, 1), 1);
     covey_close(a);
     covey_close(b);
+    covey_listener_close(l);
+    black_hole_close(&hole);
+}
+
+TASK_TEST(how_long_an_address_has_for_itself_can_be_chosen)
+{
+    struct sockaddr_storage addrs[2];
+    struct cvy_dial_plan plan = {.stagger_ns = 3600 * COVEY_SEC};
+    struct black_hole hole;
+    covey_listener *l;
+    covey_conn *c;
+
+    black_hole_open(&hole, AF_INET, 0);
+    addrs[0] = loopback(AF_INET, hole.port);
+    addrs[1] = loopback(AF_INET, listen_on(&l, AF_INET));
+    covey_ctx *soon = covey_ctx_with_timeout(ctx, 300 * COVEY_MS);
+    struct cvy_thread *th = cvy_enter();
+    CHECK_EQ(cvy_dial_any(&th, soon, &plan, addrs, 2, &c), COVEY_EDEADLINE);
+    plan.stagger_ns = 1;
+    CHECK_EQ(cvy_dial_any(&th, ctx, &plan, addrs, 2, &c), 0);
+    cvy_leave(th);
+    covey_close(c);
+    covey_ctx_unref(soon);
     covey_listener_close(l);
     black_hole_close(&hole);
 }

@@ -171,6 +171,86 @@ ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n)
     }
 }
 
+/* Room for the most descriptors that one message carries. */
+union fds_control {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(CVY_NET_FDS_MAX * sizeof(int))];
+};
+
+ssize_t cvy_net_send_fds(int fd, const struct iovec *what, const int *fds, size_t count)
+{
+    union fds_control control = {0};
+    struct msghdr message = {.msg_iov = (struct iovec *)what, .msg_iovlen = 1};
+
+    if (count > 0) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+                                          .cmsg_type = SCM_RIGHTS,
+                                          .cmsg_len = CMSG_LEN(count * sizeof(int))};
+        memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+    }
+    for (;;) {
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (n >= 0) {
+            return n;
+        }
+        n = failure();
+        if (n != -EINTR) {
+            return n;
+        }
+    }
+}
+
+/* The descriptors of a message, as far as there is room; the others are closed. How many there
+ * were. */
+static size_t take_fds(struct msghdr *message, int *fds, size_t room)
+{
+    size_t count = 0;
+
+    for (struct cmsghdr *m = CMSG_FIRSTHDR(message); m; m = CMSG_NXTHDR(message, m)) {
+        if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < n; i++, count++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(m) + i * sizeof(int), sizeof(int));
+            if (count < room) {
+                fds[count] = fd;
+            } else {
+                (void)close(fd);
+            }
+        }
+    }
+    return count;
+}
+
+ssize_t cvy_net_recv_fds(int fd, struct iovec *into, int *fds, size_t *count)
+{
+    union fds_control control;
+    struct msghdr message = {.msg_iov = into, .msg_iovlen = 1, .msg_control = &control};
+    ssize_t n;
+
+    do {
+        message.msg_controllen = sizeof(control);
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+        n = n < 0 ? failure() : n;
+    } while (n == -EINTR);
+    if (n < 0) {
+        return n;
+    }
+    size_t came = take_fds(&message, fds, *count);
+    if (came > *count || (message.msg_flags & MSG_CTRUNC)) {
+        for (size_t i = 0; i < came && i < *count; i++) {
+            (void)close(fds[i]);
+        }
+        return -EMSGSIZE;
+    }
+    *count = came;
+    return n;
+}
+
 ssize_t cvy_net_recv_from(int fd, struct iovec *into, struct cvy_sockaddr *from, bool *is_cut)
 {
     struct msghdr message = {.msg_iov = into, .msg_iovlen = 1, .msg_name = &from->storage};

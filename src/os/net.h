@@ -43,6 +43,12 @@ ssize_t cvy_net_recv(int fd, void *buf, size_t len);
 /* Never raises SIGPIPE. */
 ssize_t cvy_net_send(int fd, const void *buf, size_t len);
 ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n);
+/* The same over a Unix socket, with count descriptors, at most CVY_NET_FDS_MAX. */
+#define CVY_NET_FDS_MAX 253
+ssize_t cvy_net_send_fds(int fd, const struct iovec *what, const int *fds, size_t count);
+/* Bytes, and up to *count descriptors that came with them. -EMSGSIZE: more did, or could not be
+ * opened; those that were are closed. */
+ssize_t cvy_net_recv_fds(int fd, struct iovec *into, int *fds, size_t *count);
 int cvy_net_shutdown_write(int fd);
 /* One datagram: its bytes that fit, *is_cut if that is not all, and who sent it. */
 ssize_t cvy_net_recv_from(int fd, struct iovec *into, struct cvy_sockaddr *from, bool *is_cut);

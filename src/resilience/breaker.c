@@ -45,7 +45,7 @@ covey_breaker *covey_breaker_new(const covey_breaker_options *opts)
         return NULL;
     }
     b->window.bucket_ns = (o.window_ns + COVEY_BREAKER_BUCKETS - 1) / COVEY_BREAKER_BUCKETS;
-    if (*b->options.name) {
+    if (*b->options.name && !o.is_unlisted) {
         covey_metrics_register(&b->source, &cvy_breaker_metrics, b->options.name, b);
     }
     return b;

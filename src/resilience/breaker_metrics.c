@@ -5,14 +5,16 @@
 #include <covey/time.h>
 
 static const covey_metric metrics[] = {
-    {"covey_breaker_state", "0 closed, 1 open, 2 half-open.", NULL, true, 0},
-    {"covey_breaker_in_flight_calls", "Calls let through that have no outcome yet.", NULL, true, 0},
-    {"covey_breaker_calls_total", "Calls, by outcome.", "outcome=\"succeeded\"", false, 0},
-    {"covey_breaker_calls_total", NULL, "outcome=\"failed\"", false, 0},
-    {"covey_breaker_calls_total", NULL, "outcome=\"ignored\"", false, 0},
-    {"covey_breaker_calls_total", NULL, "outcome=\"refused\"", false, 0},
-    {"covey_breaker_slow_calls_total", "Failed calls that were slow successes.", NULL, false, 0},
-    {"covey_breaker_opened_total", "Times it opened.", NULL, false, 0},
+    {"covey_breaker_state", .help = "0 closed, 1 open, 2 half-open.", .is_gauge = true},
+    {"covey_breaker_in_flight_calls", .help = "Calls let through that have no outcome yet.",
+     .is_gauge = true},
+    {"covey_breaker_calls_total", .help = "Calls, by outcome.",
+     .more_labels = "outcome=\"succeeded\""},
+    {"covey_breaker_calls_total", .more_labels = "outcome=\"failed\""},
+    {"covey_breaker_calls_total", .more_labels = "outcome=\"ignored\""},
+    {"covey_breaker_calls_total", .more_labels = "outcome=\"refused\""},
+    {"covey_breaker_slow_calls_total", .help = "Failed calls that were slow successes."},
+    {"covey_breaker_opened_total", .help = "Times it opened."},
 };
 
 /* Looks only: a change of state would be told to the user from within covey_metrics_write(). */

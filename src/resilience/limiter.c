@@ -5,27 +5,14 @@
  * first come, first served. Its holder is the first in line; it sleeps until its tokens are there,
  * and only then takes them. So a wait that is cancelled has nothing to give back, wherever it
  * stands, and the next in line starts from what the bucket then holds. */
-#include <covey/chan.h>
+#include "resilience/limiter.h"
+
 #include <covey/ctx.h>
-#include <covey/limiter.h>
 #include <covey/select.h>
-#include <covey/sync.h>
 #include <covey/time.h>
 
 #include <math.h>
 #include <stdlib.h>
-
-struct covey_limiter {
-    /* Immutable. */
-    covey_sem *line;
-    covey_chan *changed; /* capacity 1: wakes the first in line to look again */
-
-    /* Guarded by lock. */
-    covey_mutex lock;
-    double per_second, burst, tokens;
-    int64_t filled_at; /* tokens is of this time */
-    uint64_t waiting, allowed, refused, canceled;
-};
 
 /* Longer than any program runs, and far from overflow when added to a time. */
 static const int64_t never_ns = INT64_MAX / 4;
@@ -57,8 +44,10 @@ covey_limiter *covey_limiter_new(double per_second, int burst)
 void covey_limiter_free(covey_limiter *l)
 {
     if (l) {
+        covey_metrics_unregister(&l->source);
         covey_sem_free(l->line);
         covey_chan_unref(l->changed);
+        free(l->name);
         free(l);
     }
 }

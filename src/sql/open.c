@@ -38,13 +38,19 @@ static int read_url(struct cvy_sql_pool *p, const char *url)
     return covey_errorf(-EINVAL, "not a database's URL (sqlite:..., postgres://...)");
 }
 
+static bool copy(const char **to, const char *text)
+{
+    *to = text ? strdup(text) : NULL;
+    return *to || !text;
+}
+
 static int set_options(struct cvy_sql_pool *p, const covey_db_options *opts)
 {
     covey_db_options *o = &p->config.options;
 
     if (opts) {
         *o = *opts;
-        o->init = NULL;
+        o->init = o->name = NULL;
     }
     if (o->max_open < 0 || o->max_open > MAX_OPEN_LIMIT || o->max_lifetime_ns < 0 ||
         o->max_idle_time_ns < 0 || o->connect_timeout_ns < 0) {
@@ -57,11 +63,9 @@ static int set_options(struct cvy_sql_pool *p, const covey_db_options *opts)
     o->max_statements = o->max_statements == 0  ? MAX_STATEMENTS
                         : o->max_statements < 0 ? 0
                                                 : o->max_statements;
-    if (opts && opts->init) {
-        o->init = strdup(opts->init);
-        return o->init ? 0 : covey_errorf(-ENOMEM, "out of memory");
-    }
-    return 0;
+    bool has_all = copy(&o->init, opts ? opts->init : NULL);
+    has_all = copy(&o->name, opts ? opts->name : NULL) && has_all;
+    return has_all ? 0 : covey_errorf(-ENOMEM, "out of memory");
 }
 
 static int make_pool(struct cvy_sql_pool *p, const char *url, const covey_db_options *opts)
@@ -103,6 +107,7 @@ int covey_db_open(covey_ctx *ctx, covey_db **db, const char *url, const covey_db
         return code;
     }
     cvy_sql_pool_put(p, first);
+    cvy_sql_metrics_begin(p);
     *db = &p->handle;
     return 0;
 }
@@ -113,6 +118,7 @@ void covey_db_close(covey_db *db)
         return;
     }
     struct cvy_sql_pool *p = db->pool;
+    cvy_sql_metrics_end(p);
     covey_mutex_lock(&p->mutex);
     struct cvy_sql_conn *c = p->idle;
     p->is_closed = true;

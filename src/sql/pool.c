@@ -21,6 +21,7 @@ void cvy_sql_pool_unref(struct cvy_sql_pool *p)
     covey_chan_unref(p->permits);
     covey_ctx_unref(p->life);
     free((char *)p->config.options.init);
+    free((char *)p->config.options.name);
     free(p->config.target);
     free(p);
 }
@@ -64,6 +65,7 @@ static int wait_for_permit(covey_ctx *ctx, struct cvy_sql_pool *p)
         p->stats.waits++;
         p->stats.waited_ns += covey_now() - since;
         covey_mutex_unlock(&p->mutex);
+        covey_histogram_add(&p->waits, covey_now() - since);
     }
     if (code == COVEY_ECLOSED) {
         return covey_errorf(code, "database is closed");

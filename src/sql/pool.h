@@ -11,6 +11,7 @@
 #define CVY_SQL_POOL_H
 
 #include "sql/backend.h"
+#include "sql/metrics.h"
 
 #include <stdatomic.h>
 
@@ -37,6 +38,8 @@ struct cvy_sql_pool {
 
     atomic_int references; /* the handle's, and each call's: relaxed up, acq_rel down */
     atomic_int waiting;    /* relaxed: a figure */
+    covey_histogram waits; /* of those that had to */
+    covey_metrics_source source;
 
     covey_mutex mutex; /* guards the rest */
     struct cvy_sql_conn *idle;

@@ -3,8 +3,6 @@
 #define _GNU_SOURCE
 #include "tools/attempt.h"
 
-#include "tools/retry.h"
-
 #include <stdlib.h>
 #include <string.h>
 

@@ -4,11 +4,16 @@
 
 #include "tools/attempt.h"
 #include "tools/report.h"
-#include "tools/retry.h"
 #include "tools/status.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* A pause is at least what the server asked for, too. */
+static const covey_backoff backoff = {
+    .base_ns = 500 * COVEY_MS,
+    .cap_ns = 30 * COVEY_SEC,
+};
 
 #define SCARCE_TRIES 50 /* when there are no descriptors left: others are about to end */
 #define SCARCE_PAUSE (100 * COVEY_MS)
@@ -145,11 +150,11 @@ static bool may_try_again(covey_ctx *ctx, struct progress *p, const struct cvy_a
     }
     int retries = r->attempts - 1 - p->scarce_tries;
     if (retries >= o->retries || a->is_local || a->has_output ||
-        !cvy_retry_is_worth(is_status ? 0 : r->code, a->status)) {
+        !covey_http_is_transient(is_status ? 0 : r->code, a->status)) {
         return false;
     }
     p->may_resume = o->resume;
-    *pause = covey_backoff_pause(&cvy_retry_backoff, retries + 1, random_of(p->job));
+    *pause = covey_backoff_pause(&backoff, retries + 1, random_of(p->job));
     *pause = *pause > a->retry_after_ns ? *pause : a->retry_after_ns;
     return !covey_ctx_deadline(ctx, &deadline) || covey_now() + *pause < deadline;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * metrics_test.c - figures for Prometheus (covey/metrics.h). */
 #include "harness.h"
+#include "metrics_text.h"
 #include "support.h"
 
 #include <covey/metrics.h>
@@ -8,28 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char *metrics(void)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-
-    CHECK(out);
-    CHECK_EQ(covey_metrics_write(out), 0);
-    CHECK_EQ(fclose(out), 0);
-    return text;
-}
-
-/* The value of a line "name value"; fails if there is none. */
-static long value_of(const char *text, const char *name)
-{
-    char line[128];
-    (void)snprintf(line, sizeof(line), "\n%s ", name);
-    const char *at = strstr(text, line);
-    CHECK(at);
-    return strtol(at + strlen(line), NULL, 10);
-}
 
 static int wait_for_close(covey_ctx *ctx, void *arg)
 {
@@ -180,9 +159,9 @@ TASK_TEST(a_channel_with_a_name_has_figures)
 }
 
 static const covey_metric queue_metrics[] = {
-    {"shop_orders_total", "Orders taken.", "outcome=\"paid\"", false, 0},
-    {"shop_orders_total", "Orders taken.", "outcome=\"refused\"", false, 0},
-    {"shop_wait_seconds", "How long the last one waited.", NULL, true, 9},
+    {"shop_orders_total", .help = "Orders taken.", .more_labels = "outcome=\"paid\""},
+    {"shop_orders_total", .more_labels = "outcome=\"refused\""},
+    {"shop_wait_seconds", .help = "How long the last one waited.", .is_gauge = true, .decimals = 9},
 };
 
 static void read_queue(void *object, int64_t *values)
@@ -222,7 +201,7 @@ TEST(sources_of_a_kind_share_one_head_a_family)
 
 TEST(kinds_that_register_in_turn_are_kept_together)
 {
-    static const covey_metric stock_metrics[] = {{"shop_stock", "Left.", NULL, true, 0}};
+    static const covey_metric stock_metrics[] = {{"shop_stock", .help = "Left.", .is_gauge = true}};
     static const covey_metrics_kind stocks = {"item", stock_metrics, 1, read_queue};
     int64_t figures[] = {1, 2, 3};
     covey_metrics_source s[4] = {0};
@@ -240,6 +219,89 @@ TEST(kinds_that_register_in_turn_are_kept_together)
     for (int i = 0; i < 4; i++) {
         covey_metrics_unregister(&s[i]);
     }
+}
+
+static const covey_metric till_metrics[] = {
+    {"shop_payments_total", .help = "Payments."},
+    {"shop_payment_seconds", .help = "How long they took.", .is_histogram = true},
+    {"shop_open", .help = "1: it is open.", .is_gauge = true},
+};
+
+struct till {
+    int64_t payments;
+    covey_histogram took;
+};
+
+static void read_till(void *object, int64_t *values)
+{
+    const struct till *t = object;
+
+    values[0] = t->payments;
+    covey_histogram_read(&t->took, values + 1);
+    values[1 + COVEY_HISTOGRAM_VALUES] = 1;
+}
+
+TEST(a_source_may_have_histograms)
+{
+    static const covey_metrics_kind tills = {"till", till_metrics, 3, read_till};
+    struct till t = {.payments = 4};
+    covey_metrics_source s = {0};
+
+    covey_histogram_add(&t.took, 100 * COVEY_US);
+    covey_histogram_add(&t.took, 100 * COVEY_US + 1);
+    covey_histogram_add(&t.took, 2 * COVEY_SEC);
+    covey_histogram_add(&t.took, 3600 * COVEY_SEC);
+    covey_histogram_add(&t.took, -5); /* a clock that went back */
+    covey_metrics_register(&s, &tills, "one", &t);
+    char *text = metrics();
+    CHECK(strstr(text, "# TYPE shop_payment_seconds histogram\n"
+                       "shop_payment_seconds_bucket{till=\"one\",le=\"0.0001\"} 2\n"
+                       "shop_payment_seconds_bucket{till=\"one\",le=\"0.0003\"} 3\n"));
+    CHECK(strstr(text, "shop_payment_seconds_bucket{till=\"one\",le=\"30\"} 4\n"
+                       "shop_payment_seconds_bucket{till=\"one\",le=\"+Inf\"} 5\n"
+                       "shop_payment_seconds_sum{till=\"one\"} 3602.000200001\n"
+                       "shop_payment_seconds_count{till=\"one\"} 5\n"));
+    CHECK_EQ(value_of(text, "shop_payments_total{till=\"one\"}"), 4);
+    CHECK_EQ(value_of(text, "shop_open{till=\"one\"}"), 1);
+    free(text);
+    covey_metrics_unregister(&s);
+}
+
+static int wait_for_turn(covey_ctx *ctx, void *arg)
+{
+    return covey_limiter_wait(ctx, arg, 1);
+}
+
+TASK_TEST(a_limiter_with_a_name_has_figures)
+{
+    covey_limiter *l = covey_limiter_new(0, 2);
+    covey_ctx *mine = covey_ctx_with_cancel(ctx);
+    covey_group *g = covey_group_new(mine);
+
+    CHECK_EQ(covey_limiter_set_name(l, ""), -EINVAL);
+    CHECK_EQ(covey_limiter_set_name(l, "in"), 0);
+    CHECK_EQ(covey_limiter_set_name(l, "out"), -EINVAL);
+    CHECK(covey_limiter_allow(l, 1) && !covey_limiter_allow(l, 2));
+    char *text = metrics();
+    CHECK(strstr(text, "\ncovey_limiter_tokens{limiter=\"in\"} 1.000\n"));
+    free(text);
+    CHECK(covey_limiter_allow(l, 1));
+    go_waiting(g, "waiter", wait_for_turn, l);
+    text = metrics();
+    CHECK_EQ(value_of(text, "covey_limiter_waiting_calls{limiter=\"in\"}"), 1);
+    CHECK_EQ(value_of(text, "covey_limiter_calls_total{limiter=\"in\",outcome=\"allowed\"}"), 2);
+    CHECK_EQ(value_of(text, "covey_limiter_calls_total{limiter=\"in\",outcome=\"refused\"}"), 1);
+    free(text);
+    covey_ctx_cancel(mine);
+    CHECK_EQ(covey_group_wait(g), COVEY_ECANCELED);
+    text = metrics();
+    CHECK_EQ(value_of(text, "covey_limiter_calls_total{limiter=\"in\",outcome=\"canceled\"}"), 1);
+    free(text);
+    covey_limiter_free(l);
+    text = metrics();
+    CHECK(!strstr(text, "covey_limiter"));
+    free(text);
+    covey_ctx_unref(mine);
 }
 
 TEST(names_of_sources_are_escaped)

@@ -236,6 +236,23 @@ UPSTREAM_TEST(a_length_that_is_no_number_breaks_the_protocol,
 UPSTREAM_TEST(a_nul_in_the_head_breaks_the_protocol,
               SAYS(OK_HEAD "X-Odd: a\0b\r\nContent-Length: 5\r\n\r\nhello"), .ending = CLOSES,
               .code = COVEY_EPROTO)
+UPSTREAM_TEST(a_chunk_size_that_is_no_number_breaks_the_protocol,
+              SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\nzwei\r\nhello\r\n0\r\n\r\n"),
+              .ending = CLOSES, .code = COVEY_EPROTO)
+UPSTREAM_TEST(a_chunk_size_beyond_all_bounds_breaks_the_protocol,
+              SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"
+                           "fffffffffffffffffffff\r\nhello\r\n0\r\n\r\n"),
+              .ending = CLOSES, .code = COVEY_EPROTO)
+UPSTREAM_TEST(a_chunk_longer_than_its_size_breaks_the_protocol,
+              SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n"),
+              .ending = CLOSES, .code = COVEY_EPROTO)
+UPSTREAM_TEST(garbage_in_place_of_chunks_breaks_the_protocol,
+              SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n<html>oops</html>"), .ending = CLOSES,
+              .code = COVEY_EPROTO)
+UPSTREAM_TEST(chunks_win_over_a_length,
+              SAYS(OK_HEAD "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           "5\r\nhello\r\n0\r\n\r\n"),
+              .ending = CLOSES, .body = "hello")
 UPSTREAM_TEST(an_answer_that_is_not_http_breaks_the_protocol, SAYS("SSH-2.0-OpenSSH_9.2\r\n"),
               .ending = CLOSES, .code = COVEY_EPROTO)
 
