@@ -14,7 +14,8 @@ struct fake {
     size_t len;        /* of it, to send */
     bool by_bytes;     /* one write each, with others' turns between */
     bool stays;        /* does not hang up after it */
-    covey_chan *go_on; /* not NULL: half of the answer is sent, then this is waited for */
+    size_t half;       /* so many bytes are sent first, */
+    covey_chan *go_on; /* and the rest when this says so */
     atomic_int served;
 };
 
@@ -62,7 +63,7 @@ static void serve(covey_ctx *ctx, struct fake *f, covey_conn *c)
     if (!hear(ctx, c)) {
         return;
     }
-    size_t first = f->go_on ? f->len / 2 : f->len;
+    size_t first = f->go_on ? f->half : f->len;
     say(ctx, c, f->answer, first, f->by_bytes);
     atomic_fetch_add(&f->served, 1);
     if (f->go_on && covey_chan_recv(ctx, f->go_on, NULL) == 0) {
@@ -203,29 +204,46 @@ TASK_TEST(a_reply_beyond_the_limit_is_refused_before_it_is_kept)
     free(text);
 }
 
-/* The rest of an abandoned reply is not the next command's. */
+struct call {
+    covey_redis *r;
+    covey_redis_reply *reply;
+};
+
+static int get(covey_ctx *ctx, void *arg)
+{
+    struct call *c = arg;
+
+    OK(covey_redis_command(ctx, c->r, &c->reply, "GET k"));
+    return 0;
+}
+
+/* The rest of an abandoned reply is not the next command's, wherever it was cut. */
 TASK_TEST(half_a_reply_belongs_to_the_command_that_left)
 {
     static const char two[] = "$6\r\nfirst!\r\n$6\r\nsecond\r\n";
-    struct fake f = {.stays = true, .answer = two, .len = sizeof(two) - 1};
-    covey_redis_options opts = {.lazy = true};
-    covey_group *g = covey_group_new(ctx);
-    covey_redis *r = NULL;
-    covey_redis_reply *reply = NULL;
 
-    f.go_on = covey_chan_new(0, 1);
-    f.len = 24; /* the second reply goes to whoever asks next: the half lies within the first */
-    fake_start(g, &f);
-    OK(covey_redis_open(ctx, &r, f.url, &opts));
-    covey_ctx *left = covey_ctx_with_timeout(ctx, 20 * COVEY_MS);
-    CHECK_EQ(covey_redis_command(left, r, NULL, "GET k"), COVEY_EDEADLINE);
-    covey_ctx_unref(left);
-    CHECK_EQ(atomic_load(&f.served), 1);
-    OK(covey_chan_send(ctx, f.go_on, NULL));
-    OK(covey_redis_command(ctx, r, &reply, "GET k"));
-    CHECK_STR(covey_redis_text(reply, NULL), "second");
-    covey_redis_reply_free(reply);
-    covey_redis_close(r);
-    covey_chan_unref(f.go_on);
-    fake_end(g, &f);
+    for (size_t half = 1; half < 12; half++) {
+        struct fake f = {.stays = true, .answer = two, .len = sizeof(two) - 1, .half = half};
+        covey_redis_options opts = {.lazy = true};
+        covey_group *g = covey_group_new(ctx), *calls = covey_group_new(ctx);
+        struct call second = {0};
+
+        f.go_on = covey_chan_new(0, 1);
+        fake_start(g, &f);
+        OK(covey_redis_open(ctx, &second.r, f.url, &opts));
+        covey_ctx *soon = covey_ctx_with_timeout(ctx, 20 * COVEY_MS);
+        CHECK_EQ(covey_redis_command(soon, second.r, NULL, "GET k"), COVEY_EDEADLINE);
+        covey_ctx_unref(soon);
+        GO(calls, get, &second);
+        while (stats_of(second.r).writes < 2) {
+            covey_yield();
+        }
+        OK(covey_chan_send(ctx, f.go_on, NULL));
+        JOIN(calls);
+        CHECK_STR(covey_redis_text(second.reply, NULL), "second");
+        covey_redis_reply_free(second.reply);
+        covey_redis_close(second.r);
+        covey_chan_unref(f.go_on);
+        fake_end(g, &f);
+    }
 }
