@@ -180,7 +180,6 @@ static covey_lease *lease_new(covey_redlock *rl, const char *name)
 
     if (l) {
         memcpy(l->name, name, len + 1);
-        draw_value(l->value, sizeof(l->value));
         l->rl = rl;
         l->key = (covey_redlock_key){.prefix = rl->options.prefix,
                                      .name = l->name,
@@ -204,6 +203,8 @@ static int try_once(covey_ctx *ctx, void *arg)
     covey_redlock_node *node = l->rl->nodes[0];
     int64_t valid_until = 0;
 
+    /* One for each attempt: what is left of an earlier one on the way may still arrive. */
+    draw_value(l->value, sizeof(l->value));
     int code = attempt(ctx, l->rl, &l->key, &l->token, &valid_until);
     if (code == COVEY_EAGAIN && !a->is_once && l->rl->n == 1 && node->ops->wait) {
         code = node->ops->wait(ctx, node, &l->key);
