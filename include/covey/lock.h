@@ -61,7 +61,8 @@ COVEY_API void covey_redlock_free(covey_redlock *rl);
 /* Waits until it holds name, which is copied. From then on the lease is extended by itself, until
  * its release or until ctx is done: what is left of it then is for cleaning up. *lease is owned:
  * covey_lease_release(). COVEY_ECANCELED, COVEY_EDEADLINE: it is not held, nor is anything left
- * behind on a server that could be reached. COVEY_EAGAIN: another had it at each of max_tries;
+ * behind on a server that could be reached (COVEY_EDEADLINE at once when there is no time
+ * for another try). COVEY_EAGAIN: another had it at each of max_tries;
  * -ENOTCONN: there was no majority of servers, whose last words follow; -ENOMEM; COVEY_ECLOSED: no
  * runtime is up. */
 COVEY_API int covey_redlock_acquire(covey_ctx *ctx, covey_redlock *rl, const char *name,

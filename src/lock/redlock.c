@@ -191,8 +191,8 @@ static covey_lease *lease_new(covey_redlock *rl, const char *name)
 
 struct acquiring {
     covey_lease *lease;
-    covey_ctx *ctx; /* the caller's: tries have a child of it */
     bool is_once;
+    int tries;
 };
 
 /* A try of covey_retry(). */
@@ -203,6 +203,7 @@ static int try_once(covey_ctx *ctx, void *arg)
     covey_redlock_node *node = l->rl->nodes[0];
     int64_t valid_until = 0;
 
+    a->tries++;
     /* One for each attempt: what is left of an earlier one on the way may still arrive. */
     draw_value(l->value, sizeof(l->value));
     int code = attempt(ctx, l->rl, &l->key, &l->token, &valid_until);
@@ -213,6 +214,23 @@ static int try_once(covey_ctx *ctx, void *arg)
     }
     atomic_store_explicit(&l->valid_until, valid_until, memory_order_release);
     return code == COVEY_EAGAIN || code == -ENOTCONN ? code : COVEY_PERMANENT(code);
+}
+
+/* covey_retry() ends with what the last try said, also for want of time for another. */
+static int try_all(covey_ctx *ctx, struct acquiring *a)
+{
+    const covey_backoff *policy = &a->lease->rl->options.retry;
+    int64_t at;
+
+    int code = covey_retry(ctx, policy, try_once, a);
+    if (code < 0 && covey_ctx_err(ctx) < 0) {
+        return covey_wrapf(covey_sleep(ctx, 0), "lease %s", a->lease->name);
+    }
+    if ((code == COVEY_EAGAIN || code == -ENOTCONN) && a->tries < policy->max_tries &&
+        covey_ctx_deadline(ctx, &at)) {
+        return covey_errorf(COVEY_EDEADLINE, "no time before the deadline: %s", covey_errmsg());
+    }
+    return code;
 }
 
 static int acquire(covey_ctx *ctx, covey_redlock *rl, const char *name, covey_lease **lease,
@@ -226,12 +244,8 @@ static int acquire(covey_ctx *ctx, covey_redlock *rl, const char *name, covey_le
     if (!l) {
         return covey_errorf(-ENOMEM, "out of memory");
     }
-    struct acquiring a = {l, ctx, is_once};
-    if (is_once) {
-        code = covey_plain_code(try_once(ctx, &a));
-    } else {
-        code = covey_retry(ctx, &rl->options.retry, try_once, &a);
-    }
+    struct acquiring a = {.lease = l, .is_once = is_once};
+    code = is_once ? covey_plain_code(try_once(ctx, &a)) : try_all(ctx, &a);
     if (code < 0) {
         free(l);
         return code;
