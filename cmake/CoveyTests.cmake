@@ -45,6 +45,14 @@ if(covey_with_sql)
             $<TARGET_FILE:examples-order_totals>)
     covey_register(example.order_totals.postgres example 120)
 endif()
+if(covey_with_redis)
+    # Scenario 21 with five servers and processes.
+    add_test(NAME example.order_lease.redis
+        COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 5
+            sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
+            $<TARGET_FILE:examples-order_lease>)
+    covey_register(example.order_lease.redis example 120)
+endif()
 covey_suite(fault SECONDS 300)
 covey_suite(explore SECONDS 300)
 covey_suite(debugger SECONDS 300)

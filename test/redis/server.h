@@ -125,10 +125,11 @@ static inline void server_start(struct server *s)
         if (system("command -v redis-server >/dev/null 2>&1") != 0) {
             SKIP("redis-server is not installed");
         }
-        (void)snprintf(s->folder, sizeof(s->folder), "/tmp/covey-redis.XXXXXX");
-        CHECK(mkdtemp(s->folder));
-        (void)snprintf(s->socket, sizeof(s->socket), "%.47s/s", s->folder);
-        (void)snprintf(s->url, sizeof(s->url), "unix://%.63s", s->socket);
+        char folder[] = "/tmp/covey-redis.XXXXXX";
+        CHECK(mkdtemp(folder));
+        (void)snprintf(s->folder, sizeof(s->folder), "%s", folder);
+        (void)snprintf(s->socket, sizeof(s->socket), "%s/s", folder);
+        (void)snprintf(s->url, sizeof(s->url), "unix://%s/s", folder);
     }
     CHECK_EQ(covey_blocking(NULL, server_start_now, s), 0);
 }
