@@ -46,6 +46,11 @@ if(covey_with_sql)
     covey_register(example.order_totals.postgres example 120)
 endif()
 if(covey_with_redis)
+    if(NOT COVEY_TEST_SHARED)
+        target_compile_definitions(redis-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
+        target_link_options(redis-lack_test PRIVATE
+            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+    endif()
     # Scenario 21 with five servers and processes.
     add_test(NAME example.order_lease.redis
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 5

@@ -253,7 +253,9 @@ static int acquire(covey_ctx *ctx, covey_redlock *rl, const char *name, covey_le
     l->ctx = covey_ctx_with_cancel(ctx);
     l->stop = covey_ctx_with_cancel(NULL);
     l->last = rl->options.max_ns > 0 ? covey_now() + rl->options.max_ns : INT64_MAX;
-    code = cvy_lease_keep(l);
+    /* A context that is done at once is one for which there was no memory. */
+    bool has_all = covey_ctx_err(l->stop) == 0 && covey_ctx_cause(l->ctx) != -ENOMEM;
+    code = has_all ? cvy_lease_keep(l) : -ENOMEM;
     if (code < 0) {
         release_all(rl, &l->key);
         covey_ctx_unref(l->ctx);
