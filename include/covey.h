@@ -15,6 +15,7 @@
 #include <covey/error.h>
 #include <covey/group.h>
 #include <covey/limiter.h>
+#include <covey/lock.h>
 #include <covey/map.h>
 #include <covey/metrics.h>
 #include <covey/net.h>
