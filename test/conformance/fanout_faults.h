@@ -188,7 +188,8 @@ static inline int crew_main(covey_ctx *ctx, void *arg)
     (void)snprintf(name, sizeof(name), "worker-%d", i);
     opts.name = name;
     opts.stats = &c->stats[i];
-    return covey_fanout_serve(ctx, c->engine, c->handlers, c->handler_count, &opts);
+    int code = covey_fanout_serve(ctx, c->engine, c->handlers, c->handler_count, &opts);
+    return code == COVEY_ECANCELED ? 0 : code; /* it was to end before it began */
 }
 
 static inline void crew_start(struct crew *c, int workers)
