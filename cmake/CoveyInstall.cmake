@@ -68,6 +68,10 @@ if(covey_with_sql)
     covey_install_library(covey-sql covey-sql)
 endif()
 
+if(covey_with_redis)
+    covey_install_library(covey-redis covey-redis)
+endif()
+
 configure_package_config_file(packaging/coveyConfig.cmake.in packaging/coveyConfig.cmake
     INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(packaging/coveyConfigVersion.cmake
@@ -86,7 +90,7 @@ if(Python3_FOUND)
             --man ${PROJECT_BINARY_DIR}/man
         COMMAND ${CMAKE_COMMAND} -E touch ${man_stamp}
         DEPENDS scripts/gen_docs.py ${covey_headers} ${covey_http_headers}
-            ${covey_tls_headers} ${covey_sql_headers}
+            ${covey_tls_headers} ${covey_sql_headers} ${covey_redis_headers}
         COMMENT "Man pages")
     add_custom_target(covey-man ALL DEPENDS ${man_stamp})
     install(DIRECTORY ${PROJECT_BINARY_DIR}/man/man3 ${PROJECT_BINARY_DIR}/man/man7

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Which tests there are. Labels: unit, conformance, stress, litmus, fault, explore, crash, example,
-# fetch, http, tls, sql, profile, fuzz, rules, model, install.
+# fetch, http, tls, sql, redis, profile, fuzz, rules, model, install.
 
 add_library(covey_harness STATIC test/harness/harness.c)
 target_include_directories(covey_harness PUBLIC test/harness)
@@ -17,6 +17,9 @@ endif()
 if(covey_with_sql)
     covey_unit_tests(sql)
 endif()
+if(covey_with_redis)
+    covey_unit_tests(redis)
+endif()
 
 # What must hold whatever the parallelism is run with one worker, two, and more than there are CPUs.
 covey_suite(conformance SECONDS 600 WORKERS 1 2 8)
@@ -24,6 +27,7 @@ covey_suite(stress SECONDS 900 WORKERS 1 2 8)
 covey_suite(litmus SECONDS 300 WORKERS 1 2 8)
 covey_suite(sql SECONDS 600 WORKERS 1 2 8
     RUNNER bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh)
+covey_suite(redis SECONDS 600 WORKERS 1 2 8)
 if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
 endif()

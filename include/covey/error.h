@@ -35,7 +35,10 @@
 #define COVEY_ESERIAL (-10023)  /* serialisation failure or deadlock: run the transaction again */
 #define COVEY_EABORTED (-10024) /* the transaction failed before: it can only be rolled back */
 #define COVEY_ENOROW (-10025)   /* there is no row */
-#define COVEY_ETYPE (-10026)    /* a column's value is of another type than was asked for */
+#define COVEY_ETYPE (-10026)    /* a value is of another type than was asked for */
+
+/* Of Redis (covey/redis.h). */
+#define COVEY_EREDIS (-10031) /* the server refused the command */
 
 /* "Do not try this again": what covey_retry() and covey_hedge() stop at. A function that is tried
  * returns COVEY_PERMANENT(-EINVAL), and the caller of covey_retry() gets -EINVAL; no other call

@@ -24,6 +24,7 @@ static const struct {
     {COVEY_ESQL, "SQL error"},       {COVEY_ECONSTRAINT, "constraint violated"},
     {COVEY_ENOROW, "no row"},        {COVEY_ESERIAL, "transaction could not be serialised"},
     {COVEY_ETYPE, "another type"},   {COVEY_EABORTED, "transaction is aborted"},
+    {COVEY_EREDIS, "Redis error"},
 };
 
 /* What engineers know from other systems, where it differs from strerror's capital letters. */

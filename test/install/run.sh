@@ -42,6 +42,7 @@ foreign_libs() {
     case $1 in
     http) printf '%s -lhttp_parser' "$(pkg-config --libs libcurl)" ;;
     tls) pkg-config --libs openssl ;;
+    redis) pkg-config --libs hiredis ;;
     sql) # which databases it was built with is in its .pc
         read -ra packages <<<"$(pkg-config --print-requires-private covey-sql | tr '\n' ' ')"
         pkg-config --libs "${packages[@]}"
@@ -69,7 +70,7 @@ compile_and_run() {
 # consume NAME PREFIX LIBDIR - all the programs against one installed tree.
 consume() {
     local name=$1 prefix=$2 libdir=$3 parts=() part kind
-    for part in http tls sql; do
+    for part in http tls sql redis; do
         [[ ! -e $libdir/pkgconfig/covey-$part.pc ]] || parts+=("$part")
     done
     check "$name: nothing names the first prefix" no_file_names "$work/first" "$prefix"

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT
+ * url.c - see url.h.
+ *
+ * scheme://[user:password@]host[:port][/db] for TCP, and for a Unix socket the same with a path in
+ * the place of the host. Either may end in ?db=3. */
+#define _GNU_SOURCE
+#include "redis/url.h"
+
+#include <covey/error.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT "6379"
+#define DB_MAX 1000000
+
+/* A part of the text, not ended by NUL. */
+struct part {
+    const char *at;
+    size_t len;
+};
+
+static int wrong(const char *what)
+{
+    return covey_errorf(-EINVAL, "redis: URL: %s", what);
+}
+
+static int keep(char **out, const char *text, size_t len)
+{
+    *out = strndup(text, len);
+    return *out ? 0 : covey_errorf(-ENOMEM, "out of memory");
+}
+
+/* Takes what stands before the first of c off the front; false: there is no c. */
+static bool cut(struct part *rest, char c, struct part *before)
+{
+    const char *found = rest->len > 0 ? memchr(rest->at, c, rest->len) : NULL;
+
+    if (!found) {
+        return false;
+    }
+    *before = (struct part){rest->at, (size_t)(found - rest->at)};
+    rest->len -= before->len + 1;
+    rest->at = found + 1;
+    return true;
+}
+
+static int hex(char c)
+{
+    return isdigit((unsigned char)c)    ? c - '0'
+           : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
+                                        : -1;
+}
+
+/* %XX to bytes. */
+static int decode(char **out, struct part p)
+{
+    size_t n = 0;
+
+    int code = keep(out, p.at, p.len);
+    for (size_t i = 0; code == 0 && i < p.len; i++) {
+        char c = p.at[i];
+        if (c == '%') {
+            int high = i + 2 < p.len ? hex(p.at[i + 1]) : -1;
+            int low = high >= 0 ? hex(p.at[i + 2]) : -1;
+            if (low < 0 || (high == 0 && low == 0)) {
+                return wrong("a % that is not followed by two digits");
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        (*out)[n++] = c;
+    }
+    if (code == 0) {
+        (*out)[n] = '\0';
+    }
+    return code;
+}
+
+static int read_number(struct part p, long min, long max, long *n)
+{
+    *n = 0;
+    if (p.len == 0) {
+        return wrong("a number is missing");
+    }
+    for (size_t i = 0; i < p.len; i++) {
+        if (!isdigit((unsigned char)p.at[i]) || *n > max) {
+            return wrong("not a number, or too large a one");
+        }
+        *n = *n * 10 + (p.at[i] - '0');
+    }
+    return *n < min || *n > max ? wrong("a number is out of range") : 0;
+}
+
+static int read_db(struct cvy_redis_url *u, struct part p)
+{
+    long db = 0;
+
+    int code = read_number(p, 0, DB_MAX, &db);
+    u->db = (int)db;
+    return code;
+}
+
+/* user:password, or :password. */
+static int read_user(struct cvy_redis_url *u, struct part p)
+{
+    struct part user;
+
+    if (!cut(&p, ':', &user) || p.len == 0) {
+        return wrong("a user without a password");
+    }
+    int code = user.len > 0 ? decode(&u->user, user) : 0;
+    return code < 0 ? code : decode(&u->password, p);
+}
+
+/* ?db=3, which is cut off. */
+static int read_query(struct cvy_redis_url *u, struct part *rest)
+{
+    struct part before;
+
+    if (!cut(rest, '?', &before)) {
+        return 0;
+    }
+    if (rest->len < 3 || memcmp(rest->at, "db=", 3) != 0) {
+        return wrong("only db=NUMBER may follow the ?");
+    }
+    int code = read_db(u, (struct part){rest->at + 3, rest->len - 3});
+    *rest = before;
+    return code;
+}
+
+static int read_path(struct cvy_redis_url *u, struct part p)
+{
+    char *addr;
+
+    if (p.len < 2 || (p.at[0] != '/' && p.at[0] != '@')) {
+        return wrong("not an absolute path");
+    }
+    if (asprintf(&addr, "unix://%.*s", (int)p.len, p.at) < 0) {
+        return covey_errorf(-ENOMEM, "out of memory");
+    }
+    u->addr = addr;
+    return keep(&u->host, "", 0);
+}
+
+static bool is_host(struct part p, bool is_v6)
+{
+    for (size_t i = 0; i < p.len; i++) {
+        if (!isalnum((unsigned char)p.at[i]) && !strchr(is_v6 ? ":.%" : ".-_", p.at[i])) {
+            return false;
+        }
+    }
+    return p.len > 0;
+}
+
+/* host, host:port, [v6], [v6]:port. */
+static int read_host(struct cvy_redis_url *u, struct part p)
+{
+    struct part host = p, port = {PORT, sizeof(PORT) - 1}, none;
+    bool is_v6 = p.len > 0 && p.at[0] == '[';
+    bool has_port = false;
+    long number;
+
+    if (is_v6) {
+        p.at++;
+        p.len--;
+        if (!cut(&p, ']', &host) || (p.len > 0 && p.at[0] != ':')) {
+            return wrong("not a host");
+        }
+        has_port = p.len > 0 && cut(&p, ':', &none);
+    } else {
+        has_port = cut(&p, ':', &host);
+    }
+    port = has_port ? p : port;
+    int code = is_host(host, is_v6) ? read_number(port, 1, 65535, &number) : wrong("not a host");
+    if (code < 0) {
+        return code;
+    }
+    char *addr;
+    if (asprintf(&addr, is_v6 ? "tcp://[%.*s]:%ld" : "tcp://%.*s:%ld", (int)host.len, host.at,
+                 number) < 0) {
+        return covey_errorf(-ENOMEM, "out of memory");
+    }
+    u->addr = addr;
+    return keep(&u->host, host.at, host.len);
+}
+
+static int read_tcp(struct cvy_redis_url *u, struct part p)
+{
+    struct part host = p;
+    bool has_db = cut(&p, '/', &host);
+
+    int code = read_host(u, host);
+    return code == 0 && has_db && p.len > 0 ? read_db(u, p) : code;
+}
+
+int cvy_redis_url_parse(struct cvy_redis_url *u, const char *text)
+{
+    static const char *const schemes[] = {"redis://", "rediss://", "unix://"};
+    size_t scheme = 0;
+
+    *u = (struct cvy_redis_url){0};
+    while (text && scheme < 3 && strncmp(text, schemes[scheme], strlen(schemes[scheme])) != 0) {
+        scheme++;
+    }
+    if (!text || scheme == 3 || strlen(text) > 4096) {
+        return wrong("not redis://, rediss:// or unix://");
+    }
+    struct part rest = {text + strlen(schemes[scheme]), strlen(text) - strlen(schemes[scheme])},
+                user;
+    u->is_tls = scheme == 1;
+    int code = 0;
+    /* "unix://@name" is a socket without a file; a password may not hold a bare @ or /. */
+    if (rest.len > 0 && rest.at[0] != '@' && rest.at[0] != '/' && cut(&rest, '@', &user)) {
+        code = read_user(u, user);
+    }
+    code = code < 0 ? code : read_query(u, &rest);
+    if (code < 0) {
+        return code;
+    }
+    return scheme == 2 ? read_path(u, rest) : read_tcp(u, rest);
+}
+
+void cvy_redis_url_fini(struct cvy_redis_url *u)
+{
+    free(u->addr);
+    free(u->host);
+    free(u->user);
+    free(u->password);
+    *u = (struct cvy_redis_url){0};
+}

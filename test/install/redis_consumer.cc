@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT
+ * redis_consumer.cc - redis_consumer.c as C++. */
+#include "redis_consumer.c"
