@@ -149,6 +149,10 @@ static int add_job(struct cvy_local_group *g, uint64_t id, const covey_fanout_jo
         return -ENOMEM;
     }
     cvy_local_job_wait(job);
+    /* It may come after the cancel. Without memory for that the next beat does it. */
+    if (g->is_canceled) {
+        (void)cvy_local_job_cancel(job);
+    }
     return 0;
 }
 
@@ -205,11 +209,24 @@ static int collect(covey_ctx *ctx, covey_fanout_engine *e, void *group,
     }
 }
 
+static int end_the_waiting(struct cvy_local_group *g)
+{
+    struct cvy_local_link *head = &g->queue->waiting;
+    int code = 0;
+
+    for (struct cvy_local_link *link = head->next, *next; link != head && code == 0; link = next) {
+        next = link->next;
+        if (((struct cvy_local_job *)link)->group == g) {
+            code = cvy_local_job_cancel((struct cvy_local_job *)link);
+        }
+    }
+    return code;
+}
+
 /* Running jobs of a fan-out that was canceled, whose workers are dead. The list is in the order of
  * their beats. */
 static int end_the_dead(struct cvy_local *l, struct cvy_local_group *g)
 {
-    static const covey_fanout_report report = {.code = COVEY_ECANCELED, .message = "canceled"};
     struct cvy_local_link *head = &g->queue->running;
     int64_t dead = covey_now() - l->engine.timing.dead_ns;
     int code = 0;
@@ -222,7 +239,7 @@ static int end_the_dead(struct cvy_local *l, struct cvy_local_group *g)
         }
         if (job->group == g) {
             job->crashes++;
-            code = cvy_local_job_end(job, COVEY_FANOUT_CANCELED, &report);
+            code = cvy_local_job_cancel(job);
             job->crashes -= code < 0;
         }
     }
@@ -239,25 +256,11 @@ static int keep(covey_ctx *ctx, covey_fanout_engine *e, void *group)
     int code = cvy_local_group_is_gone(l, g) ? COVEY_ELOST : 0;
     if (code == 0) {
         g->kept_at = covey_now();
-        code = g->is_canceled ? end_the_dead(l, g) : 0;
+        code = g->is_canceled ? end_the_waiting(g) : 0;
+        code = g->is_canceled && code == 0 ? end_the_dead(l, g) : code;
     }
     covey_mutex_unlock(&l->lock);
     return code == COVEY_ELOST ? lost() : code;
-}
-
-static int end_the_waiting(struct cvy_local_group *g)
-{
-    static const covey_fanout_report report = {.code = COVEY_ECANCELED, .message = "canceled"};
-    struct cvy_local_link *head = &g->queue->waiting;
-    int code = 0;
-
-    for (struct cvy_local_link *link = head->next, *next; link != head && code == 0; link = next) {
-        next = link->next;
-        if (((struct cvy_local_job *)link)->group == g) {
-            code = cvy_local_job_end((struct cvy_local_job *)link, COVEY_FANOUT_CANCELED, &report);
-        }
-    }
-    return code;
 }
 
 static int cancel(covey_ctx *ctx, covey_fanout_engine *e, void *group, int cause)

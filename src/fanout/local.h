@@ -84,7 +84,8 @@ struct cvy_local_job {
     int references;
     int attempts, failures, crashes;
     int64_t beaten_at;
-    covey_fanout_task task; /* texts and data stand behind the struct */
+    covey_fanout_task task;
+    _Alignas(max_align_t) char bytes[]; /* its texts and data */
 };
 
 /* What a worker holds. */
@@ -115,6 +116,7 @@ void cvy_local_job_run(struct cvy_local_job *job);
 /* Ends it with a result; -ENOMEM: nothing changed. */
 int cvy_local_job_end(struct cvy_local_job *job, covey_fanout_end end,
                       const covey_fanout_report *report);
+int cvy_local_job_cancel(struct cvy_local_job *job);
 /* Workers died over it so often that it has to end. */
 int cvy_local_job_bury(struct cvy_local_job *job);
 

@@ -15,7 +15,7 @@ struct cvy_local_job *cvy_local_job_new(struct cvy_local_group *g, uint64_t id,
     if (!job) {
         return NULL;
     }
-    char *at = (char *)(job + 1);
+    char *at = job->bytes;
     *job = (struct cvy_local_job){
         .group = g,
         .state = CVY_LOCAL_WAITING,
@@ -97,6 +97,13 @@ int cvy_local_job_end(struct cvy_local_job *job, covey_fanout_end end,
         cvy_local_job_unref(job);
     }
     return code;
+}
+
+int cvy_local_job_cancel(struct cvy_local_job *job)
+{
+    static const covey_fanout_report report = {.code = COVEY_ECANCELED, .message = "canceled"};
+
+    return cvy_local_job_end(job, COVEY_FANOUT_CANCELED, &report);
 }
 
 int cvy_local_job_bury(struct cvy_local_job *job)

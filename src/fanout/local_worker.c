@@ -47,12 +47,11 @@ static int hold(struct cvy_local_job *job, covey_fanout_task **out)
 /* A job whose worker is dead. 1: it was given out; 0: it ended. */
 static int take_over(struct cvy_local_job *job, covey_fanout_task **out)
 {
-    static const covey_fanout_report canceled = {.code = COVEY_ECANCELED, .message = "canceled"};
     int code;
 
     job->crashes++;
     if (job->group->is_canceled) {
-        code = cvy_local_job_end(job, COVEY_FANOUT_CANCELED, &canceled);
+        code = cvy_local_job_cancel(job);
     } else if (job->crashes >= job->group->spec.max_crashes) {
         code = cvy_local_job_bury(job);
     } else {

@@ -31,7 +31,7 @@ covey_fanout_result *covey_fanout_result_new(const covey_fanout_result *from)
     if (!r) {
         return NULL;
     }
-    char *at = (char *)(r + 1); /* the data comes first: it may want to be aligned */
+    char *at = (char *)(r + 1);
     *r = *from;
     r->data = copy(&at, from->data, from->len);
     r->message = copy(&at, from->message, message);

@@ -155,11 +155,11 @@ static const covey_fanout_ops faults_ops = {
     .free = faults_free,
 };
 
-/* In front of an engine of its own within the process. */
-static inline covey_fanout_engine *faults_init(struct faults *f)
+/* In front of an engine, which it owns from now on. */
+static inline covey_fanout_engine *faults_init(struct faults *f, covey_fanout_engine *below)
 {
-    f->below = covey_fanout_local(NULL);
-    CHECK(f->below);
+    CHECK(below);
+    f->below = below;
     f->engine = (covey_fanout_engine){.ops = &faults_ops, .timing = f->below->timing};
     return &f->engine;
 }

@@ -84,10 +84,8 @@ static int effect(covey_ctx *ctx, covey_fanout_call *call, void *arg)
 }
 
 static const covey_fanout_handler handlers[] = {
-    {.name = "done", .fn = done},
-    {.name = "nap", .fn = nap},
-    {.name = "last", .fn = last},
-    {.name = "last_once", .fn = last_once},
+    {.name = "done", .fn = done},     {.name = "nap", .fn = nap},
+    {.name = "last", .fn = last},     {.name = "last_once", .fn = last_once},
     {.name = "effect", .fn = effect},
 };
 
@@ -104,7 +102,7 @@ static void begin(covey_ctx *ctx, struct scene *s, int workers, covey_fanout_opt
 {
     memset(s, 0, sizeof(*s));
     memset(&seen, 0, sizeof(seen));
-    s->crew.engine = faults_init(&s->faults);
+    s->crew.engine = faults_init(&s->faults, covey_fanout_local(NULL));
     s->crew.handlers = handlers;
     s->crew.handler_count = sizeof(handlers) / sizeof(handlers[0]);
     s->crew.options.jobs = 2;
@@ -466,3 +464,23 @@ static int virtual_an_error_beside_submits_and_leaving_workers(covey_ctx *ctx, v
     return 0;
 }
 EXPLORE(an_error_beside_submits_and_leaving_workers, 300)
+
+static int virtual_a_submit_beside_a_cancel_without_workers(covey_ctx *ctx, void *arg)
+{
+    struct scene s;
+    covey_group *g = covey_group_new(NULL);
+
+    (void)arg;
+    (void)ctx;
+    begin(NULL, &s, 0, (covey_fanout_options){0});
+    GO(g, submit_some, &s);
+    covey_test_point();
+    covey_fanout_cancel(s.f, 0);
+    JOIN(g);
+    int64_t start = covey_now();
+    CHECK_EQ(end(&s), 0);
+    CHECK(covey_now() - start <= COVEY_FANOUT_BEAT_NS);
+    CHECK_EQ(s.stats.canceled, s.stats.submitted);
+    return 0;
+}
+EXPLORE(a_submit_beside_a_cancel_without_workers, 300)
