@@ -75,6 +75,7 @@ static inline void server_keep(const char *const *argv, int hold, int tell)
     while (read(hold, &c, 1) > 0) {
     }
     (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0); /* else it is there until somebody else has reaped it */
     _exit(0);
 }
 
