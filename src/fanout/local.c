@@ -240,7 +240,9 @@ static int end_the_dead(struct cvy_local *l, struct cvy_local_group *g)
         if (job->group == g) {
             job->crashes++;
             code = cvy_local_job_cancel(job);
-            job->crashes -= code < 0;
+            if (code < 0) { /* else it may be gone */
+                job->crashes--;
+            }
         }
     }
     return code;

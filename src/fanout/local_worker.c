@@ -57,7 +57,9 @@ static int take_over(struct cvy_local_job *job, covey_fanout_task **out)
     } else {
         code = hold(job, out);
     }
-    job->crashes -= code < 0;
+    if (code < 0) { /* else it may be gone */
+        job->crashes--;
+    }
     return code;
 }
 
@@ -169,7 +171,9 @@ static int fail(struct cvy_local_job *job, const covey_fanout_report *report)
     job->failures++;
     if (report->how == COVEY_FANOUT_HOPELESS || job->failures >= job->group->spec.max_failures) {
         code = cvy_local_job_end(job, COVEY_FANOUT_FAILED, report);
-        job->failures -= code < 0;
+        if (code < 0) { /* else it may be gone */
+            job->failures--;
+        }
         return code;
     }
     cvy_local_list_remove(&job->link);
