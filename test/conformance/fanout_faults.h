@@ -11,11 +11,15 @@
 
 enum fault_call { AT_SUBMIT, AT_COLLECT, AT_KEEP, AT_CANCEL, AT_TAKE, AT_BEAT, AT_FINISH };
 
+struct faults;
+
+/* Asked before and after each call: 0, or the code it fails with. who: the worker's name. */
+typedef int fault_hook(struct faults *f, enum fault_call at, const char *who, bool is_after);
+
 struct faults {
     covey_fanout_engine engine; /* first */
     covey_fanout_engine *below;
-    /* Asked before and after each call: 0, or the code it fails with. who: the worker's name. */
-    int (*hook)(struct faults *f, enum fault_call at, const char *who, bool is_after);
+    _Atomic(fault_hook *) hook; /* may be NULL */
     void *arg;
 };
 
@@ -26,7 +30,8 @@ struct faults_worker {
 
 static inline int faults_ask(struct faults *f, enum fault_call at, const char *who, bool is_after)
 {
-    int code = f->hook ? f->hook(f, at, who, is_after) : 0;
+    fault_hook *hook = atomic_load(&f->hook);
+    int code = hook ? hook(f, at, who, is_after) : 0;
 
     return code < 0 ? covey_errorf(code, "a fault of the test's") : 0;
 }

@@ -360,13 +360,14 @@ REDIS_TEST(a_dead_coordinators_jobs_end_and_its_keys_expire)
     struct crew c;
     covey_fanout *f;
 
-    start_crew(&c, r, &nervous, 1, 1);
+    start_crew(&c, r, &nervous, 0, 1);
     c.engine = faults_init(&faults, c.engine);
+    GO(c.group, crew_main, &c);
     OK(covey_fanout_open(ctx, &f, c.engine, NULL));
     CHECK_EQ(submit(f, "last", ""), 1);
     CHECK_EQ(submit(f, "last", ""), 2);
     await(&started, 1);
-    faults.hook = lose_keeps;
+    atomic_store(&faults.hook, lose_keeps);
     await(&told, 1);
     CHECK_EQ(atomic_load(&cause), COVEY_ELOST);
     while (ask(ctx, r, "DBSIZE") > 0) {
