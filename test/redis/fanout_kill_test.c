@@ -14,7 +14,7 @@
 
 enum { JOBS = 10000, CREW = 4 };
 
-static const covey_fanout_timing timing = {.beat_ns = 20 * COVEY_MS, .dead_ns = 400 * COVEY_MS};
+static const covey_fanout_timing timing = {.beat_ns = 20 * COVEY_MS, .dead_ns = COVEY_SEC};
 
 static struct shared {
     atomic_int runs, effects, repeated, lost;
