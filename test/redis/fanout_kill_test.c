@@ -136,7 +136,8 @@ static void keep_crew(struct server *s, int pipe, bool is_harming)
         crew[i] = start_process(worker_main, s);
     }
     while (wait_ms(pipe, 40)) {
-        if (is_harming) {
+        /* The last ones are let end. */
+        if (is_harming && atomic_load(&shared->effects) < JOBS * 9 / 10) {
             turn++;
             harm(&crew[(turn * 2654435761u >> 16) % CREW], s, turn % 16 == 0, pipe);
         }
@@ -181,15 +182,28 @@ static void end_foreman(struct foreman f)
 
 /* ---- a coordinator's ---- */
 
-static int submit_all(covey_ctx *ctx, void *arg)
+/* Its share: of many submits at a time several go in one write. */
+static int submit_some(covey_ctx *ctx, void *arg)
 {
+    static atomic_int next = 1;
     char key[16];
 
-    for (int i = 1; i <= JOBS; i++) {
+    for (int i; (i = atomic_fetch_add(&next, 1)) <= JOBS;) {
         (void)snprintf(key, sizeof(key), "%d", i);
         covey_fanout_job job = {.name = "handle", .key = key};
         OK(covey_fanout_submit(ctx, arg, &job, NULL));
     }
+    return 0;
+}
+
+static int submit_all(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    for (int i = 0; i < 8; i++) {
+        GO(g, submit_some, arg);
+    }
+    JOIN(g);
     covey_fanout_close(arg);
     return 0;
 }

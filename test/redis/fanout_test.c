@@ -12,7 +12,7 @@
  */
 static const covey_fanout_timing calm = {.beat_ns = 20 * COVEY_MS, .dead_ns = 10 * COVEY_SEC};
 static const covey_fanout_timing brisk = {.beat_ns = 20 * COVEY_MS, .dead_ns = 3 * COVEY_SEC};
-static const covey_fanout_timing nervous = {.beat_ns = 20 * COVEY_MS, .dead_ns = COVEY_SEC};
+static const covey_fanout_timing nervous = {.beat_ns = 20 * COVEY_MS, .dead_ns = 700 * COVEY_MS};
 
 /* ---- handlers ---- */
 
