@@ -32,12 +32,7 @@ if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
 endif()
 if(covey_with_sql)
-    # Its allocations go through the test, where the library is linked statically.
-    if(NOT COVEY_TEST_SHARED)
-        target_compile_definitions(sql-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
-        target_link_options(sql-lack_test PRIVATE
-            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
-    endif()
+    covey_wrap_heap(sql-lack_test malloc calloc realloc strdup)
     # Scenario 17 with a server.
     add_test(NAME example.order_totals.postgres
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
@@ -54,11 +49,7 @@ if(covey_with_sql)
     endif()
 endif()
 if(covey_with_redis)
-    if(NOT COVEY_TEST_SHARED)
-        target_compile_definitions(redis-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
-        target_link_options(redis-lack_test PRIVATE
-            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
-    endif()
+    covey_wrap_heap(redis-lack_test malloc calloc realloc strdup)
     # Scenario 21 with five servers and processes.
     add_test(NAME example.order_lease.redis
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 5
@@ -67,24 +58,15 @@ if(covey_with_redis)
     covey_register(example.order_lease.redis example 120)
 endif()
 covey_suite(fault SECONDS 300)
-# As sql-lack_test's.
-if(TARGET fault-http_lack_test AND NOT COVEY_TEST_SHARED)
-    target_compile_definitions(fault-http_lack_test PRIVATE WITH_WRAPPED_HEAP=1)
-    target_link_options(fault-http_lack_test PRIVATE
-        LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc)
-endif()
+covey_wrap_heap(fault-http_lack_test malloc calloc realloc)
+covey_wrap_heap(fault-fanout_lack_test malloc calloc strdup)
 covey_suite(explore SECONDS 300)
 covey_suite(debugger SECONDS 300)
 covey_suite(profile SECONDS 300)
 if(covey_with_http)
     covey_suite(fetch SECONDS 300)
     covey_suite(http SECONDS 300)
-    # Its allocations go through the test, where the library is linked statically.
-    if(NOT COVEY_TEST_SHARED)
-        target_compile_definitions(http-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
-        target_link_options(http-lack_test PRIVATE
-            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
-    endif()
+    covey_wrap_heap(http-lack_test malloc calloc realloc strdup)
     covey_suite(trace SECONDS 300)
 endif()
 if(covey_with_tls)

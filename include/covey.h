@@ -13,6 +13,7 @@
 #include <covey/debug.h>
 #include <covey/defs.h>
 #include <covey/error.h>
+#include <covey/fanout.h>
 #include <covey/group.h>
 #include <covey/limiter.h>
 #include <covey/lock.h>

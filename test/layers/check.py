@@ -30,7 +30,7 @@ HEAP = re.compile(r'\b(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup
 HEAP_FILE = 'src/base/alloc.h'
 # The headers of libraries above the core.
 PUBLIC_HEADERS = {'covey/http.h': 'http', 'covey/http_server.h': 'http', 'covey/tls.h': 'tls',
-                  'covey/db.h': 'sql', 'covey/redis.h': 'redis'}
+                  'covey/db.h': 'sql', 'covey/redis.h': 'redis', 'covey/redis_fanout.h': 'redis'}
 
 
 class Layers:

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ * worker.h - a worker: worker.c takes jobs, run.c runs each in a task of its own and reports,
+ * beat.c beats for all of them in one call.
+ *
+ * A run is referenced by its task and, during a beat, by the beater; the last of them drops the
+ * engine's task. */
+#ifndef CVY_FANOUT_WORKER_H
+#define CVY_FANOUT_WORKER_H
+
+#include "fanout/fanout.h"
+
+struct cvy_fanout_worker {
+    /* Immutable while it serves. */
+    covey_fanout_engine *engine;
+    void *worker; /* the engine's */
+    const covey_fanout_handler *handlers;
+    size_t handler_count;
+    size_t jobs;
+    covey_ctx *leaving; /* parent of all runs' contexts: done when the grace period is over */
+    covey_sem *slots;   /* one a run that may still begin */
+    covey_group *tasks; /* the runs */
+
+    /* The beater's alone; room for all runs. */
+    covey_fanout_beat *beats;
+    struct cvy_fanout_run **beaten;
+
+    /* Guarded by lock. */
+    covey_mutex lock;
+    struct cvy_fanout_run *runs;
+    covey_fanout_worker_stats stats;
+};
+
+struct cvy_fanout_run {
+    /* Its task's alone. */
+    covey_fanout_call call;
+
+    /* Immutable. */
+    struct cvy_fanout_worker *worker;
+    covey_fanout_task *task;
+    covey_ctx *ctx;
+
+    /* Guarded by the worker's lock. */
+    struct cvy_fanout_run *prev, *next;
+    int references;
+    bool is_stopped; /* its fan-out was cancelled */
+    bool is_lost;    /* it is another's, or the engine was not reached for too long */
+    int64_t beaten_at;
+};
+
+/* Starts a task for what was taken at that time, with a slot, which it gives back. Takes task; if
+ * nothing could be started gives the job back. */
+void cvy_fanout_run_start(struct cvy_fanout_worker *w, covey_fanout_task *task, int64_t taken_at);
+void cvy_fanout_run_unref(struct cvy_fanout_run *run);
+
+/* The beater's task: until ctx is done. */
+covey_fn cvy_fanout_beat;
+
+/* Counts a call of the engine that failed. */
+void cvy_fanout_trouble(struct cvy_fanout_worker *w);
+
+#endif
