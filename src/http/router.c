@@ -6,9 +6,11 @@
  * {name}, then the rest, and goes back if that came to nothing: the most specific pattern wins, and
  * a method before none. Names of parameters are the pattern's, so that patterns of different
  * methods may name them differently. */
+#include "http/route_site.h"
 #include "http/server.h"
 
 #include <covey/error.h>
+#include <covey/trace.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@ struct route {
     char *method; /* NULL: any */
     covey_http_handler *handler;
     void *arg;
+    const covey_site *site; /* in traces */
     size_t param_count;
     char *params[CVY_HTTP_PARAMS_MAX];
 };
@@ -219,7 +222,8 @@ int covey_http_router_handle(covey_http_router *router, const char *pattern, cov
     }
     r->handler = h;
     r->arg = arg;
-    int code = insert(router, r, pattern);
+    r->site = cvy_http_route_site(pattern);
+    int code = r->site ? insert(router, r, pattern) : -ENOMEM;
     if (code < 0) {
         free_routes(r);
         return covey_errorf(code, "http router: \"%s\": %s", pattern, covey_strerror(code));
@@ -362,7 +366,10 @@ int covey_http_route(covey_ctx *ctx, covey_http_server_request *req, covey_http_
         for (size_t i = 0; i < r->param_count; i++) {
             c->param_names[i] = r->params[i];
         }
-        return r->handler(ctx, req, w, r->arg);
+        covey_trace_region region = covey_trace_region_begin_at(r->site);
+        int code = r->handler(ctx, req, w, r->arg);
+        covey_trace_region_end(&region);
+        return code;
     }
     if (*s.allow) {
         int code = covey_http_set_header(w, "Allow", s.allow);
