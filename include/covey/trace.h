@@ -51,7 +51,8 @@ COVEY_API void covey_trace_on_fatal(const char *path);
  * nothing is recorded, and do not switch, but for a snapshot asked for by covey_trace_on_slow(). */
 
 /* A stretch of the running task's time with a name. Regions nest; the end must come in the same
- * task. */
+ * task. A request that a router of covey/http_server.h has found a route for is one, named by the
+ * route's pattern. */
 typedef struct covey_trace_region {
     const covey_site *site;
     int64_t began_ns;

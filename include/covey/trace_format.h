@@ -12,7 +12,7 @@
 COVEY_BEGIN
 
 #define COVEY_TRACE_MAGIC "COVEYTRC" /* 8 bytes, no end */
-#define COVEY_TRACE_VERSION 1
+#define COVEY_TRACE_VERSION 2
 
 /* At the start. Ticks are the processor's counter; what they are in time is said by the clock
  * sections. */
@@ -60,9 +60,10 @@ typedef struct covey_trace_event {
     uint64_t meta;
 } covey_trace_event;
 
-/* X(number, name, level): level 1 is recorded by the flight recorder too, 2 only to a file. The
- * numbers are the format's: never changed, never used again. "Running" is the task that runs on the
- * ring's worker. */
+/* X(number, name, level): level 1 is recorded by the flight recorder too, 2 only to a file; 0 by
+ * the flight recorder alone, in the place of two others with the same time. The numbers are the
+ * format's: never changed, never used again. "Running" is the task that runs on the ring's worker.
+ */
 #define COVEY_TRACE_EVENT_LIST(X)                                                                  \
     X(1, clock, 1)     /* id: high half of the ticks. First in each 1024 of a ring */              \
     X(2, run, 1)       /* id runs from here on; 0: the worker's own loop */                        \
@@ -90,10 +91,12 @@ typedef struct covey_trace_event {
     X(24, site, 1)           /* object: the previous event's site */                               \
     X(25, group_join, 1)     /* the group object is over */                                        \
     X(26, region_begin, 1)   /* object: site; its name is the region's */                          \
-    X(27, region_end, 1)     /* running begins to receive from object */                           \
+    X(27, region_end, 1)     /* object: site */                                                    \
     X(28, log, 1)            /* object: site; value follows */                                     \
     X(29, value, 1)          /* id: low, object: high half of a 64-bit number */                   \
-    X(30, message, 1)        /* text follows */
+    X(30, message, 1)        /* text follows */                                                    \
+    X(31, pass, 0)           /* running woke id and waits: as ready, then park */                  \
+    X(32, relay, 0)          /* object: low half of running's id, ended, code 0; then id runs */
 
 enum covey_trace_event_type {
 #define COVEY_TRACE_ENUM_(number, name, level) COVEY_TRACE_##name = number,

@@ -2,6 +2,8 @@
  * router.c - makes the router's tree of patterns (router.h). */
 #include "http/router.h"
 
+#include "http/route_site.h"
+
 #include <covey/error.h>
 
 #include <stdlib.h>
@@ -191,7 +193,8 @@ int covey_http_router_handle(covey_http_router *router, const char *pattern, cov
     }
     r->handler = h;
     r->arg = arg;
-    int code = insert(router, r, pattern);
+    r->site = cvy_http_route_site(pattern);
+    int code = r->site ? insert(router, r, pattern) : -ENOMEM;
     if (code < 0) {
         free_routes(r);
         return covey_errorf(code, "http router: \"%s\": %s", pattern, covey_strerror(code));

@@ -15,6 +15,7 @@ struct cvy_http_route {
     char *method; /* NULL: any */
     covey_http_handler *handler;
     void *arg;
+    const covey_site *site; /* in traces */
     size_t param_count;
     char *params[CVY_HTTP_PARAMS_MAX];
 };

@@ -5,6 +5,8 @@
  * nothing: the most specific pattern wins, and a method before none. */
 #include "http/router.h"
 
+#include <covey/trace.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -145,7 +147,10 @@ int covey_http_route(covey_ctx *ctx, covey_http_server_request *req, covey_http_
         for (size_t i = 0; i < r->param_count; i++) {
             x->param_names[i] = r->params[i];
         }
-        return r->handler(ctx, req, w, r->arg);
+        covey_trace_region region = covey_trace_region_begin_at(r->site);
+        int code = r->handler(ctx, req, w, r->arg);
+        covey_trace_region_end(&region);
+        return code;
     }
     if (*s.allow) {
         int code = covey_http_set_header(w, "Allow", s.allow);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * The router by itself: requests without a connection. A short response only fills a buffer. */
+#define _GNU_SOURCE
 #include "http/server.h"
 
 #include "harness.h"
 
 #include <covey/error.h>
+#include <covey/trace.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Writes its arg and its parameters into said. */
 static char said[256];
@@ -134,4 +137,36 @@ TEST(patterns_that_are_none_or_double_are_refused)
     CHECK_EQ(covey_http_router_handle(NULL, "/", says, NULL), -ENOMEM);
     covey_http_router_free(r);
     covey_http_router_free(NULL);
+}
+
+/* Whether the file has this name; it is deleted. */
+static bool file_names(const char *path, const char *name)
+{
+    static char data[1 << 16];
+    FILE *in = fopen(path, "rb");
+
+    CHECK(in);
+    size_t n = fread(data, 1, sizeof(data), in);
+    (void)fclose(in);
+    (void)unlink(path);
+    return memmem(data, n, name, strlen(name) + 1) != NULL;
+}
+
+TEST(a_request_is_in_a_trace_by_its_routes_name)
+{
+    covey_http_router *r = covey_http_router_new();
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/tmp/covey-router-%d", (int)getpid());
+    handle(r, "GET /orders/{id}");
+    handle(r, "GET /never");
+    CHECK_EQ(covey_trace_start(path), 0);
+    (void)route(r, "GET", "/orders/7");
+    /* What was recorded outlives the router. */
+    covey_http_router_free(r);
+    CHECK_EQ(covey_trace_stop(), 0);
+    CHECK(file_names(path, "GET /orders/{id}"));
+    CHECK_EQ(covey_trace_start(path), 0);
+    CHECK_EQ(covey_trace_stop(), 0);
+    CHECK(!file_names(path, "GET /never"));
 }

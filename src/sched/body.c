@@ -43,7 +43,9 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
         cvy_stack_bind(th->worker, t);
     }
     cvy_make_current(th, t);
-    CVY_EMIT_HOT(cvy_ring_of(th), run, t->id, 0, 0);
+    if (CVY_TRACES(run)) {
+        cvy_recording_run(th, t);
+    }
     *th->errno_ptr = t->saved_errno;
     cvy_switch_stacks(th, &th->base_sp, t, false);
     while (th->base_call) {
@@ -89,8 +91,8 @@ static void check_scopes(const struct cvy_task *t)
               s->site ? s->site->line : 0);
 }
 
-/* Runs one task's function to its end. */
-static struct cvy_thread *task_body(struct cvy_thread *th)
+/* Runs one task's function to its end; what it returned is in *out. */
+static struct cvy_thread *task_body(struct cvy_thread *th, int *out)
 {
     struct cvy_task *t = th->task;
 
@@ -106,7 +108,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
         th = cvy_deferred_run(th, code);
         check_scopes(t);
     }
-    CVY_EMIT_HOT(cvy_ring_of(th), end, t->id, 0, (uint32_t)code);
+    cvy_recording_end(th, t, code);
     if (t->pins) {
         t->pins = 0;
         t->pinned_to = NULL;
@@ -126,6 +128,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th)
     cvy_cancel_unregister(t);
     cvy_check_leaving(t);
     cvy_task_clear(t);
+    *out = code;
     return th;
 }
 
@@ -139,7 +142,8 @@ static void task_main(void)
     struct cvy_thread *th = cvy_thread_self();
     cvy_after_switch(th);
     for (;;) {
-        th = task_body(th);
+        int code;
+        th = task_body(th, &code);
         struct cvy_task *t = th->task;
         struct cvy_task *next = cvy_pick(th, th->worker);
         if (next && !next->stack && next->stack_class == t->stack_class && !next->pins) {
@@ -147,9 +151,11 @@ static void task_main(void)
             next->checks = t->checks;
             t->stack = NULL;
             cvy_store_relaxed(&t->on_cpu, 0);
+            if (CVY_TRACES(run)) {
+                cvy_recording_leave(th, t, code, next);
+            }
             cvy_task_free(th->runtime, th->worker, t);
             cvy_make_current(th, next);
-            CVY_EMIT_HOT(cvy_ring_of(th), run, next->id, 0, 0);
             cvy_switch_reset_float();
             continue;
         }
@@ -162,11 +168,12 @@ static void task_main(void)
         }
         th->previous = t;
         th->previous_ended = true;
+        if (CVY_TRACES(run)) {
+            cvy_recording_leave(th, t, code, next);
+        }
         if (next) {
             cvy_make_current(th, next);
-            CVY_EMIT_HOT(cvy_ring_of(th), run, next->id, 0, 0);
         } else {
-            CVY_EMIT_HOT(cvy_ring_of(th), run, 0, 0, 0);
             th->task = &th->self;
         }
         CVY_TSAN_POP_FRAME();

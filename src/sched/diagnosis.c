@@ -1,31 +1,38 @@
 /* SPDX-License-Identifier: MIT
  * diagnosis.c - see diagnosis.h.
  *
- * A task that waits for a mutex waits for the task that holds it; one that waits for a group waits
- * for each of its tasks. A cycle in that is a deadlock. The nodes are collected one by one while
- * everything moves, so a cycle counts only if two looks in a row have found the same waits. */
+ * A task that waits for a mutex, or for a rwmutex that is being written, waits for the task that
+ * holds it; one that wants to write waits for each reader, and one that wants to read for those who
+ * want to write and stand in front of it; one that waits for a group waits for each of its tasks. A
+ * cycle in that is a deadlock. The nodes are collected one by one while everything moves, so a
+ * cycle counts only if two looks in a row have found the same waits. */
 #include "sched/diagnosis.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "sched/dump.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define LOOK_EVERY_NS COVEY_SEC
 #define SHARE_OF_TIME 50 /* a look that takes long is repeated the later */
 #define DEPTH_MAX 1000
 #define REPORTED_MAX 64
+#define FOUND_MAX 8    /* cycles in a look */
+#define READERS_MAX 64 /* of one rwmutex that are followed */
 #define NO_WORD UINT32_MAX
 
 atomic_bool cvy_diagnosis_is_on;
 
 enum mark { UNSEEN, ON_PATH, SEEN };
 
-/* A task that waits for a mutex or a group. */
+/* A task that waits for a mutex, a rwmutex or a group. */
 struct node {
     uint32_t owner_id;             /* as cvy_owner_of() has it */
-    uint32_t holder;               /* of the mutex that it waits for; 0: it waits for a group */
-    const void *joins;             /* that group */
+    uint32_t holder;               /* of what it waits for; 0: none, or several */
+    unsigned reason;               /* what that is */
+    const void *object;            /* may be gone: an address */
     const struct cvy_scope *group; /* its own; may be NULL */
     struct cvy_task *task;
     uint64_t id;
@@ -45,7 +52,7 @@ struct graph {
 
 /* The watchdog's. */
 static int64_t next_look;
-static uint64_t found_last;
+static uint64_t found_last[FOUND_MAX]; /* not yet reported; 0: none */
 static uint64_t reported[REPORTED_MAX];
 static unsigned reported_count;
 
@@ -54,7 +61,7 @@ void cvy_diagnosis_start(struct cvy_runtime *rt)
     bool is_on = rt->options.diagnose || cvy_env_number("COVEY_DIAGNOSE") > 0;
 
     next_look = 0;
-    found_last = 0;
+    memset(found_last, 0, sizeof(found_last));
     reported_count = 0;
     cvy_store_relaxed(&cvy_diagnosis_is_on, is_on);
     cvy_store_relaxed(&cvy_expect_free, is_on ? NO_WORD : 0);
@@ -66,6 +73,26 @@ void cvy_diagnosis_stop(void)
     cvy_store_relaxed(&cvy_expect_free, 0);
 }
 
+static bool may_wait_for_tasks(unsigned reason)
+{
+    return reason == CVY_WAIT_MUTEX || reason == CVY_WAIT_RWMUTEX_READ ||
+           reason == CVY_WAIT_RWMUTEX_WRITE || reason == CVY_WAIT_GROUP;
+}
+
+/* While the one that waits is held. */
+static uint32_t holder_of(const struct node *n)
+{
+    switch (n->reason) {
+    case CVY_WAIT_MUTEX:
+        return cvy_mutex_owner ? cvy_mutex_owner(n->object) : 0;
+    case CVY_WAIT_RWMUTEX_READ:
+    case CVY_WAIT_RWMUTEX_WRITE:
+        return cvy_rwmutex_owner ? cvy_rwmutex_owner(n->object) : 0;
+    default:
+        return 0;
+    }
+}
+
 /* What the task waits for, read while it is held. */
 static bool read_wait(struct cvy_task *t, struct node *n)
 {
@@ -74,26 +101,24 @@ static bool read_wait(struct cvy_task *t, struct node *n)
     if (!cvy_task_hold(t, &claim)) {
         return false;
     }
-    unsigned reason = cvy_load_relaxed(&t->reason);
-    const void *object = cvy_load_relaxed(&t->wait_object);
     *n = (struct node){.owner_id = cvy_owner_of(t->id),
+                       .reason = cvy_load_relaxed(&t->reason),
+                       .object = cvy_load_relaxed(&t->wait_object),
                        .task = t,
                        .id = t->id,
                        .since = cvy_load_relaxed(&t->wait_since)};
     n->group = cvy_group_member_end && t->on_end == cvy_group_member_end ? t->owner : NULL;
-    n->joins = reason == CVY_WAIT_GROUP ? object : NULL;
-    n->holder = reason == CVY_WAIT_MUTEX && cvy_mutex_owner ? cvy_mutex_owner(object) : 0;
+    n->holder = holder_of(n);
     cvy_task_unhold(t, claim);
-    return n->joins || n->holder;
+    return may_wait_for_tasks(n->reason);
 }
 
 static bool collect(struct cvy_task *t, void *arg)
 {
     struct graph *g = arg;
     struct node n;
-    unsigned reason = cvy_load_relaxed(&t->reason);
 
-    if ((reason != CVY_WAIT_MUTEX && reason != CVY_WAIT_GROUP) || !read_wait(t, &n)) {
+    if (!may_wait_for_tasks(cvy_load_relaxed(&t->reason)) || !read_wait(t, &n)) {
         return true;
     }
     if (!cvy_grow(&g->nodes, g->count, &g->capacity, sizeof(*g->nodes))) {
@@ -112,20 +137,49 @@ static int compare(const void *a, const void *b)
 
 static void follow(struct graph *g, size_t i);
 
-/* One that waits for a mutex has one way to go; one that waits for a group has as many as that has
- * waiting tasks. */
+static void follow_task(struct graph *g, uint32_t owner_id)
+{
+    struct node key = {.owner_id = owner_id};
+    const struct node *next = bsearch(&key, g->nodes, g->count, sizeof(key), compare);
+
+    if (next && !g->has_cycle) {
+        follow(g, (size_t)(next - g->nodes));
+    }
+}
+
+static void follow_readers(struct graph *g, const void *rwmutex)
+{
+    uint32_t readers[READERS_MAX];
+    size_t n = cvy_rwmutex_readers ? cvy_rwmutex_readers(rwmutex, readers, READERS_MAX) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        follow_task(g, readers[i]);
+    }
+}
+
+/* Whether a waits for what b waits for, or is in: who wants to read for who wants to write, who
+ * joins a group for each of its tasks. */
+static bool waits_behind(const struct node *a, const struct node *b)
+{
+    if (a->reason == CVY_WAIT_GROUP) {
+        return (const void *)b->group == a->object;
+    }
+    return a->reason == CVY_WAIT_RWMUTEX_READ && b->reason == CVY_WAIT_RWMUTEX_WRITE &&
+           b->object == a->object;
+}
+
 static void follow_all(struct graph *g, const struct node *n)
 {
     if (n->holder) {
-        struct node key = {.owner_id = n->holder};
-        const struct node *next = bsearch(&key, g->nodes, g->count, sizeof(key), compare);
-        if (next) {
-            follow(g, (size_t)(next - g->nodes));
-        }
+        follow_task(g, n->holder);
+        return;
+    }
+    if (n->reason == CVY_WAIT_RWMUTEX_WRITE) {
+        follow_readers(g, n->object);
         return;
     }
     for (size_t i = 0; i < g->count && !g->has_cycle; i++) {
-        if ((const void *)g->nodes[i].group == n->joins) {
+        if (waits_behind(n, &g->nodes[i])) {
             follow(g, i);
         }
     }
@@ -162,19 +216,27 @@ static uint64_t hash_of(const struct graph *g)
 
     for (size_t i = g->cycle_first; i < g->depth; i++) {
         const struct node *n = &g->nodes[g->path[i]];
-        hash += (n->id ^ (uint64_t)n->since) * UINT64_C(0x9E3779B97F4A7C15);
+        /* Mixed before they are added: tasks that wait since nearly the same moment differ little.
+         */
+        hash += cvy_hash_fold((n->id << 40 | n->id >> 24) ^ (uint64_t)n->since,
+                              UINT64_C(0x9E3779B97F4A7C15));
     }
     return hash;
 }
 
-static bool was_reported(uint64_t hash)
+static bool is_among(const uint64_t *hashes, size_t count, uint64_t hash)
 {
-    for (unsigned i = 0; i < reported_count && i < REPORTED_MAX; i++) {
-        if (reported[i] == hash) {
+    for (size_t i = 0; i < count; i++) {
+        if (hashes[i] == hash) {
             return true;
         }
     }
     return false;
+}
+
+static bool was_reported(uint64_t hash)
+{
+    return is_among(reported, reported_count < REPORTED_MAX ? reported_count : REPORTED_MAX, hash);
 }
 
 static void report(const struct graph *g)
@@ -203,18 +265,18 @@ static void report(const struct graph *g)
 static uint64_t next_cycle(struct graph *g)
 {
     for (size_t i = 0; i < g->count; i++) {
-        if (g->nodes[i].mark != UNSEEN || !g->nodes[i].holder) {
+        if (g->nodes[i].mark != UNSEEN || g->nodes[i].reason == CVY_WAIT_GROUP) {
             continue; /* every cycle has a mutex in it */
         }
         g->depth = 0;
         g->has_cycle = false;
         follow(g, i);
+        for (size_t k = 0; k < g->depth; k++) {
+            g->nodes[g->path[k]].mark = SEEN;
+        }
         uint64_t hash = g->has_cycle ? hash_of(g) : 0;
         if (g->has_cycle && !was_reported(hash)) {
             return hash;
-        }
-        for (size_t k = 0; k < g->depth; k++) {
-            g->nodes[g->path[k]].mark = SEEN;
         }
     }
     return 0;
@@ -223,17 +285,22 @@ static uint64_t next_cycle(struct graph *g)
 static void look_for_cycles(struct cvy_runtime *rt)
 {
     struct graph g = {.rt = rt};
+    uint64_t found[FOUND_MAX] = {0};
+    uint64_t hash;
 
     (void)cvy_tasks_each(rt, collect, &g);
     if (g.count > 0) {
         qsort(g.nodes, g.count, sizeof(*g.nodes), compare);
     }
-    uint64_t found = next_cycle(&g);
-    if (found && found == found_last) {
-        reported[reported_count++ % REPORTED_MAX] = found;
-        report(&g);
+    for (size_t n = 0; n < FOUND_MAX && (hash = next_cycle(&g)) != 0; n++) {
+        if (is_among(found_last, FOUND_MAX, hash)) {
+            reported[reported_count++ % REPORTED_MAX] = hash;
+            report(&g);
+        } else {
+            found[n] = hash;
+        }
     }
-    found_last = found;
+    memcpy(found_last, found, sizeof(found));
     free(g.nodes);
 }
 

@@ -10,19 +10,15 @@
 /* Why a task leaves its worker. */
 enum leaving { PARKS, YIELDS, COMES_LATE };
 
-__attribute__((noinline)) static void emit_leaving(struct cvy_thread *th, struct cvy_task *next,
-                                                   enum leaving why)
+static inline void emit_leaving(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
 {
-    struct cvy_task *t = th->task;
-
     if (why == PARKS) {
-        CVY_EMIT_HOT(cvy_ring_of(th), park, next ? next->id : 0, cvy_load_relaxed(&t->reason),
-                     cvy_load_relaxed(&t->wait_object));
+        cvy_recording_park(th, th->task, next);
     } else if (why == YIELDS) {
-        CVY_EMIT_HOT(cvy_ring_of(th), yield, next ? next->id : 0, 0, 0);
+        cvy_recording_yield(th, next);
     } else {
         /* It runs no worker any more: not into that one's ring. */
-        CVY_EMIT(NULL, return, t->id, 0, 0);
+        cvy_trace_put(NULL, COVEY_TRACE_return, (uint32_t)th->task->id, 0, 0);
     }
 }
 
@@ -67,7 +63,7 @@ __attribute__((always_inline)) static inline struct cvy_thread *park_task(struct
     struct cvy_task *next = t->pins ? NULL : cvy_pick(th, th->worker);
     if (next == t) {
         if (CVY_TRACES(park)) {
-            emit_leaving(th, next, PARKS);
+            cvy_recording_park(th, th->task, next);
         }
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;

@@ -20,7 +20,18 @@ void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
     }
 }
 
-static inline void ready(struct cvy_thread *th, struct cvy_task *t)
+/* t has just left its worker's slot, or goes straight to a queue. */
+__attribute__((noinline)) static void enqueue_traced(struct cvy_thread *th, struct cvy_task *t)
+{
+    if (!th->worker || t != th->worker->told) {
+        cvy_recording_ready(th->worker, t);
+    }
+    cvy_enqueue(th, t);
+}
+
+/* is_told: the wake is recorded, and that of the slot's task. */
+__attribute__((always_inline)) static inline void ready(struct cvy_thread *th, struct cvy_task *t,
+                                                        bool is_told)
 {
     if (cvy_unlikely(t->is_foreign)) {
         if (CVY_CONTAINER_OF(t, struct cvy_thread, self)->is_pool) {
@@ -42,23 +53,33 @@ static inline void ready(struct cvy_thread *th, struct cvy_task *t)
         }
         t = displaced;
     }
+    if (!is_told && CVY_TRACES(ready)) {
+        enqueue_traced(th, t);
+        return;
+    }
     cvy_enqueue(th, t);
 }
 
-__attribute__((noinline)) static void ready_traced(struct cvy_thread *th, struct cvy_task *t)
+/* Where each event has its own time. */
+__attribute__((noinline)) static void ready_timed(struct cvy_thread *th, struct cvy_task *t)
 {
-    CVY_EMIT_HOT(cvy_ring_of(th), ready, t->id, 0, 0);
-    ready(th, t);
+    if (!t->is_foreign) {
+        if (th->worker) {
+            cvy_recording_settle(th->worker);
+        }
+        cvy_recording_ready(th->worker, t);
+    }
+    ready(th, t, true);
 }
 
 void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
 {
     /* A tail call: nothing has to be kept across it on the common path. */
-    if (CVY_TRACES(ready)) {
-        ready_traced(th, t);
+    if (cvy_unlikely(cvy_load_relaxed(&cvy_trace_level) >= CVY_LEVEL_FULL)) {
+        ready_timed(th, t);
         return;
     }
-    ready(th, t);
+    ready(th, t, false);
 }
 
 void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
@@ -72,7 +93,7 @@ void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
             cvy_ready(th, t);
             continue;
         }
-        CVY_EMIT_HOT(cvy_ring_of(th), ready, t->id, 0, 0);
+        CVY_EMIT(cvy_ring_of(th), ready, t->id, 0, 0);
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
         if (!th->worker || !cvy_runq_push(&th->worker->runq, t)) {
             cvy_wakelist_add(&tasks, t);

@@ -17,6 +17,92 @@
 
 #define MESSAGE_LEN_MAX 120
 
+/* ---- switches ---- */
+
+static inline uint64_t id_of(const struct cvy_task *t)
+{
+    return t ? t->id : 0;
+}
+
+void cvy_recording_settle_slow(struct cvy_worker *w)
+{
+    struct cvy_task *t = cvy_load_relaxed(&w->slot);
+
+    cvy_ring_put_late(w->ring, COVEY_TRACE_ready, (uint32_t)t->id);
+    w->told = t;
+}
+
+void cvy_recording_ready(struct cvy_worker *w, struct cvy_task *t)
+{
+    cvy_trace_put(w ? w->ring : NULL, COVEY_TRACE_ready, (uint32_t)t->id, 0, 0);
+    if (w) {
+        w->told = t;
+    }
+}
+
+/* Before a switch to next is written: the wakes that are not, by who still runs. */
+static void settle_switch(struct cvy_worker *w, struct cvy_task *next)
+{
+    if (next && w->slot_runs > 0 && next != w->told) {
+        cvy_ring_put_late(w->ring, COVEY_TRACE_ready, (uint32_t)next->id);
+    }
+    cvy_recording_settle(w);
+    if (next == w->told) {
+        w->told = NULL;
+    }
+}
+
+void cvy_recording_park_slow(struct cvy_thread *th, struct cvy_task *next)
+{
+    struct cvy_worker *w = th->worker;
+    const struct cvy_task *t = th->task;
+
+    settle_switch(w, next);
+    cvy_trace_put_hot(w->ring, COVEY_TRACE_park, (uint32_t)id_of(next),
+                      cvy_load_relaxed(&t->reason),
+                      (uint64_t)(uintptr_t)cvy_load_relaxed(&t->wait_object));
+}
+
+void cvy_recording_run(struct cvy_thread *th, struct cvy_task *t)
+{
+    cvy_trace_put(cvy_ring_of(th), COVEY_TRACE_run, (uint32_t)t->id, 0, 0);
+    if (th->worker->told == t) {
+        th->worker->told = NULL;
+    }
+}
+
+void cvy_recording_yield(struct cvy_thread *th, struct cvy_task *next)
+{
+    settle_switch(th->worker, next);
+    cvy_trace_put_hot(th->worker->ring, COVEY_TRACE_yield, (uint32_t)id_of(next), 0, 0);
+}
+
+void cvy_recording_leave_slow(struct cvy_thread *th, const struct cvy_task *t, int code,
+                              struct cvy_task *next)
+{
+    struct cvy_worker *w = th->worker;
+
+    settle_switch(w, next);
+    if (cvy_load_relaxed(&cvy_trace_level) < CVY_LEVEL_FULL) {
+        cvy_trace_put(w->ring, COVEY_TRACE_end, (uint32_t)t->id, 0, (uint32_t)code);
+    }
+    cvy_trace_put(w->ring, COVEY_TRACE_run, (uint32_t)id_of(next), 0, 0);
+}
+
+void cvy_recording_look(struct cvy_runtime *rt)
+{
+    if (!cvy_trace_look()) {
+        return;
+    }
+    for (int i = 0; i < rt->worker_count; i++) {
+        struct cvy_worker *w = &rt->workers[i];
+        if (!cvy_load_relaxed(&w->slot)) {
+            cvy_store_relaxed(&w->ring->free_ticks, cvy_cycles());
+        }
+        cvy_ring_restamp(w->ring);
+    }
+}
+
 /* ---- the tasks alive ---- */
 
 static_assert(sizeof(((covey_trace_task *)0)->name) == sizeof(((struct cvy_task *)0)->name),
@@ -241,15 +327,10 @@ void covey_trace_message(const char *text)
     }
 }
 
-void cvy_recording_new_task(struct cvy_thread *th, const struct cvy_task *t)
+void cvy_recording_name(struct cvy_thread *th, const struct cvy_task *t)
 {
-    struct cvy_ring *r = cvy_ring_of(th);
-
-    cvy_trace_put_new(r, (uint32_t)t->id, (uint64_t)(uintptr_t)t->site,
-                      (uint64_t)(uintptr_t)t->owner & ((UINT64_C(1) << 48) - 1));
-    if (t->name[0]) {
-        cvy_trace_put_text(r, COVEY_TRACE_name, (uint32_t)t->id, t->name, sizeof(t->name));
-    }
+    cvy_trace_put_text(cvy_ring_of(th), COVEY_TRACE_name, (uint32_t)t->id, t->name,
+                       sizeof(t->name));
 }
 
 /* ---- the environment ---- */
@@ -291,7 +372,7 @@ bool cvy_recording_from_environment(void)
     return code == 0 && how;
 }
 
-void cvy_recording_end(void)
+void cvy_recording_close(void)
 {
     int code = cvy_trace_stop();
 

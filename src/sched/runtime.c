@@ -52,6 +52,7 @@ static void worker_init(struct cvy_runtime *rt, int index)
 
     w->runtime = rt;
     w->index = index;
+    w->ring = &cvy_trace_rings[index];
     w->turns_to_check = 1;
     w->check_every = 1;
     w->checked_at = cvy_clock_now();
@@ -229,7 +230,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     }
     cvy_taskq_clear(&rt->global);
     if (rt->has_env_trace) {
-        cvy_recording_end();
+        cvy_recording_close();
     }
     cvy_trace_detach();
     cvy_store_release(&cvy_fatal_hook, NULL);

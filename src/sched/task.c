@@ -100,20 +100,24 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
         cvy_task_free(rt, th->worker, t);
         return -ENOMEM;
     }
+    uint64_t id = next_id(rt, th->worker);
     /* The rest of the record is clean. */
     t->fn = s->fn;
     t->ctx = s->ctx;
     t->on_end = s->on_end;
     t->owner = s->owner;
     t->site = s->site;
-    t->id = next_id(rt, th->worker);
+    t->id = id;
     t->stack_class = (uint8_t)class_of(rt, s->opts);
     if (s->opts && s->opts->pinned) {
         t->pins = 1;
     }
     cvy_store_relaxed(&t->state, CVY_TASK_NEW);
     if (CVY_TRACES(new)) {
-        cvy_recording_new_task(th, t);
+        cvy_recording_new(th, id, s->site, s->owner);
+        if (t->owns & CVY_OWNS_NAME) {
+            cvy_recording_name(th, t);
+        }
     }
     cvy_enqueue(th, t);
     return 0;

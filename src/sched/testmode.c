@@ -11,6 +11,8 @@
 
 #include "base/alloc.h"
 #include "os/sys.h"
+#include "sched/recording.h"
+#include "trace/emit.h"
 
 #include <covey/error.h>
 
@@ -72,6 +74,9 @@ static void gather(struct cvy_test *test)
             ready_add(test, t);
         }
         if ((t = cvy_load_relaxed(&w->slot)) != NULL) {
+            if (CVY_TRACES(ready)) {
+                cvy_recording_settle(w);
+            }
             cvy_store_relaxed(&w->slot, NULL);
         } else if (!(t = cvy_global_take(w)) && !(t = cvy_fresh_take(w))) {
             return;

@@ -72,6 +72,7 @@ static inline struct cvy_task *cvy_take_local(struct cvy_worker *w)
         return queued;
     }
     cvy_store_relaxed(&w->slot, NULL);
+    w->slot_runs = 1;
     return t;
 }
 

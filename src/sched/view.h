@@ -64,9 +64,12 @@ void cvy_task_unhold(struct cvy_task *t, uint32_t claim);
 typedef void cvy_describe_fn(const void *object, char *out, size_t size);
 #define CVY_WEAK __attribute__((weak))
 CVY_WEAK cvy_describe_fn cvy_chan_describe, cvy_select_describe, cvy_group_describe,
-    cvy_fd_describe, cvy_mutex_describe, cvy_waitgroup_describe;
-/* Who holds a mutex, as cvy_owner_of() has it; 0: unknown. */
+    cvy_fd_describe, cvy_mutex_describe, cvy_rwmutex_describe, cvy_waitgroup_describe;
+/* Who holds a mutex, or a rwmutex to write, as cvy_owner_of() has it; 0: nobody, or unknown. */
 CVY_WEAK uint32_t cvy_mutex_owner(const void *mutex);
+CVY_WEAK uint32_t cvy_rwmutex_owner(const void *rwmutex);
+/* Who reads under one, at most max; it may be gone. */
+CVY_WEAK size_t cvy_rwmutex_readers(const void *rwmutex, uint32_t *out, size_t max);
 /* The end of a group's tasks; their owner is its struct cvy_scope. */
 CVY_WEAK cvy_end_fn cvy_group_member_end;
 

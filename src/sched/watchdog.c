@@ -96,7 +96,7 @@ static void look(struct cvy_runtime *rt)
 {
     int64_t now = cvy_clock_now();
 
-    cvy_trace_look();
+    cvy_recording_look(rt);
     cvy_dump_signal_answer(rt);
     cvy_diagnosis_look(rt, now);
     cvy_slow_look(rt, now);

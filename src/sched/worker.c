@@ -176,6 +176,9 @@ static struct cvy_task *look(struct cvy_thread *th, struct cvy_worker *w)
     struct cvy_runtime *rt = w->runtime;
     struct cvy_task *t;
 
+    if (CVY_TRACES(ready)) {
+        cvy_recording_settle(w);
+    }
     if (th->check_due) {
         t = check(th, w);
         if (t) {

@@ -47,7 +47,8 @@ struct cvy_fresh {
 /* A slot of parallelism. Fields are owned by the carrying thread while it is in the runtime, unless
  * they say otherwise. */
 struct cvy_worker {
-    struct cvy_task *_Atomic slot; /* the task woken last; relaxed: only the owner and dumps look */
+    struct cvy_task *_Atomic slot; /* the task woken last; relaxed: only the owner looks, dumps, and
+                                      the watchdog */
     uint32_t slot_runs;            /* how often in a row the slot went first */
     uint32_t turns_to_check; /* switches until the base looks at clock, poller, global queue */
     uint32_t check_every;
@@ -55,6 +56,8 @@ struct cvy_worker {
     _Atomic uint32_t turns; /* switches; the watchdog compares */
     uint64_t rand;
     struct cvy_runtime *runtime;
+    struct cvy_ring *ring; /* what happens on it is recorded here */
+    struct cvy_task *told; /* the slot's task whose wake is in the ring; see recording.h */
     int index;
 
     struct cvy_task *tasks; /* free records */

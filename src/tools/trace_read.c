@@ -144,7 +144,8 @@ static const char *parse(struct cvy_trace *t)
         return "not a trace of covey's";
     }
     memcpy(&t->header, t->data, sizeof(t->header));
-    if (t->header.version != COVEY_TRACE_VERSION) {
+    /* Version 1 has no events that stand for two. */
+    if (t->header.version == 0 || t->header.version > COVEY_TRACE_VERSION) {
         return "a version of the format that this covey does not know";
     }
     size_t at = t->header.header_bytes;
@@ -333,6 +334,31 @@ static double rate_of(const struct cvy_trace *t)
     return t->last_clock.ticks > t->first_clock.ticks && ns > 0 && ns < 1e18 ? ns / ticks : 1.0;
 }
 
+/* The halves of an event that stands for two; how many items. */
+static int split(struct cvy_trace_item *items)
+{
+    struct cvy_trace_item *first = &items[0];
+
+    if (first->type == COVEY_TRACE_pass) {
+        items[1] = *first;
+        items[1].type = COVEY_TRACE_park;
+        first->type = COVEY_TRACE_ready;
+        first->arg = 0;
+        first->object = 0;
+        return 2;
+    }
+    if (first->type == COVEY_TRACE_relay) {
+        items[1] = *first;
+        items[1].type = COVEY_TRACE_run;
+        items[1].object = 0;
+        first->type = COVEY_TRACE_end;
+        first->id = (uint32_t)first->object;
+        first->object = 0;
+        return 2;
+    }
+    return 1;
+}
+
 int cvy_trace_each(const struct cvy_trace *t,
                    bool (*see)(const struct cvy_trace_item *item, void *arg), void *arg)
 {
@@ -365,13 +391,18 @@ int cvy_trace_each(const struct cvy_trace *t,
         struct cursor *c = heap[0];
         double ns = c->ticks > origin ? (double)(c->ticks - origin) * rate : 0;
         bool is_early = c->ticks < origin;
-        struct cvy_trace_item item = {.ns = ns < 1e18 ? (int64_t)ns : (int64_t)1e18,
-                                      .ring = (size_t)(c->ring - t->rings),
-                                      .type = c->event.meta & 0xFF,
-                                      .arg = c->event.meta >> 8 & 0xFF,
-                                      .id = c->event.id,
-                                      .object = c->event.meta >> 16};
-        if ((!is_early || item.type <= COVEY_TRACE_end) && !see(&item, arg)) {
+        struct cvy_trace_item items[2] = {{.ns = ns < 1e18 ? (int64_t)ns : (int64_t)1e18,
+                                           .ring = (size_t)(c->ring - t->rings),
+                                           .type = c->event.meta & 0xFF,
+                                           .arg = c->event.meta >> 8 & 0xFF,
+                                           .id = c->event.id,
+                                           .object = c->event.meta >> 16}};
+        int count = split(items);
+        bool goes_on = true;
+        for (int i = 0; i < count && goes_on; i++) {
+            goes_on = (is_early && items[i].type > COVEY_TRACE_end) || see(&items[i], arg);
+        }
+        if (!goes_on) {
             break;
         }
         if (!advance(c)) {

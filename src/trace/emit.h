@@ -14,11 +14,11 @@ enum {
 #undef CVY_EVENT_LEVEL
 };
 
-#define CVY_LEVEL_PROBES 3
+#define CVY_LEVEL_FULL 2
 
-/* 0: off; 1: flight recorder; 2: all; 3: and probes. Relaxed: a point that sees it late records a
- * little more or less. Its own line: everybody reads it. */
-extern _Atomic uint8_t cvy_trace_level __attribute__((visibility("hidden")));
+/* 0: off; 1: flight recorder; CVY_LEVEL_FULL: all, and probes. Relaxed: a point that sees it late
+ * records a little more or less. Its own line: everybody reads it. */
+extern _Atomic uint8_t cvy_trace_level CVY_HIDDEN;
 
 /* One event into a ring; NULL: the one that all but workers share, under its lock. */
 void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object);
@@ -41,20 +41,57 @@ void cvy_trace_put_new(struct cvy_ring *r, uint32_t id, uint64_t site, uint64_t 
         }                                                                                          \
     } while (0)
 
-/* The same for what happens at each switch: into the ring without a call. */
-#define CVY_EMIT_HOT(ring, name, id, arg, object)                                                  \
-    do {                                                                                           \
-        uint8_t level_ = cvy_load_relaxed(&cvy_trace_level);                                       \
-        if (cvy_unlikely(level_ >= CVY_LEVEL_##name)) {                                            \
-            struct cvy_ring *ring_ = (ring);                                                       \
-            if (cvy_likely(ring_ && level_ != CVY_LEVEL_PROBES)) {                                 \
-                cvy_ring_put(ring_, COVEY_TRACE_##name, (uint32_t)(id), (uint8_t)(arg),            \
-                             (uint64_t)(uintptr_t)(object));                                       \
-            } else {                                                                               \
-                cvy_trace_put(ring_, COVEY_TRACE_##name, (uint32_t)(id), (uint8_t)(arg),           \
-                              (uint64_t)(uintptr_t)(object));                                      \
-            }                                                                                      \
-        }                                                                                          \
-    } while (0)
+/* What happens at each switch, for workers' rings and behind CVY_TRACES(park): without a call while
+ * no stamp is due. With a file or probes one is due at each event, so that cvy_trace_put() sees
+ * them all. */
+
+static inline void cvy_trace_put_hot(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg,
+                                     uint64_t object)
+{
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
+
+    if (cvy_ring_has_room(r, s)) {
+        cvy_ring_store(r, s, type, id, arg, object);
+    } else {
+        cvy_trace_put(r, type, id, arg, object);
+    }
+}
+
+/* Running woke next, then waits; next runs. False: not written, a stamp is due. */
+static inline bool cvy_trace_pass(struct cvy_ring *r, uint64_t next, uint8_t reason,
+                                  const void *object)
+{
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
+
+    if (!cvy_ring_has_room(r, s)) {
+        return false;
+    }
+    cvy_ring_store(r, s, COVEY_TRACE_pass, (uint32_t)next, reason, (uint64_t)(uintptr_t)object);
+    return true;
+}
+
+/* ended, which ran, is over, its code 0; next runs, 0: the worker's loop. As above. */
+static inline bool cvy_trace_relay(struct cvy_ring *r, uint64_t ended, uint64_t next)
+{
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
+
+    if (!cvy_ring_has_room(r, s)) {
+        return false;
+    }
+    cvy_ring_store(r, s, COVEY_TRACE_relay, (uint32_t)next, 0, (uint32_t)ended);
+    return true;
+}
+
+/* Running started id in a group. */
+static inline void cvy_trace_new(struct cvy_ring *r, uint64_t id, const void *site, uint64_t group)
+{
+    struct cvy_ring_slot *s = r ? cvy_load_relaxed(&r->at) : NULL;
+
+    if (cvy_likely(s != NULL) && cvy_ring_has_room(r, s) && cvy_likely(r->group == group)) {
+        cvy_ring_store(r, s, COVEY_TRACE_new, (uint32_t)id, 0, (uint64_t)(uintptr_t)site);
+    } else {
+        cvy_trace_put_new(r, (uint32_t)id, (uint64_t)(uintptr_t)site, group);
+    }
+}
 
 #endif

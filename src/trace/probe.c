@@ -27,7 +27,9 @@ void cvy_probe_fire(uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
     switch (type) {
 #define FIRE(number, name, level)                                                                  \
     case number:                                                                                   \
-        DTRACE_PROBE3(covey, name, id, arg, object);                                               \
+        if (level > 0) {                                                                           \
+            DTRACE_PROBE3(covey, name, id, arg, object);                                           \
+        }                                                                                          \
         break;
         COVEY_TRACE_EVENT_LIST(FIRE)
     default:

@@ -27,17 +27,17 @@
 #define SHARED_RING UINT32_MAX /* its number in files */
 
 _Alignas(CVY_CACHE_LINE) _Atomic uint8_t cvy_trace_level;
-_Alignas(CVY_CACHE_LINE) struct cvy_ring *_Atomic cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
+_Alignas(CVY_CACHE_LINE) struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
 
-/* The ring of all threads that carry no worker. */
-static struct cvy_ring *_Atomic shared; /* release by who makes it, acquire; never freed */
+/* The ring of all threads that carry no worker; it keeps its memory. */
+static struct cvy_ring shared;
 static struct cvy_lock shared_lock = CVY_LOCK_INIT(CVY_RANK_TRACE); /* its one writer at a time */
 
 /* Everything below is guarded by control, but what says otherwise. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic bool has_probes; /* a tracer listens; read without control */
 static bool is_attached, has_flight, has_file;
-static int workers;
+static _Atomic int workers;            /* read without control */
 static covey_trace_clock flight_clock; /* when recording began: a snapshot's first */
 static size_t ring_bytes = RING_BYTES_DEFAULT;
 
@@ -77,19 +77,17 @@ void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, u
         }
         return;
     }
-    r = cvy_load_acquire(&shared);
-    if (r) {
-        cvy_lock(&shared_lock);
-        cvy_ring_restamp(r);
-        cvy_ring_put(r, type, id, arg, object);
-        cvy_unlock(&shared_lock);
-    }
+    cvy_lock(&shared_lock);
+    cvy_ring_restamp(&shared);
+    cvy_ring_put(&shared, type, id, arg, object);
+    cvy_unlock(&shared_lock);
 }
 
 /* Events that belong together stay together. */
 static struct cvy_ring *begin_several(struct cvy_ring *r)
 {
-    if (!r && (r = cvy_load_acquire(&shared)) != NULL) {
+    if (!r) {
+        r = &shared;
         cvy_lock(&shared_lock);
         cvy_ring_restamp(r);
     }
@@ -110,9 +108,6 @@ void cvy_trace_put_text(struct cvy_ring *own, uint8_t type, uint32_t id, const c
     struct cvy_ring *r = begin_several(own);
 
     probe(type, id, 0, (uint64_t)(uintptr_t)text);
-    if (!r) {
-        return;
-    }
     cvy_ring_put(r, type, id, 0, 0);
     for (size_t at = 0; at == 0 || at < len; at += 10) {
         char part[10] = {0};
@@ -134,11 +129,9 @@ void cvy_trace_put_pair(struct cvy_ring *own, uint8_t type, uint32_t id, uint64_
     struct cvy_ring *r = begin_several(own);
 
     probe(type, id, 0, object);
-    if (r) {
-        cvy_ring_put(r, type, id, 0, object);
-        cvy_ring_put(r, type2, id2, 0, object2);
-        end_several(own);
-    }
+    cvy_ring_put(r, type, id, 0, object);
+    cvy_ring_put(r, type2, id2, 0, object2);
+    end_several(own);
 }
 
 void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_t group)
@@ -146,10 +139,13 @@ void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_
     struct cvy_ring *r = begin_several(own);
 
     probe(COVEY_TRACE_new, id, 0, site);
-    if (!r) {
-        return;
-    }
-    if (r->group != group || cvy_load_relaxed(&r->pos) % CVY_RING_CHUNK == 0) {
+    for (;;) {
+        if (!cvy_ring_has_room(r, cvy_load_relaxed(&r->at))) {
+            (void)cvy_ring_prepare(r); /* a new chunk has no group */
+        }
+        if (r->group == group) {
+            break;
+        }
         cvy_ring_put(r, COVEY_TRACE_group, 0, 0, group);
         r->group = group;
     }
@@ -159,28 +155,22 @@ void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_
 
 /* ---- rings; control is held ---- */
 
+/* The workers' rings, then the shared one. */
+#define RINGS (CVY_TRACE_WORKERS_MAX + 1)
+
 static struct cvy_ring *ring_at(int i)
 {
-    return i < CVY_TRACE_WORKERS_MAX ? cvy_load_acquire(&cvy_trace_rings[i])
-                                     : cvy_load_acquire(&shared);
-}
-
-static bool ring_make(struct cvy_ring *_Atomic *at)
-{
-    if (!cvy_load_relaxed(at)) {
-        /* Release: the ring, to the acquire of its writer and readers. */
-        cvy_store_release(at, cvy_ring_new(ring_bytes));
-    }
-    return cvy_load_relaxed(at) != NULL;
+    return i < CVY_TRACE_WORKERS_MAX ? &cvy_trace_rings[i] : &shared;
 }
 
 static int rings_make(void)
 {
-    bool ok = ring_make(&shared);
-    for (int i = 0; ok && i < workers; i++) {
-        ok = ring_make(&cvy_trace_rings[i]);
+    int code = cvy_ring_make(&shared, ring_bytes);
+
+    for (int i = 0; code == 0 && i < workers; i++) {
+        code = cvy_ring_make(&cvy_trace_rings[i], ring_bytes);
     }
-    return ok ? 0 : -ENOMEM;
+    return code;
 }
 
 static void rings_drop(void)
@@ -189,32 +179,28 @@ static void rings_drop(void)
         return;
     }
     for (int i = 0; i < CVY_TRACE_WORKERS_MAX; i++) {
-        cvy_ring_free(cvy_load_relaxed(&cvy_trace_rings[i]));
-        cvy_store_relaxed(&cvy_trace_rings[i], NULL);
+        cvy_ring_drop(&cvy_trace_rings[i]);
     }
 }
 
 static void level_update(void)
 {
     bool was_off = cvy_load_relaxed(&cvy_trace_level) == 0;
+    bool is_full = has_file || cvy_load_relaxed(&has_probes);
 
-    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
+    for (int i = 0; i < RINGS; i++) {
         struct cvy_ring *r = ring_at(i);
-        if (r) {
-            cvy_store_relaxed(&r->share_max, has_file ? 0 : CVY_RING_SHARE_MAX);
-            if (was_off) {
-                /* Not known any more; the next switch tells. */
-                cvy_store_relaxed(&r->running, 0);
-            }
-            cvy_ring_restamp(r);
+        cvy_store_relaxed(&r->share_max, is_full ? 0 : CVY_RING_SHARE_MAX);
+        if (was_off) {
+            /* Not known any more; the next switch tells. */
+            cvy_store_relaxed(&r->is_resumed, true);
         }
+        cvy_ring_restamp(r);
     }
     if (was_off) {
         cvy_trace_clock_now(&flight_clock);
     }
-    cvy_store_relaxed(&cvy_trace_level, has_file || cvy_load_relaxed(&has_probes) ? 2
-                                        : has_flight                              ? 1
-                                                                                  : 0);
+    cvy_store_relaxed(&cvy_trace_level, is_full ? CVY_LEVEL_FULL : has_flight ? 1 : 0);
 }
 
 static void probes_look(void)
@@ -228,26 +214,17 @@ static void probes_look(void)
     }
 }
 
-void cvy_trace_look(void)
+bool cvy_trace_look(void)
 {
     probes_look();
-    if (cvy_load_relaxed(&cvy_trace_level) == 0) {
-        return;
-    }
-    for (int i = 0; i < CVY_TRACE_WORKERS_MAX; i++) {
-        struct cvy_ring *r = cvy_load_acquire(&cvy_trace_rings[i]);
-        if (!r) {
-            return;
-        }
-        cvy_ring_restamp(r);
-    }
+    return cvy_load_relaxed(&cvy_trace_level) != 0;
 }
 
 int cvy_trace_attach(int n)
 {
     (void)pthread_mutex_lock(&control);
     is_attached = true;
-    workers = n < CVY_TRACE_WORKERS_MAX ? n : CVY_TRACE_WORKERS_MAX;
+    cvy_store_relaxed(&workers, n < CVY_TRACE_WORKERS_MAX ? n : CVY_TRACE_WORKERS_MAX);
     int code = 0;
     if (has_file || has_flight) {
         code = rings_make();
@@ -283,12 +260,12 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
     for (size_t i = 0; i < count; i++) {
         cvy_trace_file_task(f, &tasks[i]);
     }
-    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
+    for (int i = 0; i < RINGS; i++) {
         struct cvy_ring *r = ring_at(i);
         uint64_t pos = 0;
         /* Not beyond what was there at the beginning: the writers go on. */
-        uint64_t end = r ? cvy_load_acquire(&r->pos) : 0;
-        for (bool is_first = true; r && pos < end; is_first = false) {
+        uint64_t end = cvy_ring_written(r);
+        for (bool is_first = true; pos < end; is_first = false) {
             if (!cvy_trace_file_drain(f, i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : SHARED_RING, r,
                                       &pos, is_first)) {
                 break;
@@ -324,17 +301,11 @@ static bool drain_all(void)
 {
     bool is_more = false;
 
-    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
-        struct cvy_ring *r = ring_at(i);
-        if (r) {
-            is_more |=
-                cvy_trace_file_drain(&file, i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : SHARED_RING,
-                                     r, &positions[i], false);
-        } else if (i < CVY_TRACE_WORKERS_MAX) {
-            i = CVY_TRACE_WORKERS_MAX - 1;
-        }
+    for (int i = 0; i < cvy_load_relaxed(&workers); i++) {
+        is_more |= cvy_trace_file_drain(&file, (uint32_t)i, ring_at(i), &positions[i], false);
     }
-    return is_more;
+    return is_more | cvy_trace_file_drain(&file, SHARED_RING, &shared,
+                                          &positions[CVY_TRACE_WORKERS_MAX], false);
 }
 
 static void *recorder_main(void *arg)
@@ -363,10 +334,9 @@ int cvy_trace_threads(void)
 /* From the beginning of the chunk that is being written, which brings its clock. */
 static void positions_set(void)
 {
-    for (int i = 0; i <= CVY_TRACE_WORKERS_MAX; i++) {
-        struct cvy_ring *r = ring_at(i);
-        uint64_t pos = r ? cvy_load_acquire(&r->pos) : 0;
-        positions[i] = pos - pos % CVY_RING_CHUNK;
+    for (int i = 0; i < RINGS; i++) {
+        uint64_t written = cvy_ring_written(ring_at(i));
+        positions[i] = written - written % CVY_RING_CHUNK;
     }
 }
 
@@ -379,7 +349,7 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
     if (code < 0) {
         return code;
     }
-    positions = cvy_alloc_zeroed((CVY_TRACE_WORKERS_MAX + 1) * sizeof(*positions));
+    positions = cvy_alloc_zeroed(RINGS * sizeof(*positions));
     if (!positions) {
         return -ENOMEM;
     }

@@ -7,9 +7,9 @@
 
 #define CVY_TRACE_WORKERS_MAX 1024
 
-/* A worker's ring, NULL while nothing was ever recorded. Release by who makes one, acquire. A ring
- * goes only when no runtime is up and nothing records. */
-extern struct cvy_ring *_Atomic cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
+/* The workers' rings. They have memory while a runtime is up, or something records, and something
+ * has been recorded. */
+extern struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX] CVY_HIDDEN;
 
 /* A runtime with so many workers starts; its last thread is gone. 0 or -ENOMEM. */
 int cvy_trace_attach(int workers);
@@ -30,9 +30,9 @@ int cvy_trace_unwatch(void);
 /* Something took so long: whether the caller must take the snapshot now. */
 bool cvy_trace_is_too_long(int64_t ns);
 void cvy_trace_watch_fire(cvy_trace_tasks_fn *tasks);
-/* Every few milliseconds, by the watchdog: each ring's next event gets a stamp of its own; probes
- * that were armed begin to work. */
-void cvy_trace_look(void);
+/* Every few milliseconds, by the watchdog: probes that were armed begin to work. True: something
+ * records. */
+bool cvy_trace_look(void);
 /* Threads of the recorder's own. */
 int cvy_trace_threads(void);
 

@@ -4,83 +4,170 @@
 
 #include "base/alloc.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <covey/error.h>
 
-/* In a burst a stamp may be shared until it is about so old: a microsecond or two, by the counter's
- * rate. Reading the counter takes 16 ns on a virtual machine. */
-#define YOUNG_TICKS 4096u
+#include <assert.h>
 
-struct cvy_ring *cvy_ring_new(size_t bytes)
+/* In a burst a stamp may be shared until it is about so old: some microseconds, by the counter's
+ * rate. Reading the counter takes 10 to 20 ns on a virtual machine. */
+#define YOUNG_TICKS 8192u
+
+static_assert(sizeof(struct cvy_ring_slot) == sizeof(covey_trace_event), "a slot holds an event");
+static_assert(offsetof(struct cvy_ring, begun) == CVY_CACHE_LINE, "the writer has one line");
+
+int cvy_ring_make(struct cvy_ring *r, size_t bytes)
 {
-    uint64_t events = CVY_RING_BYTES_MIN / sizeof(covey_trace_event);
+    size_t room = CVY_RING_BYTES_MIN;
 
-    while (events * sizeof(covey_trace_event) < bytes) {
-        events *= 2;
+    if (cvy_load_relaxed(&r->slots)) {
+        return 0;
     }
-    struct cvy_ring *r = cvy_alloc_lines(sizeof(*r));
-    if (!r) {
-        return NULL;
+    while (room < bytes) {
+        room *= 2;
     }
     /* Zero pages, committed as the writer gets there. */
-    r->words = cvy_alloc_zeroed(events * sizeof(covey_trace_event));
-    if (!r->words) {
-        free(r);
-        return NULL;
+    struct cvy_ring_slot *slots = cvy_alloc_zeroed(room);
+    if (!slots) {
+        return -ENOMEM;
     }
-    r->mask = events - 1;
-    r->group = CVY_RING_NO_GROUP;
-    return r;
+    r->mask = room / sizeof(*slots) - 1;
+    /* Release: the mask, to the acquire of who writes or reads the ring. */
+    cvy_store_release(&r->slots, slots);
+    return 0;
 }
 
-void cvy_ring_free(struct cvy_ring *r)
+void cvy_ring_drop(struct cvy_ring *r)
 {
-    if (r) {
-        free((void *)(uintptr_t)r->words);
-        free(r);
+    free(cvy_load_relaxed(&r->slots));
+    memset(r, 0, sizeof(*r));
+}
+
+/* ---- the writer's side ---- */
+
+/* What the events before end, in a chunk, say of who runs: a chunk's second event does, at last. */
+static uint32_t running_before(const struct cvy_ring_slot *end)
+{
+    for (;;) {
+        end--;
+        switch (cvy_load_relaxed(&end->meta) & 0xFF) {
+        case COVEY_TRACE_run:
+        case COVEY_TRACE_park:
+        case COVEY_TRACE_yield:
+        case COVEY_TRACE_pass:
+        case COVEY_TRACE_relay:
+            return cvy_load_relaxed(&end->id);
+        case COVEY_TRACE_end:
+            return 0;
+        default:
+            break;
+        }
     }
 }
 
-static void begin_chunk(struct cvy_ring *r, uint64_t pos)
+static struct cvy_ring_slot *begin_chunk(struct cvy_ring *r, struct cvy_ring_slot *slots)
 {
-    cvy_store_relaxed(&r->begun, pos / CVY_RING_CHUNK + 1);
+    uint64_t chunk = cvy_load_relaxed(&r->begun);
+    struct cvy_ring_slot *s = slots + (chunk * CVY_RING_CHUNK & r->mask);
+    uint32_t running = chunk ? running_before(r->chunk_end) : 0;
+
+    /* Release: at, as it was, to the acquire in cvy_ring_written(). */
+    cvy_store_release(&r->begun, chunk + 1);
     /* Pairs with the acquire fence in cvy_ring_read(). */
     atomic_thread_fence(memory_order_release);
-    cvy_ring_store(r, pos, (uint32_t)(r->ticks >> 32), COVEY_TRACE_clock);
-    cvy_ring_store(r, pos + 1, cvy_load_relaxed(&r->running), COVEY_TRACE_run);
+    cvy_ring_store(r, s, COVEY_TRACE_clock, (uint32_t)(r->ticks >> 32), 0, 0);
+    cvy_ring_store(r, s + 1, COVEY_TRACE_run, running, 0, 0);
+    r->chunk_end = s + CVY_RING_CHUNK;
+    cvy_ring_restamp(r); /* stop is in the chunk before */
     r->group = CVY_RING_NO_GROUP;
+    return s + 2;
 }
 
-uint64_t cvy_ring_prepare(struct cvy_ring *r)
+/* One that belongs to the writer's own account. */
+static struct cvy_ring_slot *put_own(struct cvy_ring *r, struct cvy_ring_slot *slots,
+                                     struct cvy_ring_slot *s, uint8_t type, uint32_t id)
 {
-    uint64_t pos = cvy_load_relaxed(&r->pos);
+    if (s == r->chunk_end) {
+        s = begin_chunk(r, slots);
+    }
+    cvy_ring_store(r, s, type, id, 0, 0);
+    return s + 1;
+}
+
+void cvy_ring_put_late(struct cvy_ring *r, uint8_t type, uint32_t id)
+{
+    struct cvy_ring_slot *slots = cvy_load_acquire(&r->slots);
+    uint64_t after = cvy_load_relaxed(&r->free_ticks);
+
+    if (!slots || cvy_load_relaxed(&r->is_resumed)) {
+        return;
+    }
+    if (after > r->ticks && (after - r->ticks) >> 31 == 0) {
+        r->ticks = after;
+    }
+    (void)put_own(r, slots, cvy_load_relaxed(&r->at), type, id);
+}
+
+struct cvy_ring_slot *cvy_ring_prepare(struct cvy_ring *r)
+{
+    struct cvy_ring_slot *slots = cvy_load_acquire(&r->slots);
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
+
+    if (!slots) {
+        return NULL;
+    }
     uint64_t now = cvy_cycles();
     uint64_t age = now - r->ticks;
     uint32_t max = cvy_load_relaxed(&r->share_max);
 
-    r->shares = age > YOUNG_TICKS ? r->shares / 4 : r->shares * 2 + 1;
+    r->shares = age > YOUNG_TICKS ? r->shares / 2 : r->shares * 2 + 1;
     if (r->shares > max) {
         r->shares = max;
     }
     r->ticks = now;
-    if (pos % CVY_RING_CHUNK == 0) {
-        begin_chunk(r, pos);
-        pos += 2;
+    if (s == r->chunk_end) {
+        s = begin_chunk(r, slots);
     } else if (age >> 31 != 0) {
-        cvy_ring_store(r, pos, (uint32_t)(now >> 32), COVEY_TRACE_clock);
-        pos++;
-        if (pos % CVY_RING_CHUNK == 0) {
-            begin_chunk(r, pos);
-            pos += 2;
-        }
+        s = put_own(r, slots, s, COVEY_TRACE_clock, (uint32_t)(now >> 32));
     }
-    uint64_t chunk_end = (pos / CVY_RING_CHUNK + 1) * CVY_RING_CHUNK;
-    uint64_t stop = pos + 1 + r->shares;
-    cvy_store_relaxed(&r->stop, stop < chunk_end ? stop : chunk_end);
-    return pos;
+    if (cvy_unlikely(cvy_load_relaxed(&r->is_resumed))) {
+        cvy_store_relaxed(&r->is_resumed, false);
+        s = put_own(r, slots, s, COVEY_TRACE_run, 0);
+    }
+    if (s == r->chunk_end) {
+        s = begin_chunk(r, slots);
+    }
+    struct cvy_ring_slot *stop = s + 1 + r->shares;
+    cvy_store_relaxed(&r->stop, stop < r->chunk_end ? stop : r->chunk_end);
+    return s;
 }
 
-/* The first position that the writer has not begun to overwrite. */
+/* ---- the readers' side ---- */
+
+/* at is in the chunk that was begun last or, until the writer has stored its first event, where
+ * the one before it ends. */
+uint64_t cvy_ring_written(struct cvy_ring *r)
+{
+    struct cvy_ring_slot *slots = cvy_load_acquire(&r->slots);
+
+    if (!slots) {
+        return 0;
+    }
+    for (;;) {
+        uint64_t begun = cvy_load_acquire(&r->begun);
+        const struct cvy_ring_slot *at = cvy_load_acquire(&r->at);
+        if (begun != cvy_load_relaxed(&r->begun)) {
+            continue;
+        }
+        if (begun == 0) {
+            return 0;
+        }
+        uint64_t first = (begun - 1) * CVY_RING_CHUNK;
+        uint64_t in_chunk = (uint64_t)(at - (slots + (first & r->mask)));
+        return first + (in_chunk <= CVY_RING_CHUNK ? in_chunk : 0);
+    }
+}
+
+/* The first event that the writer has not begun to overwrite. */
 static uint64_t oldest(const struct cvy_ring *r, uint64_t begun)
 {
     uint64_t end = begun * CVY_RING_CHUNK;
@@ -89,20 +176,23 @@ static uint64_t oldest(const struct cvy_ring *r, uint64_t begun)
 
 size_t cvy_ring_read(struct cvy_ring *r, uint64_t *from, covey_trace_event *out, size_t max)
 {
-    uint64_t end = cvy_load_acquire(&r->pos);
-    uint64_t first = oldest(r, cvy_load_relaxed(&r->begun));
+    uint64_t end = cvy_ring_written(r);
 
+    if (end <= *from) {
+        return 0;
+    }
+    struct cvy_ring_slot *slots = cvy_load_acquire(&r->slots);
+    uint64_t first = oldest(r, cvy_load_relaxed(&r->begun));
     first = first > *from ? first : *from;
     size_t n = end > first ? (size_t)(end - first) : 0;
     n = n < max ? n : max;
     for (size_t i = 0; i < n; i++) {
-        _Atomic uint64_t *at = &r->words[((first + i) & r->mask) * 2];
-        uint64_t head = cvy_load_relaxed(&at[0]);
-        out[i].ticks = (uint32_t)head;
-        out[i].id = (uint32_t)(head >> 32);
-        out[i].meta = cvy_load_relaxed(&at[1]);
+        struct cvy_ring_slot *s = &slots[(first + i) & r->mask];
+        out[i].ticks = cvy_load_relaxed(&s->ticks);
+        out[i].id = cvy_load_relaxed(&s->id);
+        out[i].meta = cvy_load_relaxed(&s->meta);
     }
-    /* Pairs with the release fence in cvy_ring_begin_chunk(). */
+    /* Pairs with the release fence in begin_chunk(). */
     atomic_thread_fence(memory_order_acquire);
     uint64_t whole = oldest(r, cvy_load_relaxed(&r->begun));
     size_t torn = whole > first ? (size_t)(whole - first) : 0;

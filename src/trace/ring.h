@@ -5,14 +5,16 @@
  * reader needs to understand it alone: the full clock and who runs. Protocol:
  *
  *   writer   before its first store into chunk c: begun = c + 1, release fence; then the events,
- *            relaxed; after each, pos with release.
- *   reader   pos with acquire; copies, relaxed; acquire fence; begun. If it has read a word that
- *            was stored after that fence, it sees that begun, and discards every chunk at or below
- *            begun - 1 - chunks, which is where the writer may have been.
+ *            relaxed; after each, at with release.
+ *   reader   begun and at with acquire: how far there is something; copies, relaxed; acquire
+ *            fence; begun. If it has read a word that was stored after that fence, it sees that
+ *            begun, and discards every chunk at or below begun - 1 - chunks, which is where the
+ *            writer may have been.
  *
- * So the fence is paid once a chunk, and no reader ever holds the writer up. Stamps: reading the
- * counter costs more than all the rest, so in a burst events may share one;
- * the watchdog asks for a new one every few milliseconds. */
+ * So the fence is paid once a chunk, and no reader ever holds the writer up. Everything that is not
+ * due at each event is behind one bound, stop: the next stamp, the next chunk. Reading the counter
+ * costs more than all the rest, so in a burst events may share a stamp; the watchdog asks for a new
+ * one every few milliseconds. */
 #ifndef CVY_TRACE_RING_H
 #define CVY_TRACE_RING_H
 
@@ -24,68 +26,89 @@
 #include <stddef.h>
 
 #define CVY_RING_CHUNK 1024u /* events */
-#define CVY_RING_BYTES_MIN ((size_t)8 * CVY_RING_CHUNK * 16)
+#define CVY_RING_BYTES_MIN ((size_t)8 * CVY_RING_CHUNK * sizeof(covey_trace_event))
+
+/* A covey_trace_event as it is written. */
+struct cvy_ring_slot {
+    _Atomic uint32_t ticks, id;
+    _Atomic uint64_t meta;
+};
 
 struct cvy_ring {
-    /* The writer's. */
-    _Alignas(CVY_CACHE_LINE) _Atomic uint64_t pos; /* events written since ever; release */
-    /* Where the common path ends: the next stamp or chunk is due. Anyone may store 0. Relaxed. */
-    _Atomic uint64_t stop;
-    _Atomic uint64_t *words; /* two an event; immutable */
-    uint64_t mask;           /* events - 1; immutable */
-    uint64_t ticks;          /* the last stamp */
-    uint64_t group;          /* of the last group event; NO_GROUP: none in this chunk */
-    /* Who runs, for the next chunk. Relaxed; who turns recording on stores 0. */
-    _Atomic uint32_t running;
-    uint32_t shares;            /* events to a stamp, beyond the first; at most share_max */
-    _Atomic uint32_t share_max; /* 0: each has its own; relaxed, anyone sets it */
+    /* The writer's, all in one line. Others read at, and may store NULL to stop. */
+    _Alignas(CVY_CACHE_LINE) struct cvy_ring_slot *_Atomic at; /* the next event; release */
+    struct cvy_ring_slot *_Atomic stop; /* the common path ends there: a stamp or chunk is due */
+    uint64_t ticks;                     /* the last stamp */
+    uint64_t group;                     /* of the last group event; NO_GROUP: none in this chunk */
+    struct cvy_ring_slot *chunk_end;
+    uint32_t shares; /* events to a stamp, beyond the first; at most share_max */
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint64_t begun; /* chunks; see above */
+    _Atomic uint32_t share_max;  /* 0: each event has its own stamp; relaxed, anyone sets it */
+    _Atomic uint64_t free_ticks; /* what is written late happened after that; relaxed */
+    _Atomic bool is_resumed; /* nothing was recorded meanwhile: nobody knows who runs; relaxed */
+    struct cvy_ring_slot *_Atomic slots; /* release by who makes it, acquire by all others */
+    uint64_t mask;                       /* of slots; written before them */
 };
 
 #define CVY_RING_SHARE_MAX 255u
 #define CVY_RING_NO_GROUP UINT64_MAX
 
-/* A ring of at least bytes, rounded up to a power of two; NULL: out of memory. */
-struct cvy_ring *cvy_ring_new(size_t bytes);
-void cvy_ring_free(struct cvy_ring *r);
+/* Gives a ring that is all zeros or dropped at least bytes, rounded up to a power of two; one that
+ * has memory keeps it. 0 or -ENOMEM. */
+int cvy_ring_make(struct cvy_ring *r, size_t bytes);
+/* Takes it back: no writer, no reader. */
+void cvy_ring_drop(struct cvy_ring *r);
 
-/* Writer: a stamp or a chunk is due. Returns the position of the next event. */
-uint64_t cvy_ring_prepare(struct cvy_ring *r);
+/* Writer: takes a stamp and begins a chunk if they are due. Returns the place of the next event;
+ * NULL: the ring has no memory. */
+struct cvy_ring_slot *cvy_ring_prepare(struct cvy_ring *r);
 
-static inline void cvy_ring_store(struct cvy_ring *r, uint64_t pos, uint32_t id, uint64_t meta)
+/* Writer: whether an event can be written to s, which is at, without more ado. */
+static inline bool cvy_ring_has_room(struct cvy_ring *r, const struct cvy_ring_slot *s)
 {
-    _Atomic uint64_t *at = &r->words[(pos & r->mask) * 2];
+    return cvy_likely(s < cvy_load_relaxed(&r->stop));
+}
 
-    cvy_store_relaxed(&at[0], (uint64_t)id << 32 | (uint32_t)r->ticks);
-    cvy_store_relaxed(&at[1], meta);
-    /* Release: the two words, to the acquire in cvy_ring_read(). */
-    cvy_store_release(&r->pos, pos + 1);
+static inline void cvy_ring_store(struct cvy_ring *r, struct cvy_ring_slot *s, uint8_t type,
+                                  uint32_t id, uint8_t arg, uint64_t object)
+{
+    cvy_store_relaxed(&s->ticks, (uint32_t)r->ticks);
+    cvy_store_relaxed(&s->id, id);
+    cvy_store_relaxed(&s->meta, (uint64_t)type | (uint64_t)arg << 8 | object << 16);
+    /* Release: the slot, to the acquire in cvy_ring_written(). */
+    cvy_store_release(&r->at, s + 1);
 }
 
 /* Writer. */
 static inline void cvy_ring_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg,
                                 uint64_t object)
 {
-    uint64_t pos = cvy_load_relaxed(&r->pos);
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
 
-    if (cvy_unlikely(pos >= cvy_load_relaxed(&r->stop))) {
-        pos = cvy_ring_prepare(r);
+    if (!cvy_ring_has_room(r, s)) {
+        s = cvy_ring_prepare(r);
     }
-    if (type <= COVEY_TRACE_end) {
-        cvy_store_relaxed(&r->running, type == COVEY_TRACE_end ? 0 : id);
+    if (cvy_likely(s != NULL)) {
+        cvy_ring_store(r, s, type, id, arg, object);
     }
-    cvy_ring_store(r, pos, id, (uint64_t)type | (uint64_t)arg << 8 | object << 16);
 }
 
 /* Any thread: the next event gets a stamp of its own. */
 static inline void cvy_ring_restamp(struct cvy_ring *r)
 {
-    cvy_store_relaxed(&r->stop, 0);
+    cvy_store_relaxed(&r->stop, NULL);
 }
 
-/* Any thread: copies events from position *from on, at most max, into out; how many. *from is then
- * the position of the first of them: later than asked if those were overwritten meanwhile. */
+/* Writer: an event that happened a while ago, after the last one. It has the last stamp, as it
+ * would have had at once, or free_ticks. */
+void cvy_ring_put_late(struct cvy_ring *r, uint8_t type, uint32_t id);
+
+/* Any thread: how many events were written since ever. */
+uint64_t cvy_ring_written(struct cvy_ring *r);
+
+/* Any thread: copies events from the *from-th on, at most max, into out; how many. *from is then
+ * the number of the first of them: later than asked if those were overwritten meanwhile. */
 size_t cvy_ring_read(struct cvy_ring *r, uint64_t *from, covey_trace_event *out, size_t max);
 
 #endif

@@ -18,30 +18,81 @@ static unsigned type_of(const covey_trace_event *e)
     return e->meta & 0xFF;
 }
 
+static struct cvy_ring *ring_new(void)
+{
+    static struct cvy_ring ring;
+
+    CHECK_EQ(cvy_ring_make(&ring, 0), 0);
+    return &ring;
+}
+
 TEST(a_chunk_begins_with_its_clock_and_who_runs)
 {
-    struct cvy_ring *r = cvy_ring_new(0);
+    struct cvy_ring *r = ring_new();
     uint64_t from = 0;
 
-    CHECK(r);
-    cvy_store_relaxed(&r->running, 7);
     cvy_ring_put(r, COVEY_TRACE_ready, 42, 3, 0x123456789ABC);
     CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 3);
     CHECK_EQ(from, 0);
     CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock);
     CHECK_EQ((uint64_t)batch[0].id << 32 | batch[0].ticks, r->ticks);
     CHECK_EQ(type_of(&batch[1]), COVEY_TRACE_run);
-    CHECK_EQ(batch[1].id, 7);
+    CHECK_EQ(batch[1].id, 0);
     CHECK_EQ(type_of(&batch[2]), COVEY_TRACE_ready);
     CHECK_EQ(batch[2].id, 42);
     CHECK_EQ(batch[2].meta >> 8 & 0xFF, 3);
     CHECK_EQ(batch[2].meta >> 16, 0x123456789ABC);
-    cvy_ring_free(r);
+}
+
+/* Writes one event of a type, then others until a chunk begins; who runs, it says. */
+static uint32_t running_after(uint8_t type, uint32_t id)
+{
+    struct cvy_ring *r = ring_new();
+    uint64_t from = 0;
+
+    cvy_ring_put(r, COVEY_TRACE_run, 5, 0, 0);
+    cvy_ring_put(r, type, id, 0, 0);
+    while (cvy_ring_written(r) <= CVY_RING_CHUNK) {
+        cvy_ring_put(r, COVEY_TRACE_ready, 9, 0, 0);
+    }
+    CHECK(cvy_ring_read(r, &from, batch, BATCH) > CVY_RING_CHUNK + 1);
+    CHECK_EQ(type_of(&batch[CVY_RING_CHUNK]), COVEY_TRACE_clock);
+    CHECK_EQ(type_of(&batch[CVY_RING_CHUNK + 1]), COVEY_TRACE_run);
+    uint32_t running = batch[CVY_RING_CHUNK + 1].id;
+    cvy_ring_drop(r);
+    return running;
+}
+
+TEST(a_chunk_knows_who_runs_from_the_one_before)
+{
+    CHECK_EQ(running_after(COVEY_TRACE_ready, 7), 5);
+    CHECK_EQ(running_after(COVEY_TRACE_run, 7), 7);
+    CHECK_EQ(running_after(COVEY_TRACE_park, 7), 7);
+    CHECK_EQ(running_after(COVEY_TRACE_yield, 7), 7);
+    CHECK_EQ(running_after(COVEY_TRACE_pass, 7), 7);
+    CHECK_EQ(running_after(COVEY_TRACE_relay, 7), 7);
+    CHECK_EQ(running_after(COVEY_TRACE_end, 5), 0);
+}
+
+TEST(after_a_pause_nobody_knows_who_runs)
+{
+    struct cvy_ring *r = ring_new();
+    uint64_t from = 3;
+
+    cvy_ring_put(r, COVEY_TRACE_run, 5, 0, 0);
+    cvy_store_relaxed(&r->is_resumed, true);
+    cvy_ring_restamp(r);
+    cvy_ring_put_late(r, COVEY_TRACE_ready, 8); /* of the time before */
+    cvy_ring_put(r, COVEY_TRACE_ready, 9, 0, 0);
+    CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 2);
+    CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_run);
+    CHECK_EQ(batch[0].id, 0);
+    CHECK_EQ(batch[1].id, 9);
 }
 
 TEST(what_was_overwritten_is_skipped_to_the_next_chunk)
 {
-    struct cvy_ring *r = cvy_ring_new(0);
+    struct cvy_ring *r = ring_new();
     uint64_t size = r->mask + 1;
     uint64_t from = 5;
 
@@ -53,25 +104,56 @@ TEST(what_was_overwritten_is_skipped_to_the_next_chunk)
     CHECK_EQ(from % CVY_RING_CHUNK, 0);
     CHECK(from >= size);
     CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock);
-    cvy_ring_free(r);
+}
+
+TEST(what_was_written_is_counted_at_each_event_of_two_rounds)
+{
+    struct cvy_ring *r = ring_new();
+    uint64_t all = (r->mask + 1) * 2 + 5;
+
+    cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+    for (uint64_t written = cvy_ring_written(r); written < all;) {
+        cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+        uint64_t now = cvy_ring_written(r);
+        CHECK_EQ(now - written, written % CVY_RING_CHUNK == 0 ? 3 : 1);
+        written = now;
+    }
+}
+
+/* As after many stamps close together. */
+static void make_busy(struct cvy_ring *r)
+{
+    cvy_store_relaxed(&r->share_max, CVY_RING_SHARE_MAX);
+    r->ticks = cvy_cycles();
+    r->shares = CVY_RING_SHARE_MAX;
+    cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
 }
 
 TEST(a_burst_shares_stamps_and_a_restamp_ends_that)
 {
-    struct cvy_ring *r = cvy_ring_new(0);
+    struct cvy_ring *r = ring_new();
 
-    cvy_store_relaxed(&r->share_max, CVY_RING_SHARE_MAX);
-    /* As after many stamps close together. */
-    r->ticks = cvy_cycles();
-    r->shares = CVY_RING_SHARE_MAX;
-    cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+    make_busy(r);
     uint64_t stamp = r->ticks;
     cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
     CHECK_EQ(r->ticks, stamp);
     cvy_ring_restamp(r);
     cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
     CHECK(r->ticks != stamp);
-    cvy_ring_free(r);
+}
+
+TEST(what_is_written_late_has_the_last_stamp_or_that_of_the_last_look)
+{
+    struct cvy_ring *r = ring_new();
+
+    make_busy(r);
+    uint64_t stamp = r->ticks;
+    cvy_ring_restamp(r);
+    cvy_ring_put_late(r, COVEY_TRACE_ready, 1);
+    CHECK_EQ(r->ticks, stamp);
+    cvy_store_relaxed(&r->free_ticks, stamp + 5);
+    cvy_ring_put_late(r, COVEY_TRACE_ready, 1);
+    CHECK_EQ(r->ticks, stamp + 5);
 }
 
 static void *write_numbers(void *arg)
@@ -87,7 +169,7 @@ static void *write_numbers(void *arg)
 
 TEST(a_reader_behind_a_writers_back_sees_no_torn_event)
 {
-    struct cvy_ring *r = cvy_ring_new(0);
+    struct cvy_ring *r = ring_new();
     pthread_t writer;
     uint64_t pos = 0;
     uint64_t seen = 0;
@@ -116,6 +198,5 @@ TEST(a_reader_behind_a_writers_back_sees_no_torn_event)
     CHECK_EQ(pthread_join(writer, NULL), 0);
     /* Nothing is missing that was not counted. */
     CHECK(seen + lost >= STRESS_EVENTS);
-    CHECK_EQ(pos, cvy_load_relaxed(&r->pos));
-    cvy_ring_free(r);
+    CHECK_EQ(pos, cvy_ring_written(r));
 }

@@ -3,6 +3,8 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 enum { MANY = WITH_TSAN ? 20000 : 200000 };
 
@@ -284,4 +286,70 @@ TASK_TEST(the_cpu_profile_names_the_task)
     atomic_store(&must_end, true);
     JOIN(g);
     CHECK_EQ(covey_profile_stop("cpu"), 0);
+}
+
+/* ---- by a signal ---- */
+
+static char prefix[64];
+
+static bool has_profile(const char *kind, int number)
+{
+    char path[128];
+    char first;
+
+    (void)snprintf(path, sizeof(path), "%s.%s.%d.pprof", prefix, kind, number);
+    FILE *in = fopen(path, "r");
+    if (!in) {
+        return false;
+    }
+    /* Its first field, a sample's type. */
+    bool is_one = fread(&first, 1, 1, in) == 1 && first == 0x0A;
+    (void)fclose(in);
+    if (is_one) {
+        (void)unlink(path);
+    }
+    return is_one;
+}
+
+static int signalled(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)snprintf(prefix, sizeof(prefix), "/tmp/covey-profile-%d", (int)getpid());
+    CHECK_EQ(covey_profile_start("block", 1), 0);
+    CHECK_EQ(covey_profile_on_signal(SIGUSR1, prefix), 0);
+    CHECK_EQ(raise(SIGUSR1), 0);
+    for (int i = 0; i < 3000 && !has_profile("block", 1); i++) {
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+    }
+    CHECK(has_profile("task", 1));
+    CHECK(!has_profile("cpu", 1));
+    CHECK(!has_profile("mutex", 1));
+    CHECK_EQ(covey_profile_on_signal(0, NULL), 0);
+    CHECK_EQ(covey_profile_on_signal(0, NULL), 0);
+    CHECK_EQ(covey_profile_stop("block"), 0);
+    return 0;
+}
+
+static void count_signal(int number)
+{
+    (void)number;
+    prefix[0]++;
+}
+
+TEST(a_signal_writes_what_is_recorded)
+{
+    CHECK(signal(SIGUSR1, count_signal) != SIG_ERR);
+    CHECK_EQ(covey_run(signalled, NULL), 0);
+    /* The former handler is back. */
+    prefix[0] = 0;
+    CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(prefix[0], 1);
+}
+
+TEST(a_signal_that_cannot_be_caught_is_refused)
+{
+    CHECK_EQ(covey_profile_on_signal(SIGKILL, "/tmp/x"), -EINVAL);
+    CHECK_EQ(covey_profile_on_signal(-1, "/tmp/x"), -EINVAL);
+    CHECK_EQ(covey_profile_on_signal(SIGUSR1, NULL), -EINVAL);
+    CHECK_EQ(covey_profile_on_signal(0, NULL), 0);
 }

@@ -49,7 +49,7 @@ static void add_events(struct content *c, const char *body, size_t bytes)
         covey_trace_event e;
         memcpy(&e, body + at, sizeof(e));
         unsigned type = e.meta & 0xFF;
-        CHECK(type > 0 && type <= COVEY_TRACE_message);
+        CHECK(type > 0 && type <= COVEY_TRACE_relay);
         c->counts[type]++;
         if (type == COVEY_TRACE_message || type == COVEY_TRACE_name) {
             c->text = c->texts[type == COVEY_TRACE_message];
@@ -227,9 +227,200 @@ TEST(a_snapshot_has_the_last_events_and_the_tasks_alive)
     CHECK_EQ(c->header.is_snapshot, 1);
     /* The one that ended may still be on its way out. */
     CHECK(c->tasks >= 2);
-    CHECK(c->counts[COVEY_TRACE_park] > 100);
+    CHECK(c->counts[COVEY_TRACE_park] + c->counts[COVEY_TRACE_pass] > 100);
     CHECK_EQ(c->counts[COVEY_TRACE_chan_send], 0);
     free(c);
+}
+
+/* ---- each switch has its wake ---- */
+
+#define TASKS 4096u
+
+/* What the events of the only worker say, in their order. */
+struct life {
+    enum { UNKNOWN, WAITS, MAY_RUN } states[TASKS];
+    uint32_t running;
+    uint64_t switches, wakes;
+};
+
+static void lives_switch(struct life *l, uint32_t id)
+{
+    CHECK(id < TASKS);
+    /* Nobody runs who waited and was not woken. */
+    CHECK(l->states[id] != WAITS);
+    l->states[id] = UNKNOWN;
+    l->running = id;
+    l->switches++;
+}
+
+static void lives_wait(struct life *l)
+{
+    bool was_woken_before = l->states[l->running] == MAY_RUN;
+
+    l->states[l->running] = l->running && !was_woken_before ? WAITS : MAY_RUN;
+}
+
+static void lives_see(struct life *l, const covey_trace_event *e)
+{
+    switch (e->meta & 0xFF) {
+    case COVEY_TRACE_ready:
+        CHECK(e->id < TASKS);
+        l->states[e->id] = MAY_RUN;
+        l->wakes++;
+        break;
+    case COVEY_TRACE_pass:
+        CHECK(e->id > 0);
+        l->states[e->id] = MAY_RUN;
+        l->wakes++;
+        lives_wait(l);
+        lives_switch(l, e->id);
+        break;
+    case COVEY_TRACE_park:
+        lives_wait(l);
+        lives_switch(l, e->id);
+        break;
+    case COVEY_TRACE_yield:
+        l->states[l->running] = MAY_RUN;
+        lives_switch(l, e->id);
+        break;
+    case COVEY_TRACE_relay:
+        CHECK_EQ(e->meta >> 16, l->running);
+        lives_switch(l, e->id);
+        break;
+    case COVEY_TRACE_run:
+        lives_switch(l, e->id);
+        break;
+    default:
+        break;
+    }
+}
+
+static void lives_read(struct life *l)
+{
+    FILE *in = fopen(path, "rb");
+    covey_trace_header h;
+    covey_trace_section s;
+
+    CHECK(in && fread(&h, sizeof(h), 1, in) == 1);
+    while (fread(&s, sizeof(s), 1, in) == 1) {
+        size_t padded = (s.bytes + 7) & ~(size_t)7;
+        char *body = malloc(padded + 8);
+        CHECK(body);
+        CHECK_EQ(fread(body, 1, padded, in), padded);
+        for (size_t at = sizeof(uint64_t);
+             s.kind == COVEY_TRACE_EVENTS && s.ring == 0 && at < s.bytes;
+             at += sizeof(covey_trace_event)) {
+            covey_trace_event e;
+            memcpy(&e, body + at, sizeof(e));
+            lives_see(l, &e);
+        }
+        free(body);
+    }
+    (void)fclose(in);
+    (void)unlink(path);
+}
+
+struct crowd {
+    covey_mutex mutex;
+    covey_cond cond;
+    int turn;
+};
+
+/* One broadcast wakes many, a lock one, a yield none. */
+static int crowded(covey_ctx *ctx, void *arg)
+{
+    struct crowd *c = arg;
+
+    for (int i = 0; i < 50; i++) {
+        covey_mutex_lock(&c->mutex);
+        if (++c->turn % 7 == 0) {
+            covey_cond_broadcast(&c->cond);
+        } else if (i % 5 == 0 && c->turn < 300) {
+            CHECK_EQ(covey_cond_wait(ctx, &c->cond, &c->mutex), 0);
+        }
+        covey_mutex_unlock(&c->mutex);
+        covey_yield();
+    }
+    covey_mutex_lock(&c->mutex);
+    covey_cond_broadcast(&c->cond);
+    covey_mutex_unlock(&c->mutex);
+    return 0;
+}
+
+static int take_all(covey_ctx *ctx, void *arg)
+{
+    int n;
+
+    while (covey_chan_recv(ctx, arg, &n) == 0) {
+    }
+    return 0;
+}
+
+/* Wakes one that waits, then another, then waits: the first loses its place. */
+static void wake_two(covey_ctx *ctx, int times)
+{
+    covey_chan *chans[2] = {covey_chan_new(sizeof(int), 0), covey_chan_new(sizeof(int), 0)};
+    covey_group *g = covey_group_new(ctx);
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(covey_group_go(g, take_all, chans[i]), 0);
+    }
+    for (int i = 0; i < times; i++) {
+        CHECK_EQ(covey_chan_send(ctx, chans[i % 2], &i), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(covey_chan_close(chans[i]), 0);
+        covey_chan_unref(chans[i]);
+    }
+    CHECK_EQ(covey_group_wait(g), 0);
+}
+
+static void switch_much(covey_ctx *ctx)
+{
+    struct crowd c = {.turn = 0};
+    covey_group *g = covey_group_new(ctx);
+
+    converse(ctx, 3000);
+    for (int i = 0; i < 8; i++) {
+        CHECK_EQ(covey_group_go(g, crowded, &c), 0);
+    }
+    CHECK_EQ(covey_group_wait(g), 0);
+    wake_two(ctx, 2000);
+    converse(ctx, 100);
+}
+
+static int switches_in_flight(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(covey_trace_flight_start(0), 0);
+    switch_much(ctx);
+    CHECK_EQ(covey_trace_snapshot(temporary("flight")), 0);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+static int switches_to_file(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(covey_trace_start(temporary("trace")), 0);
+    switch_much(ctx);
+    CHECK_EQ(covey_trace_stop(), 0);
+    return 0;
+}
+
+TEST(nobody_runs_without_a_wake)
+{
+    covey_fn *ways[] = {switches_in_flight, switches_to_file};
+
+    for (int i = 0; i < 2; i++) {
+        static struct life l;
+        covey_options o = {.workers = 1};
+        l = (struct life){0};
+        CHECK_EQ(covey_run_with(&o, ways[i], NULL), 0);
+        lives_read(&l);
+        CHECK(l.switches > 6000);
+        CHECK(l.wakes > 6000);
+    }
 }
 
 static int slow(covey_ctx *ctx, void *arg)

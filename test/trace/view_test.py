@@ -118,12 +118,19 @@ def test_page(b, page, screenshots):
     check(not b.errors, f'no error on the console {b.errors}')
 
 
+# As by hand: the wheel zooms in and out, moves in time, and over the names moves in the rows.
 FRAMES = '''(async () => {
-  const {show, view} = coveyTrace, total = view.t1 - view.t0, took = [];
+  const line = document.getElementById("line"), took = [];
+  const wheel = (offsetX, deltaY, shiftKey) => {
+    const r = line.getBoundingClientRect();
+    line.dispatchEvent(new WheelEvent("wheel", {clientX: r.x + offsetX, clientY: r.y + 80, deltaY,
+                                                shiftKey, cancelable: true, bubbles: true}));
+  };
   let last = performance.now();
   for (let i = 0; i < 240; i++) {
-    const span = total / 2 ** (i % 12), at = (total - span) * (i / 240);
-    show(at, at + span);
+    if (i % 4 === 3) wheel(60, i % 80 < 40 ? 90 : -90, false);
+    else if (i % 4 === 2) wheel(600, i % 120 < 60 ? 200 : -200, true);
+    else wheel(400 + i, i % 60 < 30 ? -250 : 250, false);
     await new Promise(requestAnimationFrame);
     const now = performance.now();
     took.push([now - last, coveyTrace.lastDraw]);

@@ -75,6 +75,16 @@ function firstAfter(low, high, key, at) {
   return low;
 }
 
+/** The same, where it is likely to be near low. */
+function firstAfterNear(low, high, key, at) {
+  let step = 1;
+  while (low + step < high && key(low + step) <= at) {
+    low += step;
+    step *= 2;
+  }
+  return firstAfter(low, Math.min(high, low + step + 1), key, at);
+}
+
 /** The segment of a task with start < at <= end, or -1. */
 function segmentAt(t, at) {
   const last = col.life_first[t + 1];
@@ -140,6 +150,35 @@ function busyBetween(row, a, b) {
   return busy[k] - busy[i] - head - tail;
 }
 
+/** The colour of the longest of the first few segments of a task's row. */
+function mostly(i, next) {
+  let longest = i;
+  for (let k = i + 1; k < next && k < i + 8; k++) {
+    if (col.end[k] - col.start[k] > col.end[longest] - col.start[longest]) longest = k;
+  }
+  return colours.state[col.state[longest]];
+}
+
+// Neighbouring pixels that look alike are one rectangle: setting a colour costs more than searching.
+const bar = {x: 0, to: 0, colour: '', alpha: 1};
+function flushBar(y, h) {
+  if (bar.to > bar.x) {
+    context.fillStyle = bar.colour;
+    context.globalAlpha = bar.alpha;
+    context.fillRect(LEFT + bar.x, y, bar.to - bar.x, h);
+    context.globalAlpha = 1;
+  }
+  bar.to = bar.x = 0;
+}
+
+function addPixel(x, colour, alpha, y, h) {
+  if (bar.to !== x || bar.colour !== colour || bar.alpha !== alpha) {
+    flushBar(y, h);
+    Object.assign(bar, {x, colour, alpha});
+  }
+  bar.to = x + 1;
+}
+
 function drawRow(row, y, h, w) {
   const scale = w / (view.t1 - view.t0);
   const endOf = (i) => col.end[row.of(i)];
@@ -151,8 +190,9 @@ function drawRow(row, y, h, w) {
     if (col.start[s] >= view.t1) break;
     const x0 = Math.max(0, (col.start[s] - view.t0) * scale);
     const x1 = Math.min(w, (col.end[s] - view.t0) * scale);
-    context.fillStyle = colours.state[col.state[s]];
     if (x1 - x0 >= 1) {
+      flushBar(y, h);
+      context.fillStyle = colours.state[col.state[s]];
       const inset = col.state[s] === WAITING ? h * 0.15 : 0;
       context.fillRect(LEFT + x0, y + inset, Math.max(1, x1 - x0 - (x1 - x0 > 4 ? 0.5 : 0)), h - 2 * inset);
       if (x1 - x0 > 60 && col.state[s] !== ASTRAY) {
@@ -171,20 +211,16 @@ function drawRow(row, y, h, w) {
     }
     // One pixel for all that begin in it.
     const pixel = Math.floor(x0), until = view.t0 + (pixel + 1) / scale;
-    const next = Math.max(i + 1, firstAfter(i, row.last, endOf, until));
+    const next = Math.max(i + 1, firstAfterNear(i, row.last, endOf, until));
     if (row.isWorker) {
-      context.globalAlpha = Math.min(1, 0.15 + busyBetween(row, view.t0 + pixel / scale, until) * scale);
+      const share = busyBetween(row, view.t0 + pixel / scale, until) * scale;
+      addPixel(pixel, colours.running, Math.round(Math.min(1, 0.15 + share) * 32) / 32, y, h);
     } else {
-      let longest = s;
-      for (let k = i, n = 0; k < next && n < 8; k++, n++) {
-        if (col.end[k] - col.start[k] > col.end[longest] - col.start[longest]) longest = k;
-      }
-      context.fillStyle = colours.state[col.state[longest]];
+      addPixel(pixel, mostly(i, next), 1, y, h);
     }
-    context.fillRect(LEFT + pixel, y, 1, h);
-    context.globalAlpha = 1;
     i = next;
   }
+  flushBar(y, h);
 }
 
 function drawAxis(w, h) {

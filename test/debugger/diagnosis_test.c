@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ * diagnosis_test.c - cycles of tasks that wait for each other, through mutexes, read-write mutexes
+ * and joins of groups, while the rest of the program goes on; and waits that are none. */
+#include "harness.h"
+
+#include <covey.h>
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REPORT_ROOM 65536u
+
+static covey_mutex mutexes[8];
+static covey_rwmutex rwmutexes[8];
+static _Atomic int ready[8];
+
+/* Both of a pair hold what they hold. */
+static void meet(covey_ctx *ctx, int pair)
+{
+    ready[pair]++;
+    while (ready[pair] < 2) {
+        (void)covey_sleep(ctx, COVEY_MS);
+    }
+}
+
+static int writer_then_mutex(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_rwmutex_lock(&rwmutexes[0]);
+    meet(ctx, 0);
+    covey_mutex_lock(&mutexes[0]);
+    return 0;
+}
+
+static int mutex_then_read(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_mutex_lock(&mutexes[0]);
+    meet(ctx, 0);
+    covey_rwmutex_rlock(&rwmutexes[0]);
+    return 0;
+}
+
+static int reader_then_mutex(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_rwmutex_rlock(&rwmutexes[1]);
+    meet(ctx, 1);
+    covey_mutex_lock(&mutexes[1]);
+    return 0;
+}
+
+static int mutex_then_write(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_mutex_lock(&mutexes[1]);
+    meet(ctx, 1);
+    covey_rwmutex_lock(&rwmutexes[1]);
+    return 0;
+}
+
+static int read_twice(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_rwmutex_rlock(&rwmutexes[2]);
+    meet(ctx, 2);
+    /* Behind the one that wants to write. */
+    while (covey_rwmutex_try_rlock(&rwmutexes[2])) {
+        covey_rwmutex_runlock(&rwmutexes[2]);
+        (void)covey_sleep(ctx, COVEY_MS);
+    }
+    covey_rwmutex_rlock(&rwmutexes[2]);
+    return 0;
+}
+
+static int write_between(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    meet(ctx, 2);
+    covey_rwmutex_lock(&rwmutexes[2]);
+    return 0;
+}
+
+static int needs_mutex(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    covey_mutex_lock(&mutexes[3]);
+    return 0;
+}
+
+static int join_under_mutex(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_mutex_lock(&mutexes[3]);
+    covey_group *g = covey_group_new(ctx);
+    (void)covey_group_go(g, needs_mutex, NULL);
+    return covey_group_wait(g);
+}
+
+/* Long waits, in pairs, without a cycle: readers who were there have gone. */
+static int hold_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_rwmutex_rlock(&rwmutexes[4]);
+    covey_rwmutex_runlock(&rwmutexes[4]);
+    covey_rwmutex_lock(&rwmutexes[4]);
+    covey_rwmutex_unlock(&rwmutexes[4]);
+    covey_rwmutex_rlock(&rwmutexes[5]);
+    meet(ctx, 4);
+    (void)covey_sleep(ctx, 60 * COVEY_SEC);
+    return 0;
+}
+
+static int wait_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    meet(ctx, 4);
+    covey_rwmutex_rlock(&rwmutexes[4]);
+    covey_rwmutex_lock(&rwmutexes[5]);
+    return 0;
+}
+
+static int all_of_them(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    (void)covey_group_go(g, writer_then_mutex, NULL);
+    (void)covey_group_go(g, mutex_then_read, NULL);
+    (void)covey_group_go(g, reader_then_mutex, NULL);
+    (void)covey_group_go(g, mutex_then_write, NULL);
+    (void)covey_group_go(g, read_twice, NULL);
+    (void)covey_group_go(g, write_between, NULL);
+    (void)covey_group_go(g, join_under_mutex, NULL);
+    (void)covey_group_go(g, hold_for_long, NULL);
+    (void)covey_group_go(g, wait_for_long, NULL);
+    return covey_group_wait(g);
+}
+
+/* What a child says on standard error until it says so a number of times, and a second more. */
+static char *report_of_child(const char *until, int times)
+{
+    char *text = calloc(1, REPORT_ROOM);
+    size_t len = 0;
+    int ends[2];
+    int wait_ms = 20000;
+
+    CHECK(text && pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        covey_options o = {.diagnose = true};
+        (void)dup2(ends[1], 2);
+        (void)alarm(60);
+        _exit(covey_run_with(&o, all_of_them, NULL));
+    }
+    (void)close(ends[1]);
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+    while (len < REPORT_ROOM - 1 && poll(&p, 1, wait_ms) > 0) {
+        ssize_t n = read(ends[0], text + len, REPORT_ROOM - 1 - len);
+        if (n <= 0) {
+            break;
+        }
+        len += (size_t)n;
+        int seen = 0;
+        for (const char *at = text; (at = strstr(at, until)) != NULL; at++) {
+            seen++;
+        }
+        wait_ms = seen >= times ? 1500 : wait_ms;
+    }
+    (void)close(ends[0]);
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, NULL, 0);
+    return text;
+}
+
+/* The report of the cycle in which this task is, from its head to the next's. */
+static char *cycle_with(const char *report, const char *task)
+{
+    char quoted[64];
+
+    (void)snprintf(quoted, sizeof(quoted), "\"%s\"", task);
+    const char *at = strstr(report, quoted);
+    CHECK(at);
+    while (at > report && strncmp(at, "covey: deadlock:", 16) != 0) {
+        at--;
+    }
+    const char *end = strstr(at + 1, "covey: deadlock:");
+    return strndup(at, end ? (size_t)(end - at) : strlen(at));
+}
+
+static void check_cycle(const char *report, const char *first, const char *second, const char *wait)
+{
+    char *cycle = cycle_with(report, first);
+
+    CHECK(strncmp(cycle, "covey: deadlock: 2 tasks wait for each other:", 45) == 0);
+    CHECK(strstr(cycle, second));
+    CHECK(strstr(cycle, wait));
+    CHECK(strstr(cycle, "diagnosis_test.c:"));
+    free(cycle);
+}
+
+TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
+{
+    char *report = report_of_child("covey: deadlock:", 4);
+
+    printf("%s", report);
+    check_cycle(report, "writer_then_mutex", "mutex_then_read", "waiting in rwmutex read");
+    check_cycle(report, "writer_then_mutex", "mutex_then_read", "(held by task ");
+    check_cycle(report, "reader_then_mutex", "mutex_then_write", "(read by task ");
+    check_cycle(report, "read_twice", "write_between", "waiting in rwmutex write");
+    check_cycle(report, "join_under_mutex", "needs_mutex", "waiting in group wait");
+    CHECK(!strstr(report, "hold_for_long") && !strstr(report, "wait_for_long"));
+    free(report);
+}
