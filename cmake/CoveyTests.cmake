@@ -45,6 +45,25 @@ if(covey_with_sql)
             $<TARGET_FILE:examples-order_totals>)
     covey_register(example.order_totals.postgres example 120)
 endif()
+if(covey_with_redis)
+    if(NOT COVEY_TEST_SHARED)
+        target_compile_definitions(redis-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
+        target_link_options(redis-lack_test PRIVATE
+            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+    endif()
+    # Scenario 21 with five servers and processes.
+    add_test(NAME example.order_lease.redis
+        COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 5
+            sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
+            $<TARGET_FILE:examples-order_lease>)
+    covey_register(example.order_lease.redis example 120)
+    # Scenario 22 with worker processes.
+    add_test(NAME example.distributed_group.redis
+        COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 1
+            sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
+            $<TARGET_FILE:examples-distributed_group>)
+    covey_register(example.distributed_group.redis example 120)
+endif()
 covey_suite(fault SECONDS 300)
 # Its allocations go through the test, where the library is linked statically.
 if(NOT COVEY_TEST_SHARED)

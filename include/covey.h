@@ -16,6 +16,7 @@
 #include <covey/fanout.h>
 #include <covey/group.h>
 #include <covey/limiter.h>
+#include <covey/lock.h>
 #include <covey/map.h>
 #include <covey/metrics.h>
 #include <covey/net.h>

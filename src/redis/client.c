@@ -200,7 +200,7 @@ int covey_redis_open(covey_ctx *ctx, covey_redis **r, const char *url,
         return covey_errorf(-ENOMEM, "out of memory");
     }
     atomic_init(&c->holders, 1);
-    c->handle.client = c;
+    c->handle = (struct covey_redis){.node = {&cvy_redis_lease_ops}, .client = c};
     int code = cvy_redis_url_parse(&c->config.url, url);
     code = code < 0 ? code : set_options(c, opts);
     code = code < 0 ? code : make_parts(c);

@@ -10,12 +10,14 @@
 #include "redis/link.h"
 #include "redis/wire.h"
 
+#include <covey/lock.h>
 #include <covey/metrics.h>
 #include <covey/sync.h>
 
 struct cvy_redis_own;
 
 struct covey_redis {
+    covey_redlock_node node; /* first: what covey_redlock_new() takes it for */
     struct cvy_redis_client *client;
     struct cvy_redis_own *own; /* NULL: the shared links */
 };
@@ -50,6 +52,7 @@ struct cvy_redis_client {
     struct cvy_redis_own *owns; /* in use */
 };
 
+extern const covey_redlock_ops cvy_redis_lease_ops __attribute__((visibility("hidden")));
 extern const covey_metrics_kind cvy_redis_metrics __attribute__((visibility("hidden")));
 
 void cvy_redis_client_hold(struct cvy_redis_client *c);

@@ -52,6 +52,7 @@ bool cvy_redis_link_leave(struct cvy_redis_link *l, struct cvy_redis_request *q)
         cvy_redis_requests_remove(&l->queued, q);
         q->is_queued = false;
     }
+    q->is_left = true;
     covey_mutex_unlock(&l->mutex);
     if (was_queued) {
         CVY_COUNT(&l->client->counters.pending, -1);
@@ -116,7 +117,7 @@ static void settle_sent(struct cvy_redis_link *l)
 
     covey_mutex_lock(&l->mutex);
     while ((q = cvy_redis_requests_pop(&l->sent)) != NULL) {
-        if (q->may_repeat && q->sends < max) {
+        if (q->may_repeat && !q->is_left && q->sends < max) {
             cvy_redis_request_rewind(q);
             q->is_queued = true;
             CVY_COUNT(&l->client->counters.resent, 1);

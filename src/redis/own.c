@@ -80,7 +80,7 @@ static int make(covey_ctx *ctx, struct cvy_redis_client *c, struct cvy_redis_own
     if (!o) {
         return covey_errorf(-ENOMEM, "out of memory");
     }
-    o->handle = (struct covey_redis){.client = c, .own = o};
+    o->handle = (struct covey_redis){.node = {&cvy_redis_lease_ops}, .client = c, .own = o};
     int code = find_or_make(ctx, c, &o->wire);
     if (code == 0 && !enlist(c, o)) {
         cvy_redis_wire_close(o->wire);

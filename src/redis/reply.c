@@ -2,10 +2,10 @@
  * reply.c - see reply.h. */
 #include "redis/reply.h"
 
-#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define INSIDE_MAX 1024
 #define CHUNK_MIN 256
 #define CHUNK_MAX (64 * 1024)
 
@@ -34,17 +34,39 @@ static struct cvy_redis_chunk *add_chunk(struct cvy_redis_root *root, size_t siz
     return c;
 }
 
+static size_t aligned(size_t size)
+{
+    size_t unit = alignof(max_align_t);
+
+    return (size + unit - 1) / unit * unit;
+}
+
+/* With room for so many bytes, if that is not much. NULL: out of memory. */
+static struct cvy_redis_root *root_new(size_t room)
+{
+    room = room <= INSIDE_MAX ? aligned(room) : 0;
+    struct cvy_redis_root *root = malloc(sizeof(*root) + room);
+    if (root) {
+        *root = (struct cvy_redis_root){.room = room};
+    }
+    return root;
+}
+
 /* size bytes of the reply that is being read, aligned for any type; NULL: b->code says why. */
 static void *take(struct cvy_redis_builder *b, size_t size)
 {
     struct cvy_redis_root *root = b->root;
-    size_t unit = alignof(max_align_t);
 
     if (size > b->max || root->used > b->max - size) {
         b->code = COVEY_ETOOLARGE;
         return NULL;
     }
-    size = (size + unit - 1) / unit * unit;
+    size = aligned(size);
+    root->used += size;
+    if (size <= root->room) {
+        root->room -= size;
+        return root->inside + root->room;
+    }
     struct cvy_redis_chunk *c = root->chunks;
     if (!c || c->size - c->used < size) {
         c = add_chunk(root, size);
@@ -55,7 +77,6 @@ static void *take(struct cvy_redis_builder *b, size_t size)
     }
     void *p = c->bytes + c->used;
     c->used += size;
-    root->used += size;
     return p;
 }
 
@@ -82,7 +103,7 @@ void covey_redis_reply_free(covey_redis_reply *reply)
 struct cvy_redis_root *cvy_redis_root_gather(struct cvy_redis_root *parts, size_t n)
 {
     struct cvy_redis_builder b = {.max = SIZE_MAX};
-    struct cvy_redis_root *root = calloc(1, sizeof(*root));
+    struct cvy_redis_root *root = root_new(n * sizeof(covey_redis_reply));
     size_t i = 0;
 
     b.root = root;
@@ -106,8 +127,10 @@ struct cvy_redis_root *cvy_redis_root_gather(struct cvy_redis_root *parts, size_
 
 /* ---- what hiredis calls ---- */
 
-/* The place of the reply that comes now: the root's, or the parent's next. */
-static covey_redis_reply *place(const redisReadTask *task)
+/* The place of the reply that comes now: the root's, which needs so much room, or the parent's
+ * next.
+ */
+static covey_redis_reply *place(const redisReadTask *task, size_t room)
 {
     struct cvy_redis_builder *b = task->privdata;
 
@@ -115,7 +138,7 @@ static covey_redis_reply *place(const redisReadTask *task)
         covey_redis_reply *parent = task->parent->obj;
         return (covey_redis_reply *)&parent->elements[task->idx];
     }
-    b->root = calloc(1, sizeof(*b->root));
+    b->root = root_new(room);
     if (!b->root) {
         b->code = -ENOMEM;
         return NULL;
@@ -126,7 +149,7 @@ static covey_redis_reply *place(const redisReadTask *task)
 static void *create_string(const redisReadTask *task, char *text, size_t len)
 {
     struct cvy_redis_builder *b = task->privdata;
-    covey_redis_reply *r = place(task);
+    covey_redis_reply *r = place(task, len + 1);
     char *copy = r && len < SIZE_MAX ? take(b, len + 1) : NULL;
 
     if (!copy) {
@@ -145,7 +168,8 @@ static void *create_string(const redisReadTask *task, char *text, size_t len)
 static void *create_array(const redisReadTask *task, int count)
 {
     struct cvy_redis_builder *b = task->privdata;
-    covey_redis_reply *r = place(task);
+    /* Strings of some bytes each may follow. */
+    covey_redis_reply *r = place(task, count > 0 ? (size_t)count * (sizeof(*r) + 32) : 0);
 
     if (!r) {
         return NULL;
@@ -168,7 +192,7 @@ static void *create_array(const redisReadTask *task, int count)
 
 static void *create_integer(const redisReadTask *task, long long value)
 {
-    covey_redis_reply *r = place(task);
+    covey_redis_reply *r = place(task, 0);
 
     if (r) {
         r->type = COVEY_REDIS_INT;
@@ -179,7 +203,7 @@ static void *create_integer(const redisReadTask *task, long long value)
 
 static void *create_nil(const redisReadTask *task)
 {
-    return place(task); /* zeroed, which is nil */
+    return place(task, 0); /* zeroed, which is nil */
 }
 
 /* Of a root that was not finished: the builder has it still. */

@@ -9,6 +9,7 @@
 #include <covey/redis.h>
 
 #include <hiredis/read.h>
+#include <stdalign.h>
 
 struct cvy_redis_chunk;
 
@@ -18,6 +19,8 @@ struct cvy_redis_root {
     struct cvy_redis_root *parts; /* of a batch's reply: those of its commands, by next */
     struct cvy_redis_root *next;
     size_t used; /* bytes handed out, against max */
+    size_t room; /* of inside that is left: a small reply is one allocation */
+    alignas(max_align_t) char inside[];
 };
 
 /* A reader's privdata. */

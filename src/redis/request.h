@@ -26,7 +26,7 @@ struct cvy_redis_request {
 
     /* Guarded by the link's mutex until it has ended, then the caller's. */
     struct cvy_redis_request *next, *previous;
-    bool is_queued, has_ended;
+    bool is_queued, has_ended, is_left;  /* left: by its caller */
     int tries, sends;                    /* connections that could not be made; times sent */
     size_t missing;                      /* replies that have not come */
     struct cvy_redis_root *first, **end; /* those that have */

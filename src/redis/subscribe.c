@@ -162,6 +162,8 @@ static int establish(covey_ctx *ctx, covey_redis_subscription *s)
     code = subscribe(limited, s, wire);
     if (code == COVEY_EDEADLINE && covey_ctx_err(ctx) == 0) {
         code = covey_errorf(-ETIMEDOUT, "redis: no confirmation of the subscription in time");
+    } else if (code == COVEY_ECANCELED && covey_ctx_err(ctx) == 0) {
+        code = covey_errorf(-ENOMEM, "out of memory"); /* for the limit */
     }
     covey_ctx_unref(limited);
     if (code < 0) {
@@ -286,7 +288,7 @@ static int make(struct cvy_redis_client *c, const char *const *channels, size_t 
     s->messages = covey_chan_new(sizeof(covey_redis_message *),
                                  s->options.capacity ? s->options.capacity : CAPACITY);
     s->words = copy_words(s->options.patterns ? "PSUBSCRIBE" : "SUBSCRIBE", channels, n);
-    if (!s->messages || !s->words) {
+    if (!s->messages || !s->words || covey_ctx_err(s->life) < 0) {
         subscription_drop(s);
         return covey_errorf(-ENOMEM, "out of memory");
     }

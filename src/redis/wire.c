@@ -209,6 +209,8 @@ int cvy_redis_wire_open(covey_ctx *ctx, const struct cvy_redis_config *config,
     covey_ctx_unref(limited);
     if (code == COVEY_EDEADLINE && covey_ctx_err(ctx) == 0) {
         code = covey_errorf(-ETIMEDOUT, "redis %s: no connection in time", config->url.addr);
+    } else if (code == COVEY_ECANCELED && covey_ctx_err(ctx) == 0) {
+        code = covey_errorf(-ENOMEM, "out of memory"); /* for the limit */
     }
     if (code == 0) {
         *wire = made;

@@ -42,7 +42,7 @@ REDIS_TEST(messages_come_in_order)
         CHECK_EQ(ask(ctx, r, "PUBLISH news %d", i), 1);
     }
     for (int i = 0; i < 50; i++) {
-        char data[8];
+        char data[16];
         (void)snprintf(data, sizeof(data), "%d", i);
         check_next(ctx, sub, data);
     }

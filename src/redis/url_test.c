@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT
+ * url_test.c - what URLs say, and which say nothing that can be used. */
+#include "redis/url.h"
+
+#include "harness.h"
+
+#include <covey/error.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void check(const char *text, const char *addr, const char *user, const char *password,
+                  int db)
+{
+    struct cvy_redis_url u;
+
+    CHECK_EQ(cvy_redis_url_parse(&u, text), 0);
+    CHECK_STR(u.addr, addr);
+    CHECK_STR(u.user, user);
+    CHECK_STR(u.password, password);
+    CHECK_EQ(u.db, db);
+    cvy_redis_url_fini(&u);
+}
+
+TEST(tcp_addresses_have_a_port_of_their_own_or_the_usual_one)
+{
+    check("redis://host", "tcp://host:6379", NULL, NULL, 0);
+    check("redis://host:1/", "tcp://host:1", NULL, NULL, 0);
+    check("redis://h-1.example_x.org:65535/15", "tcp://h-1.example_x.org:65535", NULL, NULL, 15);
+    check("redis://[::1]", "tcp://[::1]:6379", NULL, NULL, 0);
+    check("redis://[fe80::1%eth0]:7?db=2", "tcp://[fe80::1%eth0]:7", NULL, NULL, 2);
+}
+
+TEST(unix_sockets_have_a_path_or_a_name)
+{
+    check("unix:///run/redis.sock", "unix:///run/redis.sock", NULL, NULL, 0);
+    check("unix://@name?db=4", "unix://@name", NULL, NULL, 4);
+    check("unix://u:p@/run/s", "unix:///run/s", "u", "p", 0);
+}
+
+TEST(users_and_passwords_may_be_escaped)
+{
+    check("redis://:secret@h", "tcp://h:6379", NULL, "secret", 0);
+    check("redis://ann:p%40ss%2f%3A%25@h/1", "tcp://h:6379", "ann", "p@ss/:%", 1);
+    check("redis://a%20b:c:d@h", "tcp://h:6379", "a b", "c:d", 0);
+}
+
+TEST(tls_needs_the_hosts_name)
+{
+    struct cvy_redis_url u;
+
+    CHECK_EQ(cvy_redis_url_parse(&u, "rediss://example.org:1"), 0);
+    CHECK(u.is_tls);
+    CHECK_STR(u.host, "example.org");
+    cvy_redis_url_fini(&u);
+}
+
+TEST(what_is_no_url_is_refused_without_repeating_it)
+{
+    static const char *const wrong[] = {
+        "",
+        "redis:",
+        "redis:/h",
+        "REDIS://h",
+        "http://h",
+        "redis://",
+        "redis://:6379",
+        "redis://h:",
+        "redis://h:0",
+        "redis://h:65536",
+        "redis://h:99999999999999999999",
+        "redis://h:6379x",
+        "redis://h/-1",
+        "redis://h/1/2",
+        "redis://h/9999999",
+        "redis://h?db=",
+        "redis://h?database=1",
+        "redis://h?db=1&x=2",
+        "redis://ho st",
+        "redis://[::1",
+        "redis://[::1]x",
+        "redis://[]",
+        "redis://secret@h",
+        "redis://secret:@h",
+        "redis://:secret%@h",
+        "redis://:secret%4@h",
+        "redis://:secret%4g@h",
+        "redis://:secret%00@h",
+        "unix://",
+        "unix://secret",
+        "unix:///",
+    };
+    struct cvy_redis_url u;
+
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        CHECK_EQ(cvy_redis_url_parse(&u, wrong[i]), -EINVAL);
+        CHECK(!strstr(covey_errmsg(), "secret"));
+        cvy_redis_url_fini(&u);
+    }
+    CHECK_EQ(cvy_redis_url_parse(&u, NULL), -EINVAL);
+    cvy_redis_url_fini(&u);
+}
