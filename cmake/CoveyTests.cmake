@@ -56,6 +56,12 @@ if(covey_with_redis)
             sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
             $<TARGET_FILE:examples-order_lease>)
     covey_register(example.order_lease.redis example 120)
+    # Scenario 22 with worker processes.
+    add_test(NAME example.distributed_group.redis
+        COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 1
+            sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
+            $<TARGET_FILE:examples-distributed_group>)
+    covey_register(example.distributed_group.redis example 120)
 endif()
 covey_suite(fault SECONDS 300)
 covey_wrap_heap(fault-http_lack_test malloc calloc realloc)

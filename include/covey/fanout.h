@@ -40,7 +40,8 @@ COVEY_BEGIN
 #define COVEY_FANOUT_BEAT_NS COVEY_SEC
 #define COVEY_FANOUT_DEAD_NS (10 * COVEY_SEC)
 #define COVEY_FANOUT_NAME_MAX 255 /* bytes of a queue's, job's or worker's name, and of a key */
-#define COVEY_FANOUT_DATA_MAX (16u << 20) /* bytes of a payload, and of a result */
+/* Bytes of a payload, and of a result. What is larger is put where both sides reach it. */
+#define COVEY_FANOUT_DATA_MAX (1u << 20)
 
 /* ---- the engine ---- */
 
@@ -139,7 +140,8 @@ typedef struct covey_fanout_job {
  * number *id (1, 2, ...; id may be NULL). 1: it has one with this key already, or had: that one's
  * number is *id, and nothing was added. Any task may call it until covey_fanout_close().
  *
- * COVEY_ECANCELED, COVEY_EDEADLINE: ctx is done. COVEY_ECANCELED: or the fan-out was cancelled.
+ * COVEY_ECANCELED, COVEY_EDEADLINE: ctx is done, which is no failure of the fan-out.
+ * COVEY_ECANCELED: or the fan-out was cancelled.
  * COVEY_ECLOSED: it was closed. -EINVAL, COVEY_ETOOLARGE: the job. -ENOMEM, or a code of the
  * engine's: the fan-out counts it as a job that failed, as a group does a start. After a code a
  * handler may still see the job (the reply was lost, not the request); no result of it comes. */

@@ -21,8 +21,9 @@ COVEY_BEGIN
 
 /* Owned: covey_fanout_engine_free(), before r is closed, which is borrowed. Each fan-out and each
  * worker takes one more connection of r (covey_redis_own()), to wait on; the rest goes over the
- * shared ones. timing is borrowed, NULL: the defaults; at least a millisecond each. NULL: out of
- * memory, or timing out of range. Does not switch. */
+ * shared ones, in replies of up to 33 MiB (options.max_reply). timing is borrowed, NULL: the
+ * defaults; at least a millisecond each. NULL: out of memory, or timing out of range. Does not
+ * switch. */
 COVEY_API covey_fanout_engine *covey_redis_fanout(covey_redis *r,
                                                   const covey_fanout_timing *timing);
 

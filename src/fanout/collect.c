@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 64 };
+enum { BATCH = 32 };
 
 void cvy_fanout_fail_locked(struct covey_fanout *f, int code, const char *words)
 {

@@ -188,21 +188,22 @@ static int enter(struct covey_fanout *f, uint64_t *id)
     return code;
 }
 
-/* The job did not come to be. False: it has its result already, as a lost one. */
-static bool take_back(struct covey_fanout *f, uint64_t id, int code)
+/* The job did not come to be: 1: its key is known; else a code, which is a failure unless it was
+ * the caller's own end. False: the job has its result already. */
+static bool take_back(struct covey_fanout *f, uint64_t id, int code, bool is_failure)
 {
     covey_mutex_lock(&f->lock);
     bool is_open = covey_map_delete(f->ids, &id, sizeof(id));
     if (is_open) {
         f->stats.submitted--;
         f->stats.repeated += code == 1;
-        if (code < 0) {
+        if (is_failure) {
             cvy_fanout_fail_locked(f, code, covey_errmsg());
         }
     }
     covey_mutex_unlock(&f->lock);
     if (is_open) {
-        if (code < 0 && cvy_fanout_is_strict(f)) {
+        if (is_failure && cvy_fanout_is_strict(f)) {
             cvy_fanout_cancel(f, code);
         }
         (void)covey_chan_try_send(f->permits, NULL);
@@ -240,7 +241,8 @@ int covey_fanout_submit(covey_ctx *ctx, covey_fanout *f, const covey_fanout_job 
         copy.key = key;
     }
     code = f->engine->ops->submit(ctx, f->engine, f->group, number, &copy, &first);
-    if (code != 0 && take_back(f, number, code)) {
+    bool is_failure = code < 0 && code != covey_ctx_err(ctx);
+    if (code != 0 && take_back(f, number, code, is_failure)) {
         number = first;
     } else {
         code = 0;

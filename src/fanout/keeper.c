@@ -10,7 +10,7 @@ void cvy_fanout_cancel(struct covey_fanout *f, int cause)
     covey_mutex_lock(&f->lock);
     if (!f->is_canceled) {
         f->is_canceled = true;
-        f->cause = cause ? cause : COVEY_ECANCELED;
+        f->cause = cause < 0 ? cause : COVEY_ECANCELED;
     }
     covey_mutex_unlock(&f->lock);
     covey_ctx_cancel(f->accepting);
@@ -70,7 +70,7 @@ int cvy_fanout_keep(covey_ctx *ctx, void *arg)
     for (;;) {
         int ran = covey_select(ctx, COVEY_DONE(parent), COVEY_RECV(f->poke, NULL),
                                COVEY_AFTER(next - covey_now()));
-        if (ran < 0) {
+        if (covey_ctx_err(ctx) < 0) {
             return 0;
         }
         if (ran == 0) {

@@ -137,8 +137,8 @@ covey_redis_script cvy_redis_fanout_lua_close = COVEY_REDIS_SCRIPT(
                         "call('DEL', hash(gid), prefix .. ':r:' .. gid)\n"
                         "return 0\n");
 
-/* ARGV: 3 consumer, 4 most. First the entry up to which all were given out, then of each job entry,
- * fan-out, id, attempt, name, key, payload. */
+/* ARGV: 3 consumer, 4 most, 5 whether to look for the dead. First the entry up to which all were
+ * given out, then of each job entry, fan-out, id, attempt, name, key, payload. */
 covey_redis_script cvy_redis_fanout_lua_take = COVEY_REDIS_SCRIPT(
     PRELUDE JOB OVER
     "if call('EXISTS', jobs) == 0 then return {'0-0'} end\n"
@@ -157,9 +157,14 @@ covey_redis_script cvy_redis_fanout_lua_take = COVEY_REDIS_SCRIPT(
     "  local v = call('HMGET', hash(job.gid), 'n' .. job.id, 'q' .. job.id, 'p' .. job.id)\n"
     "  out[#out + 1] = {e[1], job.gid, job.id, job.attempts, v[1], v[2], v[3]}\n"
     "end\n"
-    "local dead = call('XAUTOCLAIM', jobs, 'workers', consumer, ttl, '0-0', 'COUNT', most)[2]\n"
-    "for _, e in ipairs(dead) do\n"
-    "  if e and e[2] then give(e, true) end\n"
+    "local from = ARGV[5] == '1' and '0-0' or nil\n"
+    "while from and most > #out - 1 do\n" /* it looks at ten times COUNT, then says how to go on */
+    "  local dead = call('XAUTOCLAIM', jobs, 'workers', consumer, ttl, from,\n"
+    "    'COUNT', most - #out + 1)\n"
+    "  for _, e in ipairs(dead[2]) do\n"
+    "    if e and e[2] then give(e, true) end\n"
+    "  end\n"
+    "  from = dead[1] ~= '0-0' and dead[1] or nil\n"
     "end\n"
     "local left = most - #out + 1\n"
     "if left > 0 then\n"

@@ -14,6 +14,7 @@ struct worker {
     struct cvy_redis_fanout_queue queue;
     struct cvy_redis_fanout_ear ear;
     char name[COVEY_FANOUT_NAME_MAX + 24]; /* the consumer's */
+    int64_t looked_at; /* for the dead: all that run are gone through, once a beat */
 };
 
 /* What a worker holds: the answer of Redis, of which it is a part. Texts have a NUL behind them. */
@@ -108,11 +109,15 @@ static int take_now(struct cvy_redis_fanout *e, struct worker *w, covey_fanout_t
     struct cvy_redis_fanout_args args = {0};
     covey_redis_reply *reply = NULL;
     covey_ctx *limited = covey_ctx_with_timeout(NULL, e->engine.timing.dead_ns / 2);
+    int64_t now = covey_now();
+    bool is_looking = now - w->looked_at >= e->engine.timing.beat_ns;
     int n = 0;
 
+    w->looked_at = is_looking ? now : w->looked_at;
     (void)snprintf(most, sizeof(most), "%zu", max);
     cvy_redis_fanout_arg_text(&args, w->name);
     cvy_redis_fanout_arg_text(&args, most);
+    cvy_redis_fanout_arg_text(&args, is_looking ? "1" : "0");
     int code =
         cvy_redis_fanout_run(limited, e, &reply, &cvy_redis_fanout_lua_take, &w->queue, &args, 0);
     covey_ctx_unref(limited);

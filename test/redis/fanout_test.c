@@ -151,6 +151,29 @@ REDIS_TEST(jobs_are_run_and_results_come_home)
     end_crew(ctx, &c, r);
 }
 
+REDIS_TEST(many_large_jobs_fit_into_replies)
+{
+    static char large[COVEY_FANOUT_DATA_MAX];
+    struct crew c;
+    covey_fanout *f;
+    struct home home;
+    covey_group *g = covey_group_new(ctx);
+
+    start_crew(&c, r, &calm, 0, 64);
+    OK(covey_fanout_open(ctx, &f, c.engine, &(covey_fanout_options){.with_results = true}));
+    for (int i = 1; i <= 40; i++) {
+        covey_fanout_job job = {"echo", NULL, large, sizeof(large)};
+        OK(covey_fanout_submit(ctx, f, &job, NULL));
+    }
+    GO(c.group, crew_main, &c);
+    home_start(&home, g, f);
+    CHECK_EQ(covey_fanout_wait(f), 0);
+    JOIN(g);
+    CHECK_EQ(home.by_end[COVEY_FANOUT_DONE], 40);
+    CHECK_EQ(home.crashes, 0);
+    end_crew(ctx, &c, r);
+}
+
 REDIS_TEST(a_key_that_is_known_adds_nothing)
 {
     struct crew c;
@@ -302,6 +325,40 @@ REDIS_TEST(jobs_of_the_dead_are_taken_over)
     CHECK_EQ(atomic_load(&cause), COVEY_ELOST);
     CHECK_EQ(covey_fanout_wait(f), 0);
     end_crew(ctx, &c, r);
+}
+
+/* Redis does not go through all that run at once. */
+REDIS_TEST(the_dead_are_found_behind_many_that_live)
+{
+    struct faults faults = {.hook = cut_off_worker_0};
+    struct crew c, busy;
+    covey_fanout *f;
+    covey_fanout_stats stats;
+
+    start_crew(&busy, r, &nervous, 1, 40);
+    OK(covey_fanout_open(ctx, &f, busy.engine, &(covey_fanout_options){.stats = &stats}));
+    for (int i = 1; i <= 40; i++) {
+        CHECK_EQ(submit(f, "last", ""), i);
+    }
+    await(&started, 40);
+    start_crew(&c, r, &nervous, 0, 1);
+    c.engine = faults_init(&faults, c.engine);
+    atomic_store(&faults.hook, NULL);
+    GO(c.group, crew_main, &c);
+    CHECK_EQ(submit(f, "last_once", ""), 41);
+    await(&started, 41);
+    atomic_store(&faults.hook, cut_off_worker_0);
+    GO(c.group, crew_main, &c);
+    do {
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0); /* sleeps: between looks */
+        covey_fanout_stats_of(f, &stats);
+    } while (stats.done < 1);
+    covey_fanout_cancel(f, 0);
+    CHECK_EQ(covey_fanout_wait(f), 0);
+    CHECK_EQ(stats.canceled, 40);
+    crew_end(&busy);
+    end_crew(ctx, &c, r);
+    covey_fanout_engine_free(busy.engine);
 }
 
 static int lose_beats(struct faults *f, enum fault_call at, const char *who, bool is_after)
