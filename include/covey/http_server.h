@@ -163,7 +163,7 @@ typedef struct covey_http_server_options {
     void *wrap_arg;
     bool no_http2;   /* in clear text; over TLS it is ALPN's business (covey_http_alpn()) */
     bool half_close; /* a client that shut its sending half down still waits for its answer */
-    /* After each response, in the connection's task. Must not block for long. */
+    /* After each response, in its task. Must not block for long. */
     void (*on_access)(const covey_http_access *a, void *arg);
     void *access_arg;
     covey_http_server_stats *stats; /* borrowed until the server returned */
