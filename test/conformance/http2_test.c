@@ -242,6 +242,7 @@ TASK_TEST(more_than_the_window_is_a_fault_of_that_stream)
 
     struct peer *p = peer_open(&s);
     ask(p, 1, 0, "POST", "/later", "");
+    await_running(&s, 1);
     for (int i = 0; i < 5; i++) {
         frame(p, DATA, 0, 1, block, sizeof(block));
     }
@@ -481,6 +482,7 @@ TASK_TEST(more_streams_than_may_be_are_refused)
     CHECK(hear_answer(p, 7)->is_reset);
     CHECK_EQ(answer_of(p, 7)->why, NGHTTP2_REFUSED_STREAM);
     sound(p);
+    await_running(&s, 3);
     get2(p, 9, "/"); /* now it does */
     hear_end(p);
     CHECK_EQ(p->why, NGHTTP2_PROTOCOL_ERROR);
