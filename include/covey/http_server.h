@@ -163,7 +163,7 @@ typedef struct covey_http_server_options {
     void *wrap_arg;
     bool no_http2;   /* in clear text; over TLS it is ALPN's business (covey_http_alpn()) */
     bool half_close; /* a client that shut its sending half down still waits for its answer */
-    /* After each response, in the connection's task. Must not block for long. */
+    /* After each response, in its task. Must not block for long. */
     void (*on_access)(const covey_http_access *a, void *arg);
     void *access_arg;
     covey_http_server_stats *stats; /* borrowed until the server returned */
@@ -173,9 +173,9 @@ typedef struct covey_http_server_options {
 
 /* Serves the connections that come to l, which stays the caller's, until ctx is done: then accepts
  * no more, closes idle connections, lets running requests finish (their responses say Connection:
- * close), ends the contexts of those that still run after grace_ns and cuts their connections,
- * waits for their handlers and returns. Out of descriptors or memory, it waits until there are
- * some.
+ * close; in HTTP/2 GOAWAY does), ends the contexts of those that still run after grace_ns and cuts
+ * their connections, waits for their handlers and returns. Out of descriptors or memory, it waits
+ * until there are some.
  *
  * 0: ctx was done and every request finished. -ETIMEDOUT: some were cut. COVEY_ECLOSED: l was
  * closed (which drains likewise). -EINVAL: an option; -EOPNOTSUPP: gzip, without zlib; -EMFILE,

@@ -95,7 +95,7 @@ static bool read_all(struct cvy_h2 *h2)
         }
         if (n <= 0) {
             c->lingers = n == COVEY_ECANCELED && covey_ctx_err(c->ctx) == 0;
-            return n == 0 && c->server->opts.half_close;
+            return n == 0 && c->server->opts.half_close && covey_ctx_err(c->ctx) == 0;
         }
         if (!digest(h2, in->data, (size_t)n)) {
             c->lingers = true;
@@ -125,9 +125,9 @@ static int init(struct cvy_h2 *h2, struct cvy_http_server_conn *c)
 
 static void fini(struct cvy_h2 *h2)
 {
-    h2->conn->reading.phase = CVY_HTTP_RUNNING;
     cvy_http_watch_set_read_ctx(h2->conn, NULL);
     (void)covey_group_wait(h2->tasks);
+    h2->conn->reading.phase = CVY_HTTP_RUNNING;
     if (h2->head) {
         cvy_h2_stream_free(h2->head);
     }

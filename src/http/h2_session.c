@@ -12,6 +12,8 @@
 #define WINDOW ((int32_t)1 << 20) /* of the connection; a stream's is the default, 64 KiB */
 #define RESETS_BURST 200
 #define RESETS_PER_SECOND 100
+/* Debian's nghttp2 counts each read of a piece of a frame's beginning as another frame. */
+#define CONTINUATIONS_MAX 100
 
 static struct cvy_h2_stream *stream_of(nghttp2_session *session, int32_t id)
 {
@@ -179,6 +181,7 @@ static int set_up(nghttp2_session_callbacks **callbacks, nghttp2_option **option
     nghttp2_option_set_no_auto_window_update(*option, 1);
     nghttp2_option_set_no_closed_streams(*option, 1);
     nghttp2_option_set_stream_reset_rate_limit(*option, RESETS_BURST, RESETS_PER_SECOND);
+    nghttp2_option_set_max_continuations(*option, CONTINUATIONS_MAX);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 /* Encrypted at once, before it is sent. */
 #define OUT_MAX 65536
 #define RECORD_OVERHEAD 256
+#define SMALL 1024 /* of several pieces */
 
 #define GOODBYE_NS (1 * COVEY_SEC)
 
@@ -139,15 +140,14 @@ static size_t total_len(const struct iovec *iov, int n)
     return len;
 }
 
-/* A record of several pieces; apart, so that other writes do not need the room. */
-__attribute__((noinline)) static int write_gathered(SSL *ssl, const struct cursor *c, size_t *n)
+/* A record of several pieces, of at most size bytes. */
+static int write_gathered(SSL *ssl, const struct cursor *c, char *record, size_t size, size_t *n)
 {
-    char record[CVY_TLS_RECORD];
     size_t len = 0, offset = c->offset;
 
-    for (int i = 0; i < c->n && len < sizeof(record); i++) {
+    for (int i = 0; i < c->n && len < size; i++) {
         size_t part = c->iov[i].iov_len - offset;
-        part = part < sizeof(record) - len ? part : sizeof(record) - len;
+        part = part < size - len ? part : size - len;
         if (part > 0) {
             memcpy(record + len, (const char *)c->iov[i].iov_base + offset, part);
         }
@@ -157,13 +157,27 @@ __attribute__((noinline)) static int write_gathered(SSL *ssl, const struct curso
     return SSL_write_ex(ssl, record, len, n);
 }
 
+/* Apart, so that other writes do not touch so much stack, which a connection would keep. */
+__attribute__((noinline)) static int write_large(SSL *ssl, const struct cursor *c, size_t *n)
+{
+    char record[CVY_TLS_RECORD];
+    return write_gathered(ssl, c, record, sizeof(record), n);
+}
+
+__attribute__((noinline)) static int write_small(SSL *ssl, const struct cursor *c, size_t *n)
+{
+    char record[SMALL];
+    return write_gathered(ssl, c, record, sizeof(record), n);
+}
+
 /* One record: of the first piece, if that fills it or is the last. */
 static int write_record(SSL *ssl, const struct cursor *c, size_t *n)
 {
     size_t len = c->iov->iov_len - c->offset;
 
     if (len < CVY_TLS_RECORD && c->n > 1) {
-        return write_gathered(ssl, c, n);
+        bool is_small = total_len(c->iov, c->n) - c->offset <= SMALL;
+        return is_small ? write_small(ssl, c, n) : write_large(ssl, c, n);
     }
     return SSL_write_ex(ssl, (const char *)c->iov->iov_base + c->offset,
                         len < CVY_TLS_RECORD ? len : CVY_TLS_RECORD, n);

@@ -30,6 +30,7 @@ struct answer {
     int status, interim; /* interim: how many 1xx */
     bool has_ended, is_reset;
     uint32_t why;               /* it was reset */
+    int datas;                  /* frames */
     size_t len;                 /* of the body in all */
     char body[256], head[2048]; /* their beginnings; "name: value\n" */
 };
@@ -225,6 +226,7 @@ static inline void read_data(struct peer *p, int32_t id, const char *data, size_
     p->stream_window[id / 2 % ANSWERS] -= (int64_t)len;
     CHECK(p->window >= 0 && p->stream_window[id / 2 % ANSWERS] >= 0);
     a->len += len;
+    a->datas++;
     memcpy(a->body + there, data, len < room ? len : room);
     if (!p->is_stingy && len > 0) {
         p->window += (int64_t)len;

@@ -170,6 +170,25 @@ TASK_TEST(a_preface_or_a_head_that_does_not_end_ends_the_connection)
     CHECK_EQ(site_close(&s), 0);
 }
 
+TASK_TEST(the_time_for_a_head_does_not_run_while_none_comes)
+{
+    struct site s = {
+        .handler = hello,
+        .opts = {.header_timeout_ns = 100 * COVEY_MS, .idle_timeout_ns = COVEY_HTTP_UNLIMITED}};
+    site_open(&s);
+
+    struct peer *p = peer_open(&s), *late = peer_over(dial(&s));
+    sound(p);
+    late->is_mute = true;
+    say_bytes(late->c, PREFACE, strlen(PREFACE));
+    hear_end(late); /* whose time has run out, and that of p would have, too */
+    get2(p, 1, "/");
+    CHECK_EQ(hear_answer(p, 1)->status, 200);
+    peer_close(late);
+    peer_close(p);
+    CHECK_EQ(site_close(&s), 0);
+}
+
 /* A byte now and then, for ever. */
 static int drip(covey_ctx *ctx, void *arg)
 {
@@ -264,6 +283,23 @@ TASK_TEST(a_short_answer_to_a_shut_window_does_not_wait_for_ever)
         CHECK(hear_answer(p, STREAM(i))->is_reset);
     }
     peer_close(p);
+    CHECK_EQ(site_close(&s), 0);
+}
+
+TASK_TEST(a_client_that_goes_ends_the_wait_for_its_window)
+{
+    struct site s = {.handler = hello, .opts.io_timeout_ns = COVEY_HTTP_UNLIMITED};
+    site_open(&s);
+
+    struct peer *p = peer_over(dial(&s));
+    say_bytes(p->c, PREFACE, strlen(PREFACE));
+    frame(p, SETTINGS, 0, 0, "\0\4\0\0\0\0", 6);
+    get2(p, 1, "/");
+    while (answer_of(p, 1)->status == 0) {
+        CHECK(hear(p) >= 0);
+    }
+    peer_close(p);
+    await_open(&s, 0);
     CHECK_EQ(site_close(&s), 0);
 }
 
@@ -380,10 +416,45 @@ TASK_TEST(rapid_resets_end_the_connection_and_never_run_too_many)
         CHECK(site_stats(&s).running <= 2 * 20);
     }
     hear_end(p);
+    CHECK(p->is_leaving);
+    CHECK(p->last < 2 * 700); /* some two hundred, and a hundred a second */
     await_running(&s, 0);
     peer_close(p);
     CHECK_EQ(site_close(&s), 0);
-    CHECK(s.stats.requests < 2000);
+}
+
+static int stubborn(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
+{
+    (void)ctx;
+    (void)req;
+    (void)w;
+    return covey_chan_recv(NULL, arg, NULL) == COVEY_ECLOSED ? 0 : -EIO;
+}
+
+TASK_TEST(handlers_that_outlive_their_requests_do_not_pile_up)
+{
+    enum { MOST = 10 };
+    covey_chan *gate = covey_chan_new(0, 0);
+    struct site s = {.handler = stubborn, .arg = gate, .opts.max_streams = MOST};
+    site_open(&s);
+
+    struct peer *p = peer_open(&s);
+    sound(p);
+    for (int i = 0; i < 10 * MOST; i++) {
+        get2(p, STREAM(i), "/");
+        frame_word(p, RST_STREAM, STREAM(i), NGHTTP2_CANCEL);
+    }
+    sound(p);
+    await_running(&s, 2 * MOST);
+    get2(p, STREAM(10 * MOST), "/");
+    CHECK(hear_answer(p, STREAM(10 * MOST))->is_reset);
+    CHECK_EQ(answer_of(p, STREAM(10 * MOST))->why, NGHTTP2_REFUSED_STREAM);
+    CHECK_EQ(covey_chan_close(gate), 0);
+    await_running(&s, 0);
+    peer_close(p);
+    CHECK_EQ(site_close(&s), 0);
+    CHECK_EQ(s.stats.requests, 2 * MOST);
+    covey_chan_unref(gate);
 }
 
 /* ---- who is gone ---- */

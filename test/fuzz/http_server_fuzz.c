@@ -6,11 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    bool is_http_2 = size >= 18 && memcmp(data, "PRI * HTTP/2.0", 14) == 0; /* the other's affair */
-
     if (size > 0) {
-        serve_input((const char *)data, size, size < 2000 && size % 2 == 1,
-                    is_http_2 ? "" : "HTTP/1.1 ");
+        serve_input((const char *)data, size, size < 2000 && size % 2 == 1, "HTTP/1.1 ");
     }
     return 0;
 }

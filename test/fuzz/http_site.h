@@ -22,7 +22,7 @@ struct input {
     const char *data;
     size_t size;
     bool is_slow;
-    const char *answer; /* what anything that comes back begins with */
+    const char *answer; /* what anything that comes back begins with; "": HTTP/2 may be spoken */
 };
 
 /* Echoes, and looks at everything there is. */
@@ -91,6 +91,7 @@ static inline int run(covey_ctx *ctx, void *arg)
                                          .max_header_count = 20,
                                          .max_header_size = 4096,
                                          .max_streams = 10,
+                                         .no_http2 = *((struct input *)arg)->answer != 0,
                                          .gzip = 1,
                                          .gzip_min = 1,
                                          .half_close = true,

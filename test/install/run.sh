@@ -40,7 +40,10 @@ linked_as() {
 foreign_libs() {
     local packages
     case $1 in
-    http) printf '%s -lhttp_parser' "$(pkg-config --libs libcurl)" ;;
+    http) # what it was built with is in its .pc
+        printf '%s %s' "$(pkg-config --libs libcurl)" \
+            "$(sed -n 's/^Libs.private: //p' "$PKG_CONFIG_PATH/covey-http.pc")"
+        ;;
     tls) pkg-config --libs openssl ;;
     redis) pkg-config --libs hiredis ;;
     sql) # which databases it was built with is in its .pc
