@@ -176,12 +176,14 @@ static bool forget_if_quiet(const void *key, size_t len, void *value, void *arg)
     return true;
 }
 
-/* Looks again only once there are twice as many as are left. */
+/* Looks again only once there are twice as many as are left. Without the mutex: a breaker may tell
+ * the user that it is half-open now. */
 static void sweep(struct cvy_http_guards *g)
 {
     size_t len = covey_map_len(g->hosts);
     size_t due = atomic_load_explicit(&g->sweep_len, memory_order_relaxed);
 
+    /* Who changes it sweeps, alone; relaxed: it guards nothing. */
     if (len < due ||
         !atomic_compare_exchange_strong_explicit(&g->sweep_len, &due, SIZE_MAX,
                                                  memory_order_relaxed, memory_order_relaxed)) {
@@ -192,29 +194,45 @@ static void sweep(struct cvy_http_guards *g)
     atomic_store_explicit(&g->sweep_len, len > HOSTS_MAX ? len : HOSTS_MAX, memory_order_relaxed);
 }
 
+/* A guard that was not there. With the mutex, so that there are never two of a host. */
+static struct cvy_http_guard *add_locked(struct cvy_http_guards *g, const char *key, size_t len)
+{
+    char name[2 * NAME_MAX_LEN];
+
+    (void)snprintf(name, sizeof(name), "%.300s%s%s", g->client_name, g->client_name[0] ? "/" : "",
+                   key);
+    struct cvy_http_guard *guard = make(g, name);
+    if (!guard) {
+        return NULL;
+    }
+    atomic_store_explicit(&guard->used_at, covey_now(), memory_order_relaxed);
+    ref(guard); /* the map's */
+    if (covey_map_store(g->hosts, key, len, guard) < 0) {
+        cvy_http_guard_unref(guard);
+        cvy_http_guard_unref(guard);
+        return NULL;
+    }
+    return guard;
+}
+
 struct cvy_http_guard *cvy_http_guards_find(struct cvy_http_guards *g,
                                             const struct cvy_http_location *l)
 {
-    char key[NAME_MAX_LEN], name[2 * NAME_MAX_LEN];
+    char key[NAME_MAX_LEN];
     void *found = NULL;
     size_t len = cvy_http_location_key(l, key, sizeof(key));
 
     if (!covey_map_load(g->hosts, key, len, &found)) {
-        (void)snprintf(name, sizeof(name), "%.300s%s%s", g->client_name,
-                       g->client_name[0] ? "/" : "", key);
-        struct cvy_http_guard *made = make(g, name);
-        if (!made) {
-            return NULL;
+        covey_mutex_lock(&g->mutex);
+        if (!covey_map_load(g->hosts, key, len, &found)) {
+            found = add_locked(g, key, len);
         }
+        covey_mutex_unlock(&g->mutex);
         sweep(g);
-        if (covey_map_load_or_store(g->hosts, key, len, made, &found) || !found) {
-            cvy_http_guard_unref(made); /* another was faster, or there is no memory */
-        }
     }
-    if (found) {
-        struct cvy_http_guard *guard = found;
+    struct cvy_http_guard *guard = found;
+    if (guard) {
         atomic_store_explicit(&guard->used_at, covey_now(), memory_order_relaxed);
-        return guard;
     }
-    return NULL;
+    return guard;
 }

@@ -39,6 +39,7 @@ struct cvy_http_guards {
     int burst; /* 0: no limiter */
 
     covey_map *hosts;         /* of struct cvy_http_guard, counted */
+    covey_mutex mutex;        /* of who adds one; held across switches */
     _Atomic size_t sweep_len; /* look for some to forget when there are so many */
 };
 

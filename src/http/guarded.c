@@ -5,149 +5,20 @@
  * the transfer. So a breaker hears of every attempt, and refuses each by itself; what it refuses is
  * not tried again, its answer is meant to be fast. An answer that asks for another try is a failure
  * inside, -EREMOTEIO, and an answer again if it was the last one. */
-#include "http/client.h"
-#include "http/held.h"
+#include "http/guarded.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#define ANSWER_ASKS_FOR_MORE (-EREMOTEIO)
-
-/* One call. */
-struct guarded {
-    struct covey_http_client *client;
-    struct cvy_http_guard *guard;
-    const covey_http_request *req; /* what is sent; its callbacks are ours */
-    struct cvy_http_held held;     /* if the caller has callbacks; else its req is NULL */
-    covey_http_response *resp;
-    bool is_hedged;
-    _Atomic int attempts;
-};
-
-bool covey_http_is_transient(int code, int status)
-{
-    switch (code) {
-    case 0:
-        return status == 408 || status == 429 || (status >= 500 && status <= 599);
-    case -ECONNREFUSED:
-    case -ECONNRESET:
-    case -ETIMEDOUT:
-    case -EHOSTUNREACH:
-    case -ENETUNREACH:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* ---- one attempt ---- */
-
-static void drop_response(covey_http_response *resp)
-{
-    covey_http_response_free(resp);
-    resp->content_length = -1;
-}
-
-/* 0, or why another attempt might do better; permanent if it would not. */
-static int verdict(const struct guarded *g, int code, const covey_http_response *resp)
-{
-    if (code == 0 && covey_http_is_transient(0, resp->status) && !g->held.is_given) {
-        return cvy_http_name_failure(
-            g->req->url, covey_errorf(ANSWER_ASKS_FOR_MORE, "status %d", resp->status), NULL);
-    }
-    /* A deadline may be that of the try alone; covey_retry() knows the caller's. */
-    bool is_worth = code == COVEY_EDEADLINE || covey_http_is_transient(code, 0);
-    return is_worth && !g->held.is_given ? code : COVEY_PERMANENT(code);
-}
-
-static int attempt(covey_ctx *ctx, struct guarded *g, covey_http_response *resp)
-{
-    uint64_t ticket = 0;
-    int code = cvy_http_guard_enter(ctx, g->guard, &ticket);
-
-    drop_response(resp);
-    if (code < 0) {
-        cvy_http_client_count(g->client, CVY_HTTP_REFUSED, code == COVEY_EOPEN);
-        return COVEY_PERMANENT(cvy_http_name_failure(g->req->url, code, NULL));
-    }
-    atomic_fetch_add_explicit(&g->attempts, 1, memory_order_relaxed);
-    if (g->held.req) {
-        cvy_http_held_drop(&g->held);
-    }
-    code = cvy_http_fetch(ctx, g->client, g->req, resp);
-    cvy_http_guard_leave(g->guard, ticket, code, resp->status, g->held.callback_code < 0);
-    return verdict(g, code, resp);
-}
-
-/* ---- attempts beside each other ---- */
-
-struct hedge {
-    struct guarded *guarded;
-    covey_http_response responses[COVEY_HTTP_HEDGES_MAX];
-};
-
-static int attempt_beside(covey_ctx *ctx, void *arg)
-{
-    struct hedge *h = arg;
-    int number = covey_retry_attempt(ctx);
-
-    cvy_http_client_count(h->guarded->client, CVY_HTTP_HEDGES, number > 1);
-    return attempt(ctx, h->guarded, &h->responses[number - 1]);
-}
-
-/* Whose response counts when winner (from 1; 0: nobody) has succeeded. */
-static size_t choose(const struct hedge *h, int code, int winner)
-{
-    size_t i = 0;
-
-    if (winner > 0) {
-        return (size_t)winner - 1;
-    }
-    while (code == ANSWER_ASKS_FOR_MORE && i < COVEY_HTTP_HEDGES_MAX - 1 &&
-           !covey_http_is_transient(0, h->responses[i].status)) {
-        i++;
-    }
-    return i;
-}
-
-static int attempt_hedged(covey_ctx *ctx, struct guarded *g)
-{
-    struct hedge h = {.guarded = g};
-    covey_hedge_options options = g->client->guards.hedge;
-    int winner = 0;
-
-    for (size_t i = 0; i < COVEY_HTTP_HEDGES_MAX; i++) {
-        h.responses[i].content_length = -1;
-    }
-    options.winner = &winner;
-    options.budget = options.budget ? options.budget : g->guard->budget;
-    int code = covey_hedge(ctx, &options, attempt_beside, &h);
-    size_t chosen = choose(&h, covey_plain_code(code), winner);
-    cvy_http_client_count(g->client, CVY_HTTP_HEDGES_WON, winner > 1);
-    covey_http_response_free(g->resp);
-    *g->resp = h.responses[chosen];
-    for (size_t i = 0; i < COVEY_HTTP_HEDGES_MAX; i++) {
-        if (i != chosen) {
-            covey_http_response_free(&h.responses[i]);
-        }
-    }
-    /* Its words are those of the failure; what covey_retry() must know of it is in its kind. */
-    return code == 0 || code == ANSWER_ASKS_FOR_MORE || code == COVEY_EDEADLINE ||
-                   covey_http_is_transient(code, 0)
-               ? code
-               : COVEY_PERMANENT(code);
-}
 
 /* ---- tries ---- */
 
 static int try_once(covey_ctx *ctx, void *arg)
 {
-    struct guarded *g = arg;
+    struct cvy_http_guarded *g = arg;
 
     cvy_http_client_count(g->client, CVY_HTTP_RETRIES, covey_retry_attempt(ctx) > 1);
-    int code = g->is_hedged ? attempt_hedged(ctx, g) : attempt(ctx, g, g->resp);
-    int64_t wish = code == ANSWER_ASKS_FOR_MORE ? covey_http_retry_after(g->resp) : 0;
+    int code = cvy_http_guarded_attempt(ctx, g);
+    int64_t wish = code == CVY_HTTP_ASKS_FOR_MORE ? covey_http_retry_after(g->resp) : 0;
     if (wish > COVEY_HTTP_RETRY_AFTER_MAX) {
         return COVEY_PERMANENT(code);
     }
@@ -183,7 +54,7 @@ static bool may_repeat(const covey_http_request *req)
 }
 
 /* Only reads, and only where one answer can be chosen at the end. */
-static bool may_hedge(const struct guarded *g, const covey_http_request *req)
+static bool may_hedge(const struct cvy_http_guarded *g, const covey_http_request *req)
 {
     bool is_read = !req->method
                        ? !req->body
@@ -195,7 +66,7 @@ static bool may_hedge(const struct guarded *g, const covey_http_request *req)
 
 /* ---- the call ---- */
 
-static int run(covey_ctx *ctx, struct guarded *g)
+static int run(covey_ctx *ctx, struct cvy_http_guarded *g)
 {
     covey_backoff policy = g->client->guards.retry;
     int code;
@@ -206,7 +77,7 @@ static int run(covey_ctx *ctx, struct guarded *g)
     } else {
         code = covey_plain_code(try_once(ctx, g));
     }
-    if (code == ANSWER_ASKS_FOR_MORE && covey_http_is_transient(0, g->resp->status)) {
+    if (code == CVY_HTTP_ASKS_FOR_MORE && covey_http_is_transient(0, g->resp->status)) {
         code = cvy_http_held_give(ctx, &g->held, g->resp);
     }
     cvy_http_held_drop(&g->held);
@@ -218,7 +89,7 @@ static int do_guarded(covey_ctx *ctx, covey_http_client *c, const covey_http_req
                       covey_http_response *resp)
 {
     struct cvy_http_location l = cvy_http_location_of(req->url);
-    struct guarded g = {.client = c, .req = req, .resp = resp};
+    struct cvy_http_guarded g = {.client = c, .req = req, .resp = resp};
     covey_http_request ours;
 
     g.guard = cvy_http_guards_find(&c->guards, &l);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define TEXT_KEPT ((size_t)4 << 10) /* a pooled transfer keeps that much */
 
@@ -49,6 +50,29 @@ static int add_folded(struct cvy_http_head *h, const char *line, size_t len)
     return code < 0 ? code : append(h, "", 1);
 }
 
+static bool is_length(const char *name, size_t len)
+{
+    static const char length[] = "Content-Length";
+
+    return len == sizeof(length) - 1 && strncasecmp(name, length, len) == 0;
+}
+
+/* Before it is appended. libcurl goes by the last one, and by the digits it begins with. */
+static int check_length(struct cvy_http_head *h, size_t name_len, const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] < '0' || value[i] > '9') {
+            return COVEY_EPROTO;
+        }
+    }
+    const char *before = h->length_at > 0 ? h->text.data + h->length_at : NULL;
+    if (before && (strlen(before) != len || memcmp(before, value, len) != 0)) {
+        return COVEY_EPROTO;
+    }
+    h->length_at = h->text.len + name_len + 1;
+    return 0;
+}
+
 static int add_field(struct cvy_http_head *h, const char *line, size_t len)
 {
     const char *colon = memchr(line, ':', len);
@@ -61,7 +85,11 @@ static int add_field(struct cvy_http_head *h, const char *line, size_t len)
     while (value < end && is_blank(*value)) {
         value++;
     }
-    int code = append(h, line, name_len);
+    int code =
+        is_length(line, name_len) ? check_length(h, name_len, value, (size_t)(end - value)) : 0;
+    if (code == 0) {
+        code = append(h, line, name_len);
+    }
     if (code == 0) {
         code = append(h, "", 1);
     }
@@ -92,6 +120,7 @@ int cvy_http_head_add(struct cvy_http_head *h, const char *line, size_t len)
     if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
         h->text.len = 0;
         h->count = 0;
+        h->length_at = 0;
         h->status = status_of(line, len);
         return 0;
     }
@@ -142,6 +171,7 @@ void cvy_http_head_reset(struct cvy_http_head *h)
 {
     cvy_http_buffer_reset(&h->text, TEXT_KEPT);
     h->count = 0;
+    h->length_at = 0;
     h->status = 0;
     h->is_closed = false;
 }

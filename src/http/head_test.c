@@ -117,3 +117,38 @@ TEST(odd_lines_do_no_harm)
     CHECK_EQ(resp.header_count, 0);
     fini(&h, &resp);
 }
+
+/* The code of the first line that is refused. */
+static int add_lines(const char *const *lines, size_t n)
+{
+    struct cvy_http_head h = {0};
+    int code = 0;
+
+    for (size_t i = 0; i < n && code == 0; i++) {
+        code = cvy_http_head_add(&h, lines[i], strlen(lines[i]));
+    }
+    cvy_http_head_reset(&h);
+    free(h.text.data);
+    return code;
+}
+
+#define ADD(...)                                                                                   \
+    add_lines((const char *const[]){__VA_ARGS__},                                                  \
+              sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+TEST(a_body_ends_in_one_place)
+{
+    CHECK_EQ(
+        ADD("HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "X: y\r\n", "content-length:5\r\n"), 0);
+    CHECK_EQ(ADD("HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "Content-Length: 7\r\n"),
+             COVEY_EPROTO);
+    CHECK_EQ(ADD("HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "CONTENT-LENGTH: 55\r\n"),
+             COVEY_EPROTO);
+    CHECK_EQ(ADD("Content-Length: 5, 7\r\n"), COVEY_EPROTO);
+    CHECK_EQ(ADD("Content-Length: 5x\r\n"), COVEY_EPROTO);
+    CHECK_EQ(ADD("Content-Length: +5\r\n"), COVEY_EPROTO);
+    /* Another answer has another length. */
+    CHECK_EQ(ADD("HTTP/1.1 301 Gone\r\n", "Content-Length: 5\r\n", "HTTP/1.1 200 OK\r\n",
+                 "Content-Length: 7\r\n"),
+             0);
+}

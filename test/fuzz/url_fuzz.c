@@ -36,11 +36,14 @@ static void check_location(const char *url)
 {
     struct cvy_http_location l = cvy_http_location_of(url);
     size_t len = strlen(url);
-    char shown[300], cut[16];
+    char shown[300], cut[16], key[16];
 
     MUST(l.host >= url && l.host + l.host_len <= url + len);
     MUST(!l.user_end || (l.user >= url && l.user <= l.user_end && *l.user_end == '@'));
+    MUST(l.port_len == 0 || (l.port > l.host && l.port + l.port_len <= url + len));
     (void)cvy_http_location_hash(&l);
+    MUST(cvy_http_location_key(&l, key, sizeof(key)) == strlen(key));
+    MUST(strcspn(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == strlen(key));
     (void)cvy_http_location_public(url, cut, sizeof(cut));
     MUST(strlen(cut) < sizeof(cut));
     (void)cvy_http_location_public(url, shown, sizeof(shown));
