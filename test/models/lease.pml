@@ -128,7 +128,7 @@ proctype contender(byte me; byte attempts)
         :: else
         fi;
         release_all();
-        d_step { n = 0; yes = 0; token = 0; same = 0; told = 0; given = 0; ok = 0 } /* fewer states */
+        atomic { n = 0; yes = 0; token = 0; same = 0; told = 0; given = 0; ok = 0 } /* fewer states */
     :: attempt == attempts -> break
     od
 }

@@ -52,6 +52,13 @@ static void kill_and_hear(struct server *s, covey_redis *r)
     }
 }
 
+static void await_writes(covey_redis *r, uint64_t n)
+{
+    while (stats_of(r).writes < n) {
+        covey_yield();
+    }
+}
+
 /* ---- the server goes, and comes back ---- */
 
 REDIS_TEST_WITH(a_server_that_comes_back_is_found_again, .reconnect = patient)
@@ -95,10 +102,9 @@ REDIS_TEST_WITH(what_was_sent_fails_unless_it_may_be_sent_again, .reconnect = pa
 
     pause_server(ctx, r, 100000);
     go_waiting(g, "once", run_call, &once);
+    await_writes(r, 3); /* PING, CLIENT PAUSE, and this */
     go_waiting(g, "again", run_call, &again);
-    while (stats_of(r).writes < 4) { /* PING, CLIENT PAUSE, and these */
-        covey_yield();
-    }
+    await_writes(r, 4);
     server_kill(s);
     server_start(s);
     JOIN(g);
