@@ -81,7 +81,7 @@ static bool is_eligible(struct cvy_http_exchange *x, bool is_whole)
     bool is_small = (w->has_length && w->length < least) || (is_whole && w->total < least);
 
     return !is_small && x->req.http_version >= 11 && w->status != 204 && w->status != 206 &&
-           w->status != 304 && has_type(w) && !cvy_http_writer_field(w, "Content-Encoding", &len) &&
+           has_type(w) && !cvy_http_writer_field(w, "Content-Encoding", &len) &&
            !cvy_http_writer_field(w, "Content-Range", &len) &&
            !has_word(w, "Cache-Control", "no-transform");
 }
@@ -147,6 +147,9 @@ int cvy_http_coding_begin(struct cvy_http_exchange *x, bool is_whole, const char
     covey_http_writer *w = &x->writer;
     int level = x->conn->server->opts.gzip;
 
+    if (level > 0 && w->status == 304) {
+        return vary(w); /* of what it stands for nothing is known here: it may have been coded */
+    }
     if (level == 0 || !is_eligible(x, is_whole)) {
         return 0;
     }

@@ -264,6 +264,7 @@ TASK_TEST(a_compressed_file_has_a_weak_tag_and_no_ranges)
     (void)snprintf(more, sizeof(more), ACCEPT "If-None-Match: %s\r\n", etag);
     text = exchange(&s, "GET", "/file.txt", more, &n);
     CHECK_EQ(status_in(text), 304);
+    CHECK_EQ(count_of(text, "\r\nVary: Accept-Encoding\r\n"), 1);
     free(text);
 
     text = exchange(&s, "GET", "/file.txt", ACCEPT "Range: bytes=10-19\r\n", &n);
