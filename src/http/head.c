@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define TEXT_KEPT ((size_t)4 << 10) /* a pooled transfer keeps that much */
 
@@ -49,6 +50,29 @@ static int add_folded(struct cvy_http_head *h, const char *line, size_t len)
     return code < 0 ? code : append(h, "", 1);
 }
 
+static bool is_length(const char *name, size_t len)
+{
+    static const char length[] = "Content-Length";
+
+    return len == sizeof(length) - 1 && strncasecmp(name, length, len) == 0;
+}
+
+/* Before it is appended. libcurl goes by the last one, and by the digits it begins with. */
+static int check_length(struct cvy_http_head *h, size_t name_len, const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] < '0' || value[i] > '9') {
+            return COVEY_EPROTO;
+        }
+    }
+    const char *before = h->length_at > 0 ? h->text.data + h->length_at : NULL;
+    if (before && (strlen(before) != len || memcmp(before, value, len) != 0)) {
+        return COVEY_EPROTO;
+    }
+    h->length_at = h->text.len + name_len + 1;
+    return 0;
+}
+
 static int add_field(struct cvy_http_head *h, const char *line, size_t len)
 {
     const char *colon = memchr(line, ':', len);
@@ -61,7 +85,11 @@ static int add_field(struct cvy_http_head *h, const char *line, size_t len)
     while (value < end && is_blank(*value)) {
         value++;
     }
-    int code = append(h, line, name_len);
+    int code =
+        is_length(line, name_len) ? check_length(h, name_len, value, (size_t)(end - value)) : 0;
+    if (code == 0) {
+        code = append(h, line, name_len);
+    }
     if (code == 0) {
         code = append(h, "", 1);
     }
@@ -72,6 +100,25 @@ static int add_field(struct cvy_http_head *h, const char *line, size_t len)
         code = append(h, "", 1);
     }
     h->count += code == 0;
+    return code;
+}
+
+/* A line that does not fit leaves no part of it: what is there ends with a NUL. */
+static int add_or_not(struct cvy_http_head *h, const char *line, size_t len)
+{
+    size_t text_len = h->text.len, length_at = h->length_at, blanks = 0;
+
+    while (is_blank(line[blanks])) {
+        blanks++; /* the last character is none */
+    }
+    int code = blanks > 0 ? add_folded(h, line + blanks, len - blanks) : add_field(h, line, len);
+    if (code < 0) {
+        h->text.len = text_len;
+        h->length_at = length_at;
+        if (text_len > 0) {
+            h->text.data[text_len - 1] = '\0';
+        }
+    }
     return code;
 }
 
@@ -92,17 +139,11 @@ int cvy_http_head_add(struct cvy_http_head *h, const char *line, size_t len)
     if (len > 5 && memcmp(line, "HTTP/", 5) == 0) {
         h->text.len = 0;
         h->count = 0;
+        h->length_at = 0;
         h->status = status_of(line, len);
         return 0;
     }
-    if (is_blank(line[0])) {
-        while (is_blank(*line)) {
-            line++;
-            len--;
-        }
-        return add_folded(h, line, len);
-    }
-    return add_field(h, line, len);
+    return add_or_not(h, line, len);
 }
 
 int cvy_http_head_export(const struct cvy_http_head *h, const char *url, covey_http_response *resp)
@@ -142,6 +183,7 @@ void cvy_http_head_reset(struct cvy_http_head *h)
 {
     cvy_http_buffer_reset(&h->text, TEXT_KEPT);
     h->count = 0;
+    h->length_at = 0;
     h->status = 0;
     h->is_closed = false;
 }

@@ -100,6 +100,28 @@ TEST(a_head_without_end_is_refused)
     cvy_http_buffer_reset(&h.text, 0);
 }
 
+TEST(a_line_that_does_not_fit_leaves_no_part_of_it)
+{
+    static char long_line[CVY_HTTP_HEAD_MAX];
+    struct cvy_http_head h = {0};
+    covey_http_response r = {0};
+
+    memset(long_line, 'x', sizeof(long_line));
+    long_line[0] = ' ';
+    CHECK_EQ(cvy_http_head_add(&h, "A: b\r\n", 6), 0);
+    CHECK_EQ(cvy_http_head_add(&h, long_line, sizeof(long_line)), COVEY_ETOOLARGE);
+    long_line[0] = 'x';
+    long_line[9] = ':';
+    CHECK_EQ(cvy_http_head_add(&h, long_line, sizeof(long_line)), COVEY_ETOOLARGE);
+    CHECK_EQ(cvy_http_head_add(&h, "C: d\r\n", 6), 0);
+    CHECK_EQ(cvy_http_head_export(&h, "http://x/", &r), 0);
+    CHECK_EQ(r.header_count, 2);
+    CHECK_STR(covey_http_response_header(&r, "A"), "b");
+    CHECK_STR(covey_http_response_header(&r, "C"), "d");
+    covey_http_response_free(&r);
+    free(h.text.data);
+}
+
 TEST(odd_lines_do_no_harm)
 {
     struct cvy_http_head h = {0};
@@ -116,4 +138,39 @@ TEST(odd_lines_do_no_harm)
     CHECK_EQ(cvy_http_head_export(&h, "u", &resp), 0);
     CHECK_EQ(resp.header_count, 0);
     fini(&h, &resp);
+}
+
+/* The code of the first line that is refused. */
+static int add_lines(const char *const *lines, size_t n)
+{
+    struct cvy_http_head h = {0};
+    int code = 0;
+
+    for (size_t i = 0; i < n && code == 0; i++) {
+        code = cvy_http_head_add(&h, lines[i], strlen(lines[i]));
+    }
+    cvy_http_head_reset(&h);
+    free(h.text.data);
+    return code;
+}
+
+#define ADD(...)                                                                                   \
+    add_lines((const char *const[]){__VA_ARGS__},                                                  \
+              sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+TEST(a_body_ends_in_one_place)
+{
+    CHECK_EQ(
+        ADD("HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "X: y\r\n", "content-length:5\r\n"), 0);
+    CHECK_EQ(ADD("HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "Content-Length: 7\r\n"),
+             COVEY_EPROTO);
+    CHECK_EQ(ADD("HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "CONTENT-LENGTH: 55\r\n"),
+             COVEY_EPROTO);
+    CHECK_EQ(ADD("Content-Length: 5, 7\r\n"), COVEY_EPROTO);
+    CHECK_EQ(ADD("Content-Length: 5x\r\n"), COVEY_EPROTO);
+    CHECK_EQ(ADD("Content-Length: +5\r\n"), COVEY_EPROTO);
+    /* Another answer has another length. */
+    CHECK_EQ(ADD("HTTP/1.1 301 Gone\r\n", "Content-Length: 5\r\n", "HTTP/1.1 200 OK\r\n",
+                 "Content-Length: 7\r\n"),
+             0);
 }

@@ -70,6 +70,9 @@ static int outcome(struct cvy_http_easy *e, CURLcode result)
                            t->head.is_closed ? "body" : "head of the response",
                            t->head.is_closed ? t->body_max : CVY_HTTP_HEAD_MAX);
         }
+        if (t->own_code == COVEY_EPROTO) {
+            (void)snprintf(t->words, sizeof(t->words), "bad answer: its length is not one number");
+        }
         return t->own_code;
     }
     if (e->socket_code < 0 && result == CURLE_COULDNT_CONNECT) {

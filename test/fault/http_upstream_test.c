@@ -249,6 +249,15 @@ UPSTREAM_TEST(a_chunk_longer_than_its_size_breaks_the_protocol,
 UPSTREAM_TEST(garbage_in_place_of_chunks_breaks_the_protocol,
               SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n<html>oops</html>"), .ending = CLOSES,
               .code = COVEY_EPROTO)
+UPSTREAM_TEST(two_lengths_break_the_protocol,
+              SAYS(OK_HEAD "Content-Length: 7\r\nContent-Length: 5\r\n\r\nhello"),
+              .code = COVEY_EPROTO)
+UPSTREAM_TEST(a_list_of_lengths_breaks_the_protocol,
+              SAYS(OK_HEAD "Content-Length: 5, 7\r\n\r\nhello"), .code = COVEY_EPROTO)
+UPSTREAM_TEST(the_same_length_twice_is_one,
+              SAYS(OK_HEAD "Content-Length: 5\r\n"
+                           "Content-Length: 5\r\n\r\nhello"),
+              .body = "hello")
 UPSTREAM_TEST(chunks_win_over_a_length,
               SAYS(OK_HEAD "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
                            "5\r\nhello\r\n0\r\n\r\n"),
