@@ -103,6 +103,25 @@ static int add_field(struct cvy_http_head *h, const char *line, size_t len)
     return code;
 }
 
+/* A line that does not fit leaves no part of it: what is there ends with a NUL. */
+static int add_or_not(struct cvy_http_head *h, const char *line, size_t len)
+{
+    size_t text_len = h->text.len, length_at = h->length_at, blanks = 0;
+
+    while (is_blank(line[blanks])) {
+        blanks++; /* the last character is none */
+    }
+    int code = blanks > 0 ? add_folded(h, line + blanks, len - blanks) : add_field(h, line, len);
+    if (code < 0) {
+        h->text.len = text_len;
+        h->length_at = length_at;
+        if (text_len > 0) {
+            h->text.data[text_len - 1] = '\0';
+        }
+    }
+    return code;
+}
+
 int cvy_http_head_add(struct cvy_http_head *h, const char *line, size_t len)
 {
     if (h->is_closed) {
@@ -124,14 +143,7 @@ int cvy_http_head_add(struct cvy_http_head *h, const char *line, size_t len)
         h->status = status_of(line, len);
         return 0;
     }
-    if (is_blank(line[0])) {
-        while (is_blank(*line)) {
-            line++;
-            len--;
-        }
-        return add_folded(h, line, len);
-    }
-    return add_field(h, line, len);
+    return add_or_not(h, line, len);
 }
 
 int cvy_http_head_export(const struct cvy_http_head *h, const char *url, covey_http_response *resp)

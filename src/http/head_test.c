@@ -100,6 +100,28 @@ TEST(a_head_without_end_is_refused)
     cvy_http_buffer_reset(&h.text, 0);
 }
 
+TEST(a_line_that_does_not_fit_leaves_no_part_of_it)
+{
+    static char long_line[CVY_HTTP_HEAD_MAX];
+    struct cvy_http_head h = {0};
+    covey_http_response r = {0};
+
+    memset(long_line, 'x', sizeof(long_line));
+    long_line[0] = ' ';
+    CHECK_EQ(cvy_http_head_add(&h, "A: b\r\n", 6), 0);
+    CHECK_EQ(cvy_http_head_add(&h, long_line, sizeof(long_line)), COVEY_ETOOLARGE);
+    long_line[0] = 'x';
+    long_line[9] = ':';
+    CHECK_EQ(cvy_http_head_add(&h, long_line, sizeof(long_line)), COVEY_ETOOLARGE);
+    CHECK_EQ(cvy_http_head_add(&h, "C: d\r\n", 6), 0);
+    CHECK_EQ(cvy_http_head_export(&h, "http://x/", &r), 0);
+    CHECK_EQ(r.header_count, 2);
+    CHECK_STR(covey_http_response_header(&r, "A"), "b");
+    CHECK_STR(covey_http_response_header(&r, "C"), "d");
+    covey_http_response_free(&r);
+    free(h.text.data);
+}
+
 TEST(odd_lines_do_no_harm)
 {
     struct cvy_http_head h = {0};
