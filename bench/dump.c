@@ -2,9 +2,9 @@
  * dump.c - a crowd of parked tasks is dumped, folded, while the program serves on.
  *
  * dump_folded: milliseconds for the dump; dump_bytes: how long it is; the whole crowd is one place
- * in it, or the check fails. serve_gap: the longest time meanwhile between two round trips of a pair
- * of tasks that converse all the time, and serve_trips how many they made; serve_gap_before: the
- * same without a dump. */
+ * in it, or the check fails. serve_gap: the longest time meanwhile between two round trips of a
+ * pair of tasks that converse all the time, and serve_trips how many they made; serve_gap_before:
+ * the same without a dump. */
 #include "bench.h"
 
 #include <covey/debug.h>

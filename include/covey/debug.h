@@ -75,9 +75,9 @@ COVEY_API int covey_profile_stop(const char *kind);
  * -ENOMEM; -EIO: out has failed. */
 COVEY_API int covey_profile_write(const char *kind, int format, FILE *out);
 
-/* Writes profiles each time a signal comes, for a program that nobody reaches otherwise: "task", and
- * each kind that was started, in pprof's form to files prefix.KIND.N.pprof (N: 1, 2, ...), each of
- * which is named on standard error. number: 0 ends it, after what is being written, and the
+/* Writes profiles each time a signal comes, for a program that nobody reaches otherwise: "task",
+ * and each kind that was started, in pprof's form to files prefix.KIND.N.pprof (N: 1, 2, ...), each
+ * of which is named on standard error. number: 0 ends it, after what is being written, and the
  * signal's former action returns; a further call replaces the one before. prefix is copied. A
  * thread sleeps for it. Any thread; does not switch, and may block the thread while files are
  * written. -EINVAL: a signal that cannot be caught, or prefix is NULL; -ENOMEM; -EAGAIN: no thread.

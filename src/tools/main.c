@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * main.c - the command covey: hands over to its subcommands. */
-#include "tools/fetch.h"
 #include "tools/top.h"
 #include "tools/trace.h"
+
+#if CVY_WITH_FETCH /* it needs libcovey-http */
+#include "tools/fetch.h"
+#endif
+
+#include <covey/defs.h>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +19,9 @@ static const struct {
     const char *name, *purpose;
     int (*main)(int argc, char **argv); /* argv[0] is the name */
 } commands[] = {
+#if CVY_WITH_FETCH
     {"fetch", "fetches many URLs at once", cvy_fetch_main},
+#endif
     {"top", "shows a running program's tasks, live", cvy_top_main},
     {"trace", "shows what a program's trace holds", cvy_trace_main},
 };

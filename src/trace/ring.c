@@ -44,24 +44,19 @@ void cvy_ring_drop(struct cvy_ring *r)
 
 /* ---- the writer's side ---- */
 
-/* What the events before end, in a chunk, say of who runs: a chunk's second event does, at last. */
+/* What the events before end, in a chunk, say of who runs: a chunk's second event does, at last. A
+ * burst of new tasks is looked through to there. */
 static uint32_t running_before(const struct cvy_ring_slot *end)
 {
-    for (;;) {
+    const uint64_t tellers = UINT64_C(1) << COVEY_TRACE_run | UINT64_C(1) << COVEY_TRACE_park |
+                             UINT64_C(1) << COVEY_TRACE_yield | UINT64_C(1) << COVEY_TRACE_end |
+                             UINT64_C(1) << COVEY_TRACE_pass | UINT64_C(1) << COVEY_TRACE_relay;
+
+    do {
         end--;
-        switch (cvy_load_relaxed(&end->meta) & 0xFF) {
-        case COVEY_TRACE_run:
-        case COVEY_TRACE_park:
-        case COVEY_TRACE_yield:
-        case COVEY_TRACE_pass:
-        case COVEY_TRACE_relay:
-            return cvy_load_relaxed(&end->id);
-        case COVEY_TRACE_end:
-            return 0;
-        default:
-            break;
-        }
-    }
+    } while (!(tellers >> (cvy_load_relaxed(&end->meta) & 0x3F) & 1));
+    return (cvy_load_relaxed(&end->meta) & 0xFF) == COVEY_TRACE_end ? 0
+                                                                    : cvy_load_relaxed(&end->id);
 }
 
 static struct cvy_ring_slot *begin_chunk(struct cvy_ring *r, struct cvy_ring_slot *slots)
