@@ -62,12 +62,12 @@ covey_redlock *covey_redlock_new_on(covey_redlock_node **nodes, size_t n,
     }
     rl->n = n;
     rl->quorum = n / 2 + 1;
-    rl->nodes = calloc(n, sizeof(*rl->nodes));
+    rl->nodes = calloc(n, sizeof(void *));
     if (!set_options(rl, opts) || !rl->nodes) {
         covey_redlock_free(rl);
         return NULL;
     }
-    memcpy(rl->nodes, nodes, n * sizeof(*nodes));
+    memcpy(rl->nodes, nodes, n * sizeof(void *));
     return rl;
 }
 

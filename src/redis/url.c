@@ -161,7 +161,7 @@ static int read_host(struct cvy_redis_url *u, struct part p)
     struct part host = p, port = {PORT, sizeof(PORT) - 1}, none;
     bool is_v6 = p.len > 0 && p.at[0] == '[';
     bool has_port = false;
-    long number;
+    long number = 0;
 
     if (is_v6) {
         p.at++;

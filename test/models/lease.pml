@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * lease.pml - src/lock/redlock.c, round.c: exclusion and growing tokens over three nodes.
  *
- * Two contenders, one of which makes two attempts. An attempt asks the nodes in any order, one step at each,
- * with others' steps between; a question may not arrive, and an answer may be lost after its effect.
- * With a majority it settles the token: those that gave less are told the greatest. Then it holds,
+ * Two contenders, one of which makes two attempts. An attempt asks the nodes in any order, one step
+ * at each, with others' steps between; one question an attempt may not arrive, or its answer be lost
+ * after its effect. With a majority it settles the token: those that gave less are told the greatest. Then it holds,
  * or else gives back what it has; that, too, may be late, and arrive in the middle of a later
  * attempt. Time is left out: nothing lapses. Shown: never two holders, and each has a greater token
  * than the one before.
@@ -20,7 +20,8 @@
 
 byte value[NODES];   /* 0: free */
 byte counter[NODES]; /* the last token */
-byte late[NODES];    /* a release on its way: of this value */
+byte late_value;     /* a release on its way: of this value, */
+byte late_node;      /* to this node; 0: there is none */
 byte holders, last;
 
 inline set(n, ok)
@@ -31,50 +32,55 @@ inline set(n, ok)
     fi
 }
 
-/* Each node once, in any order; asked is a set of bits. */
+/* Each node once, in any order; asked is a set of bits. A question and its answer are one step: what
+ * lies between concerns nobody else. */
 inline acquire_all()
 {
-    asked = 0; yes = 0; token = 0; same = 0;
     do
-    :: asked != 7 ->
-        if
-        :: !(asked & 1) -> n = 0
-        :: !(asked & 2) -> n = 1
-        :: !(asked & 4) -> n = 2
-        fi;
-        asked = asked | (1 << n);
-        d_step { set(n, ok); if :: ok -> counter[n]++ :: else fi; given = counter[n] };
-        if
-        :: ok -> /* the answer comes */
-            yes++;
+    :: atomic {
+            asked != 7 ->
             if
-            :: given > token -> token = given; same = 1
-            :: given == token -> same++
-            :: else
+            :: !(asked & 1) -> n = 0
+            :: !(asked & 2) -> n = 1
+            :: !(asked & 4) -> n = 2
+            fi;
+            asked = asked | (1 << n);
+            if
+            :: set(n, ok);
+                if
+                :: ok -> counter[n]++; given = counter[n]
+                :: else
+                fi;
+                if
+                :: ok -> /* the answer comes */
+                    yes++;
+                    if
+                    :: given > token -> token = given; same = 1
+                    :: given == token -> same++
+                    :: else
+                    fi
+                :: !ok
+                :: losses == 0 -> losses++ /* it is lost */
+                fi
+            :: losses == 0 -> losses++ /* it is not reached */
             fi
-        :: true /* it is lost, or it was a no */
-        fi
-    :: asked != 7 -> /* one that is not reached */
-        if
-        :: !(asked & 1) -> asked = asked | 1
-        :: !(asked & 2) -> asked = asked | 2
-        :: !(asked & 4) -> asked = asked | 4
-        fi
+        }
     :: asked == 7 -> break
     od
 }
 
 inline settle()
 {
-    told = 0; n = 0;
+    n = 0;
+    told = 0;
     do
-    :: n < NODES ->
-        d_step {
+    :: atomic {
+            n < NODES ->
             set(n, ok);
-            if :: ok && counter[n] < token -> counter[n] = token :: else fi
-        };
-        if :: ok -> told++ :: true fi;
-        n++
+            if :: ok && counter[n] < token -> counter[n] = token :: else fi;
+            if :: ok -> told++ :: !ok :: losses == 0 -> losses++ fi;
+            n++
+        }
     :: n == NODES -> break
     od
 }
@@ -83,19 +89,22 @@ inline release_all()
 {
     n = 0;
     do
-    :: n < NODES ->
-        if
-        :: true -> d_step { if :: value[n] == mine -> value[n] = 0 :: else fi }
-        :: late[n] == 0 -> late[n] = mine
-        fi;
-        n++
+    :: atomic {
+            n < NODES ->
+            if
+            :: true ->
+                if :: value[n] == mine -> value[n] = 0 :: else fi
+            :: late_value == 0 -> late_value = mine; late_node = n
+            fi;
+            n++
+        }
     :: n == NODES -> break
     od
 }
 
 proctype contender(byte me; byte attempts)
 {
-    byte attempt, mine, n, asked, yes, token, same, told, given;
+    byte attempt, mine, n, asked, yes, token, same, told, given, losses;
     bit ok;
 
     do
@@ -128,20 +137,22 @@ proctype contender(byte me; byte attempts)
         :: else
         fi;
         release_all();
-        atomic { n = 0; yes = 0; token = 0; same = 0; told = 0; given = 0; ok = 0 } /* fewer states */
+        atomic { /* nothing stays: fewer states */
+            n = 0; asked = 0; yes = 0; token = 0; same = 0; told = 0; given = 0; losses = 0; ok = 0
+        }
     :: attempt == attempts -> break
     od
 }
 
 /* What was late arrives, or never does. */
-active [NODES] proctype mail()
+active proctype mail()
 {
 end:
     do
-    :: d_step {
-            late[_pid] != 0 ->
-            if :: value[_pid] == late[_pid] -> value[_pid] = 0 :: else fi;
-            late[_pid] = 0
+    :: atomic {
+            late_value != 0 ->
+            if :: value[late_node] == late_value -> value[late_node] = 0 :: else fi;
+            late_value = 0
         }
     od
 }
