@@ -148,11 +148,7 @@ static int add_job(struct cvy_local_group *g, uint64_t id, const covey_fanout_jo
         }
         return -ENOMEM;
     }
-    cvy_local_job_wait(job);
-    /* It may come after the cancel. Without memory for that the next beat does it. */
-    if (g->is_canceled) {
-        (void)cvy_local_job_cancel(job);
-    }
+    cvy_local_job_wait(job); /* of a fan-out that was cancelled: until the next beat */
     return 0;
 }
 

@@ -213,6 +213,49 @@ static inline void crew_end(struct crew *c)
     covey_ctx_unref(c->ctx);
 }
 
+/* ---- an engine by itself ---- */
+
+/* A job that was taken over: what its first worker says of it does not count. */
+static inline void check_fence(covey_ctx *ctx, covey_fanout_engine *e)
+{
+    const covey_fanout_spec spec = {.queue = "fence", .max_failures = 1, .max_crashes = 9};
+    const covey_fanout_job job = {.name = "job", .key = "key"};
+    const covey_fanout_report late = {COVEY_FANOUT_FAILING, -EIO, "late", NULL, 0};
+    const covey_fanout_report good = {COVEY_FANOUT_SUCCEEDED, 7, "", NULL, 0};
+    covey_fanout_task *first = NULL, *second = NULL;
+    covey_fanout_result *result;
+    void *group, *a, *b;
+    uint64_t id;
+
+    CHECK_EQ(e->ops->open(ctx, e, &spec, &group), 0);
+    CHECK_EQ(e->ops->join(ctx, e, "fence", "a", &a), 0);
+    CHECK_EQ(e->ops->join(ctx, e, "fence", "b", &b), 0);
+    CHECK_EQ(e->ops->submit(ctx, e, group, 1, &job, &id), 0);
+    CHECK_EQ(e->ops->submit(ctx, e, group, 1, &job, &id), 0); /* repeated: nothing is added */
+    CHECK_EQ(e->ops->take(ctx, e, a, &first, 1), 1);
+    while (e->ops->take(ctx, e, b, &second, 1) != 1) { /* until a is taken for dead */
+        CHECK_EQ(e->ops->keep(ctx, e, group), 0);
+    }
+    CHECK_EQ(first->attempt, 1);
+    CHECK_EQ(second->attempt, 2);
+    covey_fanout_beat beats[] = {{.task = first}, {.task = second}};
+    CHECK_EQ(e->ops->beat(ctx, e, b, beats, 2), 0);
+    CHECK_EQ(beats[0].verdict, COVEY_ELOST);
+    CHECK_EQ(beats[1].verdict, 0);
+    CHECK_EQ(e->ops->finish(ctx, e, a, first, &late), COVEY_ELOST);
+    CHECK_EQ(e->ops->finish(ctx, e, b, second, &good), 0);
+    CHECK_EQ(e->ops->finish(ctx, e, b, second, &good), COVEY_ELOST);
+    CHECK_EQ(e->ops->collect(ctx, e, group, &result, 1), 1);
+    CHECK_EQ(result->end, COVEY_FANOUT_DONE);
+    CHECK_EQ(result->crashes, 1);
+    covey_fanout_result_free(result);
+    e->ops->drop(e, a, first);
+    e->ops->drop(e, b, second);
+    e->ops->leave(ctx, e, a);
+    e->ops->leave(ctx, e, b);
+    CHECK_EQ(e->ops->close(ctx, e, group), 0);
+}
+
 /* ---- what comes home ---- */
 
 struct home {

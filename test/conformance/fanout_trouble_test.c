@@ -255,6 +255,17 @@ static int virtual_a_report_is_repeated_and_counts_once(covey_ctx *ctx, void *ar
 }
 RUN(a_report_is_repeated_and_counts_once)
 
+static int virtual_reports_of_a_run_that_was_taken_over_do_not_count(covey_ctx *ctx, void *arg)
+{
+    covey_fanout_engine *e = covey_fanout_local(NULL);
+
+    (void)arg;
+    check_fence(ctx, e);
+    covey_fanout_engine_free(e);
+    return 0;
+}
+RUN(reports_of_a_run_that_was_taken_over_do_not_count)
+
 /* ---- coordinators ---- */
 
 static int lose_keeps(struct faults *f, enum fault_call at, const char *who, bool is_after)

@@ -191,6 +191,25 @@ REDIS_TEST(a_key_that_is_known_adds_nothing)
     end_crew(ctx, &c, r);
 }
 
+REDIS_TEST(results_that_were_read_are_deleted)
+{
+    static const char length[] = "return redis.call('XLEN', redis.call('KEYS', '*:r:*')[1])";
+    struct crew c;
+    covey_fanout *f;
+
+    start_crew(&c, r, &calm, 1, 1);
+    OK(covey_fanout_open(ctx, &f, c.engine, &(covey_fanout_options){.with_results = true}));
+    for (int i = 1; i <= 3; i++) {
+        CHECK_EQ(submit(f, "echo", ""), i);
+        covey_fanout_result_free(receive(f));
+    }
+    while (ask(ctx, r, "EVAL %s 0", length) > 0) {
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0); /* sleeps: between looks */
+    }
+    CHECK_EQ(covey_fanout_wait(f), 0);
+    end_crew(ctx, &c, r);
+}
+
 REDIS_TEST(failures_are_counted_and_limited)
 {
     struct crew c;
@@ -325,6 +344,16 @@ REDIS_TEST(jobs_of_the_dead_are_taken_over)
     CHECK_EQ(atomic_load(&cause), COVEY_ELOST);
     CHECK_EQ(covey_fanout_wait(f), 0);
     end_crew(ctx, &c, r);
+}
+
+REDIS_TEST(reports_of_a_run_that_was_taken_over_do_not_count)
+{
+    covey_fanout_engine *e = covey_redis_fanout(r, &nervous);
+
+    CHECK(e);
+    check_fence(ctx, e);
+    CHECK_EQ(ask(ctx, r, "DBSIZE"), 0);
+    covey_fanout_engine_free(e);
 }
 
 /* Redis does not go through all that run at once. */
