@@ -80,8 +80,9 @@ typedef struct covey_fanout_ops {
      * given out once. After a code none is lost. COVEY_ELOST. One task at a time. */
     int (*collect)(covey_ctx *ctx, covey_fanout_engine *e, void *group,
                    covey_fanout_result **results, size_t max);
-    /* The coordinator's beat. Of a canceled fan-out it also ends the running jobs without a beat
-     * for dead_ns, as no worker may come to do it. COVEY_ELOST: the fan-out is gone. */
+    /* The coordinator's beat. Of a canceled fan-out it also ends the jobs that wait, as one may
+     * have come after the cancel, and those that run without a beat for dead_ns, as no worker may
+     * come to do it. COVEY_ELOST: the fan-out is gone. */
     int (*keep)(covey_ctx *ctx, covey_fanout_engine *e, void *group);
     /* Ends all jobs that wait, and lets the beats of the others tell. COVEY_ELOST. */
     int (*cancel)(covey_ctx *ctx, covey_fanout_engine *e, void *group, int cause);
