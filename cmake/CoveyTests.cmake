@@ -28,6 +28,7 @@ if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
 endif()
 if(covey_with_sql)
+    target_sources(sql-fault_test PRIVATE test/fault/proxy.c)
     # Its allocations go through the test, where the library is linked statically.
     if(NOT COVEY_TEST_SHARED)
         target_compile_definitions(sql-lack_test PRIVATE WITH_WRAPPED_HEAP=1)
