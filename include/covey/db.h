@@ -260,5 +260,34 @@ typedef int covey_db_tx_fn(covey_ctx *ctx, covey_db *tx, void *arg);
 COVEY_API int covey_db_transact(covey_ctx *ctx, covey_db *db, const covey_db_tx_options *opts,
                                 covey_db_tx_fn *fn, void *arg);
 
+/* ---- notifications: PostgreSQL's LISTEN and NOTIFY; SQLite has none: -ENOTSUP ---- */
+
+typedef struct covey_db_listener covey_db_listener;
+
+typedef struct covey_db_note {
+    bool is_gap; /* no notification: the connection was lost, and what was notified until now may
+                    have been missed. Listening goes on; look at what the notes were about. */
+    const char *payload; /* with a NUL behind it */
+    size_t len;
+} covey_db_note;
+
+/* Listens to a channel of the server (its name as it is, no SQL) on a connection of its own, which
+ * is not of the pool's number: what is notified once this has returned comes. The notes, of type
+ * covey_db_note *, arrive in covey_db_listener_chan(), which has room for capacity of them. While
+ * it is full the rest waits in the connection, and then in the server, which keeps notifications
+ * (8 GB of them) until each listener has read them: none is dropped for being slow. A connection
+ * that is lost is made anew, waiting longer each time, at most 2 s; then comes a note with is_gap.
+ * *l is owned: covey_db_listener_close(), before covey_run() ends. db is a pool, else -EINVAL; its
+ * close ends the listener, whose channel is closed then. May switch. */
+COVEY_API int covey_db_listen(covey_ctx *ctx, covey_db *db, covey_db_listener **l,
+                              const char *channel, size_t capacity);
+/* Valid as long as l. Who receives a note owns it. */
+COVEY_API covey_chan *covey_db_listener_chan(covey_db_listener *l);
+/* Any thread, also plain ones. NULL is allowed. Does not switch. */
+COVEY_API void covey_db_note_free(covey_db_note *note);
+/* Ends it, closes its channel and frees the notes left there. Nobody may be receiving. NULL is
+ * allowed. May switch. */
+COVEY_API void covey_db_listener_close(covey_db_listener *l);
+
 COVEY_END
 #endif

@@ -70,7 +70,15 @@ struct cvy_sql_backend {
     int (*begin)(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_tx_options *opts);
     int (*commit)(covey_ctx *ctx, struct cvy_sql_conn *conn);
     void (*rollback)(struct cvy_sql_conn *conn);
+
+    /* NULL: there are no notifications. On a connection that does nothing else; after a failure it
+     * is lost. *note is owned. */
+    int (*listen)(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *channel);
+    int (*next_note)(covey_ctx *ctx, struct cvy_sql_conn *conn, covey_db_note **note);
 };
+
+/* A copy of the payload; NULL: a gap. NULL: out of memory. */
+covey_db_note *cvy_sql_note_new(const char *payload);
 
 extern const struct cvy_sql_backend cvy_sql_sqlite, cvy_sql_postgres;
 

@@ -134,4 +134,6 @@ const struct cvy_sql_backend cvy_sql_postgres = {
     .begin = begin,
     .commit = commit,
     .rollback = rollback,
+    .listen = cvy_postgres_listen,
+    .next_note = cvy_postgres_next_note,
 };

@@ -88,6 +88,11 @@ int cvy_postgres_fetch(covey_ctx *ctx, struct cvy_sql_conn *conn, struct cvy_sql
 void cvy_postgres_finish(struct cvy_sql_conn *conn);
 void cvy_postgres_drop_prepared(void *conn, void *handle);
 
+/* ---- postgres_listen.c ---- */
+
+int cvy_postgres_listen(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *channel);
+int cvy_postgres_next_note(covey_ctx *ctx, struct cvy_sql_conn *conn, covey_db_note **note);
+
 /* ---- postgres_connect.c ---- */
 
 int cvy_postgres_connect(covey_ctx *ctx, void *shared, struct cvy_sql_conn **conn);
