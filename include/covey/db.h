@@ -188,6 +188,26 @@ COVEY_API int covey_db_query_row(covey_ctx *ctx, covey_db *db, covey_rows **row,
  */
 COVEY_API int covey_db_script(covey_ctx *ctx, covey_db *db, const char *sql);
 
+typedef struct covey_db_statement {
+    const char *sql;
+    const covey_db_value *params; /* n of them */
+    size_t n;
+} covey_db_statement;
+
+/* Runs n statements in order, in one round trip (PostgreSQL's pipeline mode; with SQLite in one
+ * call on a blocking thread), all or nothing: on a pool they are a transaction of their own, which
+ * the first failure, whose number the message tells, rolls back. In a transaction a failure is that
+ * of a statement: PostgreSQL aborts the transaction, SQLite takes back the batch alone. None may
+ * begin or end a transaction, or be a COPY.
+ *
+ * rows (NULL: they are dropped) receives the rows of each, n of them, on success only; all are
+ * owned and have been read into memory, without a connection: see covey_rows_affected(). A
+ * statement that the connection has prepared before runs so; a batch itself prepares none.
+ * -ECONNRESET, and -ENOMEM with PostgreSQL while rows are read: whether it took effect is not
+ * known. The list is borrowed. May switch. */
+COVEY_API int covey_db_batch(covey_ctx *ctx, covey_db *db, const covey_db_statement *list, size_t n,
+                             covey_rows **rows);
+
 /* ---- rows; used by one task at a time ---- */
 
 /* Makes the next row the current one. 1: there is one; 0: the end. What failed stays failed, an
@@ -199,6 +219,8 @@ COVEY_API int covey_rows_next(covey_ctx *ctx, covey_rows *r);
  * switch. NULL is allowed. */
 COVEY_API int covey_rows_close(covey_rows *r);
 
+/* How many rows the statement inserted, updated or deleted; known once all rows have come. */
+COVEY_API int64_t covey_rows_affected(const covey_rows *r);
 COVEY_API size_t covey_rows_columns(const covey_rows *r);
 /* A column's name; NULL: there is none. Valid as long as r. */
 COVEY_API const char *covey_rows_name(const covey_rows *r, size_t column);

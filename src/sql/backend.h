@@ -70,6 +70,10 @@ struct cvy_sql_backend {
     int (*begin)(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_tx_options *opts);
     int (*commit)(covey_ctx *ctx, struct cvy_sql_conn *conn);
     void (*rollback)(struct cvy_sql_conn *conn);
+    /* Runs n statements, all or none of which take effect (in a transaction: or it is aborted).
+     * Messages name the statement. */
+    int (*batch)(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_statement *list,
+                 size_t n, struct cvy_sql_result **results);
 
     /* NULL: there are no notifications. On a connection that does nothing else; after a failure it
      * is lost. *note is owned. */

@@ -134,6 +134,7 @@ const struct cvy_sql_backend cvy_sql_postgres = {
     .begin = begin,
     .commit = commit,
     .rollback = rollback,
+    .batch = cvy_postgres_batch,
     .listen = cvy_postgres_listen,
     .next_note = cvy_postgres_next_note,
 };
