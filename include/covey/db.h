@@ -282,6 +282,28 @@ typedef int covey_db_tx_fn(covey_ctx *ctx, covey_db *tx, void *arg);
 COVEY_API int covey_db_transact(covey_ctx *ctx, covey_db *db, const covey_db_tx_options *opts,
                                 covey_db_tx_fn *fn, void *arg);
 
+/* ---- COPY: many rows at once, PostgreSQL's; SQLite has none: -ENOTSUP ---- */
+
+/* Writes at most size bytes of the data to buf: how many; 0: that was all; a code stops the COPY.
+ * Rows need not be whole. May switch. */
+typedef ssize_t covey_db_copy_source(covey_ctx *ctx, void *arg, void *buf, size_t size);
+/* Takes one row, valid for the call, in the format the statement asked for; text and CSV end with a
+ * newline. A negative code stops the COPY. May switch. */
+typedef int covey_db_copy_sink(covey_ctx *ctx, void *arg, const void *row, size_t len);
+
+/* Runs a "COPY t FROM STDIN ..." with what source gives, and returns how many rows that were.
+ * source is asked for more once what it gave has left this process: a slow server holds it up. Its
+ * code is returned, and nothing has been copied then; as after any failure but -ECONNRESET. The
+ * server refuses a row only once all has been sent. -EINVAL: another statement, which has run. db
+ * is in use meanwhile. May switch. */
+COVEY_API int64_t covey_db_copy_in(covey_ctx *ctx, covey_db *db, const char *sql,
+                                   covey_db_copy_source *source, void *arg);
+/* Runs a "COPY ... TO STDOUT ..." and calls sink for each row; returns how many there were. Nothing
+ * is read while sink runs: a slow one holds the server up. Its code is returned; it has had some of
+ * the rows then, as after any failure. */
+COVEY_API int64_t covey_db_copy_out(covey_ctx *ctx, covey_db *db, const char *sql,
+                                    covey_db_copy_sink *sink, void *arg);
+
 /* ---- notifications: PostgreSQL's LISTEN and NOTIFY; SQLite has none: -ENOTSUP ---- */
 
 typedef struct covey_db_listener covey_db_listener;

@@ -75,6 +75,12 @@ struct cvy_sql_backend {
     int (*batch)(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_statement *list,
                  size_t n, struct cvy_sql_result **results);
 
+    /* NULL: there is no COPY. How many rows, or a code. */
+    int64_t (*copy_in)(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                       covey_db_copy_source *source, void *arg);
+    int64_t (*copy_out)(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                        covey_db_copy_sink *sink, void *arg);
+
     /* NULL: there are no notifications. On a connection that does nothing else; after a failure it
      * is lost. *note is owned. */
     int (*listen)(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *channel);

@@ -49,6 +49,8 @@ int cvy_postgres_next(struct cvy_postgres_conn *c, PGresult **result);
 int cvy_postgres_read(struct cvy_postgres_conn *c, PGresult **result);
 /* Waits for more bytes, cancelling the command if it is to be stopped. A code: as above. */
 int cvy_postgres_receive(struct cvy_postgres_conn *c);
+/* Goodbyes begin: the command is cancelled by whoever waits for more of it. */
+void cvy_postgres_interrupt(struct cvy_postgres_conn *c);
 /* The command has ended, or its connection has. */
 void cvy_postgres_end(struct cvy_postgres_conn *c);
 bool cvy_postgres_is_copy(ExecStatusType status);
@@ -119,6 +121,13 @@ int cvy_postgres_refresh(covey_ctx *ctx, struct cvy_postgres_conn *c);
 
 int cvy_postgres_batch(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_statement *list,
                        size_t n, struct cvy_sql_result **results);
+
+/* ---- postgres_copy.c ---- */
+
+int64_t cvy_postgres_copy_in(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                             covey_db_copy_source *source, void *arg);
+int64_t cvy_postgres_copy_out(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                              covey_db_copy_sink *sink, void *arg);
 
 /* ---- postgres_listen.c ---- */
 

@@ -43,6 +43,13 @@ static int give_up(struct cvy_postgres_conn *c)
     return code;
 }
 
+void cvy_postgres_interrupt(struct cvy_postgres_conn *c)
+{
+    if (!c->goodbye) {
+        c->goodbye = covey_ctx_for_cleanup(NULL, CVY_SQL_GOODBYE_NS);
+    }
+}
+
 /* Bits that are ready; 0: the context ended, and goodbyes have begun; or give_up()'s code. */
 static int wait_for(struct cvy_postgres_conn *c, unsigned events)
 {
@@ -59,7 +66,7 @@ static int wait_for(struct cvy_postgres_conn *c, unsigned events)
     if (c->goodbye) {
         return give_up(c);
     }
-    c->goodbye = covey_ctx_for_cleanup(NULL, CVY_SQL_GOODBYE_NS);
+    cvy_postgres_interrupt(c);
     return 0;
 }
 
