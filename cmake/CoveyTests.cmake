@@ -33,6 +33,7 @@ if(COVEY_SANITIZER STREQUAL "tsan")
 endif()
 if(covey_with_sql)
     covey_wrap_heap(sql-lack_test malloc calloc realloc strdup)
+    target_sources(sql-fault_test PRIVATE test/fault/proxy.c)
     # Scenario 17 with a server.
     add_test(NAME example.order_totals.postgres
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh

@@ -189,6 +189,26 @@ COVEY_API int covey_db_query_row(covey_ctx *ctx, covey_db *db, covey_rows **row,
  */
 COVEY_API int covey_db_script(covey_ctx *ctx, covey_db *db, const char *sql);
 
+typedef struct covey_db_statement {
+    const char *sql;
+    const covey_db_value *params; /* n of them */
+    size_t n;
+} covey_db_statement;
+
+/* Runs n statements in order, in one round trip (PostgreSQL's pipeline mode; with SQLite in one
+ * call on a blocking thread), all or nothing: on a pool they are a transaction of their own, which
+ * the first failure, whose number the message tells, rolls back. In a transaction a failure is that
+ * of a statement: PostgreSQL aborts the transaction, SQLite takes back the batch alone. None may
+ * begin or end a transaction, or be a COPY.
+ *
+ * rows (NULL: they are dropped) receives the rows of each, n of them, on success only; all are
+ * owned and have been read into memory, without a connection: see covey_rows_affected(). A
+ * statement that the connection has prepared before runs so; a batch itself prepares none.
+ * -ECONNRESET, and -ENOMEM with PostgreSQL while rows are read: whether it took effect is not
+ * known. The list is borrowed. May switch. */
+COVEY_API int covey_db_batch(covey_ctx *ctx, covey_db *db, const covey_db_statement *list, size_t n,
+                             covey_rows **rows);
+
 /* ---- rows; used by one task at a time ---- */
 
 /* Makes the next row the current one. 1: there is one; 0: the end. What failed stays failed, an
@@ -200,6 +220,8 @@ COVEY_API int covey_rows_next(covey_ctx *ctx, covey_rows *r);
  * switch. NULL is allowed. */
 COVEY_API int covey_rows_close(covey_rows *r);
 
+/* How many rows the statement inserted, updated or deleted; known once all rows have come. */
+COVEY_API int64_t covey_rows_affected(const covey_rows *r);
 COVEY_API size_t covey_rows_columns(const covey_rows *r);
 /* A column's name; NULL: there is none. Valid as long as r. */
 COVEY_API const char *covey_rows_name(const covey_rows *r, size_t column);
@@ -260,6 +282,57 @@ typedef int covey_db_tx_fn(covey_ctx *ctx, covey_db *tx, void *arg);
  * so fn must have no other effects; the last failure is returned when max_tries are used up. */
 COVEY_API int covey_db_transact(covey_ctx *ctx, covey_db *db, const covey_db_tx_options *opts,
                                 covey_db_tx_fn *fn, void *arg);
+
+/* ---- COPY: many rows at once, PostgreSQL's; SQLite has none: -ENOTSUP ---- */
+
+/* Writes at most size bytes of the data to buf: how many; 0: that was all; a code stops the COPY.
+ * Rows need not be whole. May switch. */
+typedef ssize_t covey_db_copy_source(covey_ctx *ctx, void *arg, void *buf, size_t size);
+/* Takes one row, valid for the call, in the format the statement asked for; text and CSV end with a
+ * newline. A negative code stops the COPY. May switch. */
+typedef int covey_db_copy_sink(covey_ctx *ctx, void *arg, const void *row, size_t len);
+
+/* Runs a "COPY t FROM STDIN ..." with what source gives, and returns how many rows that were.
+ * source is asked for more once what it gave has left this process: a slow server holds it up. Its
+ * code is returned, and nothing has been copied then; as after any failure but -ECONNRESET. The
+ * server refuses a row only once all has been sent. -EINVAL: another statement, which has run. db
+ * is in use meanwhile. May switch. */
+COVEY_API int64_t covey_db_copy_in(covey_ctx *ctx, covey_db *db, const char *sql,
+                                   covey_db_copy_source *source, void *arg);
+/* Runs a "COPY ... TO STDOUT ..." and calls sink for each row; returns how many there were. Nothing
+ * is read while sink runs: a slow one holds the server up. Its code is returned; it has had some of
+ * the rows then, as after any failure. */
+COVEY_API int64_t covey_db_copy_out(covey_ctx *ctx, covey_db *db, const char *sql,
+                                    covey_db_copy_sink *sink, void *arg);
+
+/* ---- notifications: PostgreSQL's LISTEN and NOTIFY; SQLite has none: -ENOTSUP ---- */
+
+typedef struct covey_db_listener covey_db_listener;
+
+typedef struct covey_db_note {
+    bool is_gap; /* no notification: the connection was lost, and what was notified until now may
+                    have been missed. Listening goes on; look at what the notes were about. */
+    const char *payload; /* with a NUL behind it */
+    size_t len;
+} covey_db_note;
+
+/* Listens to a channel of the server (its name as it is, no SQL) on a connection of its own, which
+ * is not of the pool's number: what is notified once this has returned comes. The notes, of type
+ * covey_db_note *, arrive in covey_db_listener_chan(), which has room for capacity of them. While
+ * it is full the rest waits in the connection, and then in the server, which keeps notifications
+ * (8 GB of them) until each listener has read them: none is dropped for being slow. A connection
+ * that is lost is made anew, waiting longer each time, at most 2 s; then comes a note with is_gap.
+ * *l is owned: covey_db_listener_close(), before covey_run() ends. db is a pool, else -EINVAL; its
+ * close ends the listener, whose channel is closed then. May switch. */
+COVEY_API int covey_db_listen(covey_ctx *ctx, covey_db *db, covey_db_listener **l,
+                              const char *channel, size_t capacity);
+/* Valid as long as l. Who receives a note owns it. */
+COVEY_API covey_chan *covey_db_listener_chan(covey_db_listener *l);
+/* Any thread, also plain ones. NULL is allowed. Does not switch. */
+COVEY_API void covey_db_note_free(covey_db_note *note);
+/* Ends it, closes its channel and frees the notes left there. Nobody may be receiving. NULL is
+ * allowed. May switch. */
+COVEY_API void covey_db_listener_close(covey_db_listener *l);
 
 COVEY_END
 #endif

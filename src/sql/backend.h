@@ -70,7 +70,25 @@ struct cvy_sql_backend {
     int (*begin)(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_tx_options *opts);
     int (*commit)(covey_ctx *ctx, struct cvy_sql_conn *conn);
     void (*rollback)(struct cvy_sql_conn *conn);
+    /* Runs n statements, all or none of which take effect (in a transaction: or it is aborted).
+     * Messages name the statement. */
+    int (*batch)(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_statement *list,
+                 size_t n, struct cvy_sql_result **results);
+
+    /* NULL: there is no COPY. How many rows, or a code. */
+    int64_t (*copy_in)(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                       covey_db_copy_source *source, void *arg);
+    int64_t (*copy_out)(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                        covey_db_copy_sink *sink, void *arg);
+
+    /* NULL: there are no notifications. On a connection that does nothing else; after a failure it
+     * is lost. *note is owned. */
+    int (*listen)(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *channel);
+    int (*next_note)(covey_ctx *ctx, struct cvy_sql_conn *conn, covey_db_note **note);
 };
+
+/* A copy of the payload; NULL: a gap. NULL: out of memory. */
+covey_db_note *cvy_sql_note_new(const char *payload);
 
 extern const struct cvy_sql_backend cvy_sql_sqlite, cvy_sql_postgres;
 

@@ -134,4 +134,9 @@ const struct cvy_sql_backend cvy_sql_postgres = {
     .begin = begin,
     .commit = commit,
     .rollback = rollback,
+    .batch = cvy_postgres_batch,
+    .copy_in = cvy_postgres_copy_in,
+    .copy_out = cvy_postgres_copy_out,
+    .listen = cvy_postgres_listen,
+    .next_note = cvy_postgres_next_note,
 };

@@ -45,6 +45,15 @@ int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c);
 int cvy_postgres_flush(struct cvy_postgres_conn *c, int is_queued);
 /* The next result; NULL: the command has ended. A code: so has the connection. */
 int cvy_postgres_next(struct cvy_postgres_conn *c, PGresult **result);
+/* The same without that end: NULL is for the caller to judge, which calls cvy_postgres_end(). */
+int cvy_postgres_read(struct cvy_postgres_conn *c, PGresult **result);
+/* Waits for more bytes, cancelling the command if it is to be stopped. A code: as above. */
+int cvy_postgres_receive(struct cvy_postgres_conn *c);
+/* Goodbyes begin: the command is cancelled by whoever waits for more of it. */
+void cvy_postgres_interrupt(struct cvy_postgres_conn *c);
+/* The command has ended, or its connection has. */
+void cvy_postgres_end(struct cvy_postgres_conn *c);
+bool cvy_postgres_is_copy(ExecStatusType status);
 /* Reads the results that are left and drops them. The first failure's code: the one that came
  * before, if it is not 0, whose message stays. */
 int cvy_postgres_conclude(struct cvy_postgres_conn *c, int failure);
@@ -82,11 +91,48 @@ int cvy_postgres_decode(const PGresult *from, int i, struct cvy_sql_result *r);
 
 /* ---- postgres_statement.c ---- */
 
+/* One statement's run. */
+struct cvy_postgres_run {
+    struct cvy_postgres_conn *c;
+    const struct cvy_sql_query *q;
+    struct cvy_sql_result *r;
+    struct cvy_postgres_params params;
+    struct cvy_postgres_prepared *prepared;
+    bool is_old; /* prepared was in the cache */
+};
+
 int cvy_postgres_start(covey_ctx *ctx, struct cvy_sql_conn *conn, const struct cvy_sql_query *q,
                        struct cvy_sql_result *r);
 int cvy_postgres_fetch(covey_ctx *ctx, struct cvy_sql_conn *conn, struct cvy_sql_result *r);
 void cvy_postgres_finish(struct cvy_sql_conn *conn);
 void cvy_postgres_drop_prepared(void *conn, void *handle);
+/* Of a batch: its statement's parameters, in r; then puts it in the queue, by the name the server
+ * knows it under if it does. False: out of memory, or the connection is gone. */
+int cvy_postgres_encode_run(struct cvy_postgres_conn *c, const struct cvy_sql_query *q,
+                            struct cvy_sql_result *r, struct cvy_postgres_run *run);
+bool cvy_postgres_queue(const struct cvy_postgres_run *run);
+/* Adds what a result has to r. */
+int cvy_postgres_take(const PGresult *from, struct cvy_sql_result *r);
+/* After a statement that ran by its name failed because that no longer holds: forgets all names.
+ * 0: it may run again. */
+int cvy_postgres_refresh(covey_ctx *ctx, struct cvy_postgres_conn *c);
+
+/* ---- postgres_batch.c ---- */
+
+int cvy_postgres_batch(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_statement *list,
+                       size_t n, struct cvy_sql_result **results);
+
+/* ---- postgres_copy.c ---- */
+
+int64_t cvy_postgres_copy_in(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                             covey_db_copy_source *source, void *arg);
+int64_t cvy_postgres_copy_out(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql,
+                              covey_db_copy_sink *sink, void *arg);
+
+/* ---- postgres_listen.c ---- */
+
+int cvy_postgres_listen(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *channel);
+int cvy_postgres_next_note(covey_ctx *ctx, struct cvy_sql_conn *conn, covey_db_note **note);
 
 /* ---- postgres_connect.c ---- */
 

@@ -13,16 +13,6 @@
 /* Rows after the first that a query for one row reads before it stops the statement. */
 #define DROPPED_MAX 256
 
-/* One statement's run. */
-struct run {
-    struct cvy_postgres_conn *c;
-    const struct cvy_sql_query *q;
-    struct cvy_sql_result *r;
-    struct cvy_postgres_params params;
-    struct cvy_postgres_prepared *prepared;
-    bool is_old; /* prepared was in the cache */
-};
-
 void cvy_postgres_drop_prepared(void *conn, void *handle)
 {
     (void)conn;
@@ -30,7 +20,7 @@ void cvy_postgres_drop_prepared(void *conn, void *handle)
 }
 
 /* The text with the parameters' types before it, as the cache knows it. */
-static char *key_of(const struct run *run)
+static char *key_of(const struct cvy_postgres_run *run)
 {
     size_t len = strlen(run->q->sql);
     char *key = cvy_sql_arena_alloc(&run->r->arena, run->q->n + 1 + len + 1);
@@ -60,13 +50,21 @@ static int make_room(covey_ctx *ctx, struct cvy_postgres_conn *c)
     return code == COVEY_ESQL ? 0 : code; /* it was gone */
 }
 
-static int prepare(covey_ctx *ctx, struct run *run)
+/* The key of what the server does not know yet, or NULL. */
+static char *find(struct cvy_postgres_run *run)
 {
-    struct cvy_postgres_conn *c = run->c;
     char *key = key_of(run);
 
-    run->prepared = key ? cvy_sql_cache_find(&c->cache, key) : NULL;
+    run->prepared = key ? cvy_sql_cache_find(&run->c->cache, key) : NULL;
     run->is_old = run->prepared != NULL;
+    return key;
+}
+
+static int prepare(covey_ctx *ctx, struct cvy_postgres_run *run)
+{
+    struct cvy_postgres_conn *c = run->c;
+    char *key = find(run);
+
     if (run->prepared) {
         return 0;
     }
@@ -90,23 +88,43 @@ static int prepare(covey_ctx *ctx, struct run *run)
     return 0;
 }
 
-static int send(covey_ctx *ctx, struct run *run)
+int cvy_postgres_encode_run(struct cvy_postgres_conn *c, const struct cvy_sql_query *q,
+                            struct cvy_sql_result *r, struct cvy_postgres_run *run)
 {
-    struct cvy_postgres_conn *c = run->c;
+    *run = (struct cvy_postgres_run){.c = c, .q = q, .r = r};
+    int code = cvy_postgres_encode(&r->head, q, &run->params);
+
+    if (code == 0 && c->cache.room > 0) {
+        (void)find(run);
+    }
+    return code;
+}
+
+bool cvy_postgres_queue(const struct cvy_postgres_run *run)
+{
+    PGconn *pg = run->c->pg;
     const struct cvy_postgres_params *p = &run->params;
-    int n = (int)run->q->n, code = cvy_postgres_open(ctx, c);
+    int n = (int)run->q->n;
+
+    if (run->prepared) {
+        return PQsendQueryPrepared(pg, run->prepared->name, n, p->values, p->lengths, p->formats,
+                                   0);
+    }
+    return PQsendQueryParams(pg, run->q->sql, n, p->types, p->values, p->lengths, p->formats, 0);
+}
+
+static int send(covey_ctx *ctx, struct cvy_postgres_run *run)
+{
+    int code = cvy_postgres_open(ctx, run->c);
 
     if (code < 0) {
         return code;
     }
-    int is_queued = run->prepared ? PQsendQueryPrepared(c->pg, run->prepared->name, n, p->values,
-                                                        p->lengths, p->formats, 0)
-                                  : PQsendQueryParams(c->pg, run->q->sql, n, p->types, p->values,
-                                                      p->lengths, p->formats, 0);
+    bool is_queued = cvy_postgres_queue(run);
     if (is_queued) {
-        (void)PQsetSingleRowMode(c->pg);
+        (void)PQsetSingleRowMode(run->c->pg);
     }
-    return cvy_postgres_flush(c, is_queued);
+    return cvy_postgres_flush(run->c, is_queued);
 }
 
 static int set_columns(const PGresult *from, struct cvy_sql_result *r)
@@ -120,8 +138,7 @@ static int set_columns(const PGresult *from, struct cvy_sql_result *r)
     return is_set ? 0 : covey_errorf(-ENOMEM, "out of memory");
 }
 
-/* What one result adds to the rows. */
-static int take(const PGresult *from, struct cvy_sql_result *r)
+int cvy_postgres_take(const PGresult *from, struct cvy_sql_result *r)
 {
     int code = r->wants_rows && !r->names ? set_columns(from, r) : 0;
 
@@ -156,7 +173,7 @@ static int read_rows(struct cvy_postgres_conn *c, struct cvy_sql_result *r)
         }
         ExecStatusType status = PQresultStatus(result);
         if (status == PGRES_SINGLE_TUPLE) {
-            code = take(result, r);
+            code = cvy_postgres_take(result, r);
             PQclear(result);
             if (code < 0) {
                 return cvy_postgres_stop(c, code);
@@ -170,7 +187,8 @@ static int read_rows(struct cvy_postgres_conn *c, struct cvy_sql_result *r)
             continue;
         }
         /* The last one: a failure, or the end of the rows. */
-        code = status == PGRES_FATAL_ERROR ? cvy_postgres_fail(c, result) : take(result, r);
+        code = status == PGRES_FATAL_ERROR ? cvy_postgres_fail(c, result)
+                                           : cvy_postgres_take(result, r);
         r->affected = cvy_postgres_affected(result);
         PQclear(result);
         r->is_over = true;
@@ -178,7 +196,7 @@ static int read_rows(struct cvy_postgres_conn *c, struct cvy_sql_result *r)
     }
 }
 
-static int run_once(covey_ctx *ctx, struct run *run)
+static int run_once(covey_ctx *ctx, struct cvy_postgres_run *run)
 {
     int code = run->c->cache.room > 0 ? prepare(ctx, run) : 0;
 
@@ -186,21 +204,26 @@ static int run_once(covey_ctx *ctx, struct run *run)
     return code < 0 ? code : read_rows(run->c, run->r);
 }
 
+int cvy_postgres_refresh(covey_ctx *ctx, struct cvy_postgres_conn *c)
+{
+    cvy_sql_cache_clear(&c->cache);
+    if (c->base.is_in_tx) {
+        return covey_errorf(COVEY_ESERIAL, "%s", covey_errmsg());
+    }
+    return cvy_postgres_command(ctx, c, "DEALLOCATE ALL");
+}
+
 int cvy_postgres_start(covey_ctx *ctx, struct cvy_sql_conn *conn, const struct cvy_sql_query *q,
                        struct cvy_sql_result *r)
 {
-    struct run run = {.c = cvy_postgres_conn_of(conn), .q = q, .r = r};
+    struct cvy_postgres_run run = {.c = cvy_postgres_conn_of(conn), .q = q, .r = r};
     int code = cvy_postgres_encode(&r->head, q, &run.params);
 
     code = code < 0 ? code : run_once(ctx, &run);
     if (code == 0 || !run.is_old || !run.c->is_stale) {
         return code;
     }
-    cvy_sql_cache_clear(&run.c->cache);
-    if (conn->is_in_tx) {
-        return covey_errorf(COVEY_ESERIAL, "%s", covey_errmsg());
-    }
-    code = cvy_postgres_command(ctx, run.c, "DEALLOCATE ALL");
+    code = cvy_postgres_refresh(ctx, run.c);
     return code < 0 ? code : run_once(ctx, &run);
 }
 

@@ -25,8 +25,7 @@ int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c)
     return 0;
 }
 
-/* The command has ended, or its connection has. */
-static void end(struct cvy_postgres_conn *c)
+void cvy_postgres_end(struct cvy_postgres_conn *c)
 {
     covey_ctx_unref(c->goodbye);
     c->goodbye = c->ctx = NULL;
@@ -40,8 +39,15 @@ static int give_up(struct cvy_postgres_conn *c)
                                                        : cvy_postgres_lost(c);
 
     c->base.is_broken = true;
-    end(c);
+    cvy_postgres_end(c);
     return code;
+}
+
+void cvy_postgres_interrupt(struct cvy_postgres_conn *c)
+{
+    if (!c->goodbye) {
+        c->goodbye = covey_ctx_for_cleanup(NULL, CVY_SQL_GOODBYE_NS);
+    }
 }
 
 /* Bits that are ready; 0: the context ended, and goodbyes have begun; or give_up()'s code. */
@@ -54,13 +60,13 @@ static int wait_for(struct cvy_postgres_conn *c, unsigned events)
     }
     if (!c->goodbye && covey_ctx_err(c->ctx) == 0) { /* it cannot be waited for */
         c->base.is_broken = true;
-        end(c);
+        cvy_postgres_end(c);
         return covey_wrapf(ready, "postgres");
     }
     if (c->goodbye) {
         return give_up(c);
     }
-    c->goodbye = covey_ctx_for_cleanup(NULL, CVY_SQL_GOODBYE_NS);
+    cvy_postgres_interrupt(c);
     return 0;
 }
 
@@ -129,31 +135,45 @@ static bool send_cancel(struct cvy_postgres_conn *c)
 
 /* ---- results ---- */
 
-int cvy_postgres_next(struct cvy_postgres_conn *c, PGresult **result)
+int cvy_postgres_receive(struct cvy_postgres_conn *c)
 {
-    while (PQisBusy(c->pg)) {
-        if (c->goodbye && !c->is_cancelled) {
-            c->is_cancelled = true;
-            if (!send_cancel(c)) {
-                return give_up(c);
-            }
-        }
-        int ready = wait_for(c, COVEY_FD_READ);
-        if (ready < 0) {
-            return ready;
-        }
-        if (ready > 0 && !PQconsumeInput(c->pg)) {
+    if (c->goodbye && !c->is_cancelled) {
+        c->is_cancelled = true;
+        if (!send_cancel(c)) {
             return give_up(c);
         }
     }
-    *result = PQgetResult(c->pg);
-    if (!*result) {
-        end(c);
+    int ready = wait_for(c, COVEY_FD_READ);
+    if (ready > 0 && !PQconsumeInput(c->pg)) {
+        return give_up(c);
     }
-    return 0;
+    return ready < 0 ? ready : 0;
 }
 
-static bool is_copy(ExecStatusType status)
+int cvy_postgres_read(struct cvy_postgres_conn *c, PGresult **result)
+{
+    int code = 0;
+
+    while (code == 0 && PQisBusy(c->pg)) {
+        code = cvy_postgres_receive(c);
+    }
+    if (code == 0) {
+        *result = PQgetResult(c->pg);
+    }
+    return code;
+}
+
+int cvy_postgres_next(struct cvy_postgres_conn *c, PGresult **result)
+{
+    int code = cvy_postgres_read(c, result);
+
+    if (code == 0 && !*result) {
+        cvy_postgres_end(c);
+    }
+    return code;
+}
+
+bool cvy_postgres_is_copy(ExecStatusType status)
 {
     return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH;
 }
@@ -178,9 +198,9 @@ int cvy_postgres_conclude(struct cvy_postgres_conn *c, int failure)
             failure = cvy_postgres_fail(c, result);
         }
         PQclear(result);
-        if (is_copy(status)) { /* it would never end */
+        if (cvy_postgres_is_copy(status)) { /* it would never end */
             c->base.is_broken = true;
-            end(c);
+            cvy_postgres_end(c);
             return covey_errorf(-EINVAL, "postgres: COPY from or to the client");
         }
     }

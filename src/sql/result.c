@@ -56,6 +56,9 @@ bool cvy_sql_result_copy(struct cvy_sql_result *r, covey_db_value *v, covey_db_t
 
 bool cvy_sql_result_is_full(const struct cvy_sql_result *r)
 {
+    if (r->is_whole) {
+        return false;
+    }
     return r->rows >= (r->is_short ? 1 : FETCH_ROWS) || r->arena.used >= FETCH_BYTES;
 }
 
@@ -63,6 +66,16 @@ void cvy_sql_result_clear(struct cvy_sql_result *r)
 {
     r->rows = 0;
     cvy_sql_arena_reset(&r->arena);
+}
+
+void cvy_sql_result_restart(struct cvy_sql_result *r)
+{
+    bool wants_rows = r->wants_rows, is_short = r->is_short, is_whole = r->is_whole;
+
+    cvy_sql_result_fini(r);
+    r->wants_rows = wants_rows;
+    r->is_short = is_short;
+    r->is_whole = is_whole;
 }
 
 void cvy_sql_result_fini(struct cvy_sql_result *r)

@@ -13,6 +13,7 @@
 struct cvy_sql_result {
     bool wants_rows; /* else rows are dropped */
     bool is_short;   /* one row will do: the back end stops after it */
+    bool is_whole;   /* all rows at once: never full */
 
     /* Set at the start. */
     struct cvy_sql_arena head;
@@ -40,6 +41,8 @@ bool cvy_sql_result_copy(struct cvy_sql_result *r, covey_db_value *v, covey_db_t
 bool cvy_sql_result_is_full(const struct cvy_sql_result *r);
 /* Gives up the rows. */
 void cvy_sql_result_clear(struct cvy_sql_result *r);
+/* Gives up everything, for the statement to be run anew. */
+void cvy_sql_result_restart(struct cvy_sql_result *r);
 void cvy_sql_result_fini(struct cvy_sql_result *r);
 
 #endif

@@ -91,6 +91,11 @@ int covey_rows_close(covey_rows *r)
     return code;
 }
 
+int64_t covey_rows_affected(const covey_rows *r)
+{
+    return r->result.affected;
+}
+
 size_t covey_rows_columns(const covey_rows *r)
 {
     return r->result.columns;

@@ -269,4 +269,5 @@ const struct cvy_sql_backend cvy_sql_sqlite = {
     .begin = begin,
     .commit = commit,
     .rollback = rollback,
+    .batch = cvy_sqlite_batch,
 };

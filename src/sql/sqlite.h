@@ -65,6 +65,12 @@ int cvy_sqlite_start(covey_ctx *ctx, struct cvy_sql_conn *conn, const struct cvy
                      struct cvy_sql_result *r);
 int cvy_sqlite_fetch(covey_ctx *ctx, struct cvy_sql_conn *conn, struct cvy_sql_result *r);
 void cvy_sqlite_finish(struct cvy_sql_conn *conn);
+int cvy_sqlite_batch(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_statement *list,
+                     size_t n, struct cvy_sql_result **results);
+/* In a hop: starts a statement and reads until its end or until r is full; may be
+ * CVY_SQLITE_IS_LOCKED or CVY_SQLITE_WANTS_WRITER. */
+int cvy_sqlite_start_here(covey_ctx *ctx, struct cvy_sqlite_conn *c, const struct cvy_sql_query *q,
+                          struct cvy_sql_result *r);
 /* In a hop, or before its first: gives up the statement under way. */
 void cvy_sqlite_drop_statement(struct cvy_sqlite_conn *c);
 

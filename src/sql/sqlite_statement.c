@@ -181,6 +181,14 @@ static int start_hop(covey_ctx *ctx, void *arg)
     return code < 0 ? fail(c, code) : code;
 }
 
+int cvy_sqlite_start_here(covey_ctx *ctx, struct cvy_sqlite_conn *c, const struct cvy_sql_query *q,
+                          struct cvy_sql_result *r)
+{
+    struct job j = {.c = c, .q = q, .r = r};
+
+    return start_hop(ctx, &j);
+}
+
 static int fetch_hop(covey_ctx *ctx, void *arg)
 {
     struct job *j = arg;
