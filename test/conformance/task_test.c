@@ -135,6 +135,47 @@ TEST(a_woken_task_gets_its_turn_under_migration)
         0);
 }
 
+struct talk {
+    covey_chan *there, *back;
+    atomic_int others_ran;
+};
+
+static int answer(covey_ctx *ctx, void *arg)
+{
+    struct talk *t = arg;
+
+    while (covey_chan_recv(ctx, t->there, NULL) == 0) {
+        CHECK_EQ(covey_chan_send(ctx, t->back, NULL), 0);
+    }
+    return 0;
+}
+
+static int talk_until_others_ran(covey_ctx *ctx, void *arg)
+{
+    struct talk *t = arg;
+
+    while (!atomic_load(&t->others_ran)) {
+        CHECK_EQ(covey_chan_send(ctx, t->there, NULL), 0);
+        CHECK_EQ(covey_chan_recv(ctx, t->back, NULL), 0);
+    }
+    covey_chan_close(t->there);
+    return 0;
+}
+
+/* Each of the two wakes the other last; with one worker there is nobody else to run the third. */
+TASK_TEST(two_that_talk_leave_turns_to_others)
+{
+    struct talk t = {.there = covey_chan_new(0, 0), .back = covey_chan_new(0, 0)};
+    covey_group *g = covey_group_new(ctx);
+
+    GO(g, answer, &t);
+    GO(g, talk_until_others_ran, &t);
+    GO(g, set_ran, &t.others_ran);
+    JOIN(g);
+    covey_chan_unref(t.there);
+    covey_chan_unref(t.back);
+}
+
 TASK_TEST(a_yielding_task_meets_everyone_it_started)
 {
     atomic_int ran[50];
