@@ -61,14 +61,13 @@ function(covey_add_program target source folder)
     target_link_libraries(${target} PRIVATE ${covey_lib} Threads::Threads m)
 endfunction()
 
-# The allocations of a test's program go through the test, where the library is linked statically: it
-# defines __wrap_malloc() and so on for the calls that are named.
+# The allocations of a test's program go through test/harness/lack.h, where the library is linked
+# statically.
 function(covey_wrap_heap target)
     if(TARGET ${target} AND NOT COVEY_TEST_SHARED)
-        list(TRANSFORM ARGN PREPEND --wrap=)
-        list(JOIN ARGN "," calls)
         target_compile_definitions(${target} PRIVATE WITH_WRAPPED_HEAP=1)
-        target_link_options(${target} PRIVATE LINKER:${calls})
+        target_link_options(${target} PRIVATE
+            LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
     endif()
 endfunction()
 

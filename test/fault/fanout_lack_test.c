@@ -2,51 +2,9 @@
  * fanout_lack_test.c - every allocation during a fan-out fails once, the core's too: a scenario is
  * run, in virtual time, with the n-th one failing, for n = 1, 2, ... until none did. Each run must
  * end well or with the code of a lack, have a result for each job, and leave no task and, under
- * ASan, no byte.
- *
- * The linker puts the functions here in the place of malloc() and its kin, for what is linked
- * statically. */
+ * ASan, no byte. */
 #include "../conformance/fanout_faults.h"
-
-#ifndef WITH_WRAPPED_HEAP
-#define WITH_WRAPPED_HEAP 0
-#endif
-
-static atomic_long countdown; /* > 0: allocations until the one that fails */
-static atomic_bool has_failed;
-
-#if WITH_WRAPPED_HEAP
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-
-static bool fails(void)
-{
-    if (atomic_load(&countdown) <= 0 || atomic_fetch_sub(&countdown, 1) != 1) {
-        return false;
-    }
-    atomic_store(&has_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
-#endif
+#include "lack.h"
 
 /* No task could be started, or a context made. */
 static bool is_lack(int code)

@@ -2,10 +2,9 @@
  * http_lack_test.c - every allocation of the HTTP server, and of what is below it, fails once: a
  * client talks to it with the n-th one failing, for n = 1, 2, ... until none did. The client gets a
  * whole answer, one that says so, or none; the server goes on, and under ASan leaves no byte.
- *
- * The linker puts the functions here in the place of malloc() and its kin, for what is linked
- * statically. The client is a thread of its own with sockets of its own, and is spared. */
+ * The client is a thread of its own with sockets of its own, and is spared. */
 #include "../conformance/h2_client.h"
+#include "lack.h"
 
 #include <covey/http.h>
 
@@ -14,43 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef WITH_WRAPPED_HEAP
-#define WITH_WRAPPED_HEAP 0
-#endif
-
 #define TRIES_MOST 2000
-
-static atomic_long countdown; /* > 0: allocations until the one that fails */
-static _Thread_local bool is_spared;
-
-#if WITH_WRAPPED_HEAP
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool fails(void)
-{
-    return !is_spared && atomic_load(&countdown) > 0 && atomic_fetch_sub(&countdown, 1) == 1;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-#endif
 
 /* ---- the server ---- */
 
@@ -138,9 +101,9 @@ static bool try(struct site *s, struct talk *t, long nth)
            site_stats(s).accepted + site_stats(s).accept_failures == accepted) {
         covey_yield();
     }
-    bool has_failed = atomic_exchange(&countdown, 0) <= 0;
+    bool was_met = atomic_exchange(&countdown, 0) <= 0;
     CHECK_EQ(pthread_join(thread, NULL), 0);
-    return has_failed;
+    return was_met;
 }
 
 static void try_all(struct talk *t)

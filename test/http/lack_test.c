@@ -2,11 +2,9 @@
  * lack_test.c - every allocation of a client and a server fails once: a scenario with a server, a
  * client and all that guards its host is run with the n-th one failing, for n = 1, 2, ... until
  * none did. Each request must end well, or with the code of a lack or of a connection that the
- * other end had to give up; no descriptor is left and, under ASan, no byte.
- *
- * The linker puts the functions here in the place of malloc() and its kin, for what is linked
- * statically, libcovey too: libcurl is not touched. */
+ * other end had to give up; no descriptor is left and, under ASan, no byte. */
 #include "harness.h"
+#include "lack.h"
 
 #include "../conformance/support.h"
 
@@ -15,53 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#ifndef WITH_WRAPPED_HEAP
-#define WITH_WRAPPED_HEAP 0
-#endif
-
-static atomic_long countdown; /* > 0: allocations until the one that fails */
-static atomic_bool has_failed;
-
-#if WITH_WRAPPED_HEAP
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *s);
-
-static bool fails(void)
-{
-    if (atomic_load(&countdown) <= 0 || atomic_fetch_sub(&countdown, 1) != 1) {
-        return false;
-    }
-    atomic_store(&has_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
-#endif
 
 /* -ECONNRESET: the server had no memory for the connection or the request. */
 static bool is_lack(int code)

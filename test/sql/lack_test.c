@@ -1,63 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * lack_test.c - every allocation of libcovey-sql fails once: a scenario is run with the n-th one
  * failing, for n = 1, 2, ... until none did. Each run must end well or with the code of a lack, and
- * leave no connection in use, no descriptor and, under ASan, no byte.
- *
- * The linker puts the functions here in the place of malloc() and its kin, for what is linked
- * statically: the databases' own libraries are not touched. */
+ * leave no connection in use, no descriptor and, under ASan, no byte. */
 #include "database.h"
+#include "lack.h"
 
 #include <covey/db.h>
-
-#ifndef WITH_WRAPPED_HEAP
-#define WITH_WRAPPED_HEAP 0
-#endif
-
-#if WITH_WRAPPED_HEAP
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-char *__wrap_strdup(const char *s);
-
-#endif
-
-static atomic_long countdown; /* > 0: allocations until the one that fails */
-static atomic_bool has_failed;
-
-#if WITH_WRAPPED_HEAP
-static bool fails(void)
-{
-    if (atomic_load(&countdown) <= 0 || atomic_fetch_sub(&countdown, 1) != 1) {
-        return false;
-    }
-    atomic_store(&has_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
-#endif
 
 /* COVEY_EAGAIN: no thread for a call that blocks. */
 static bool is_lack(int code)
