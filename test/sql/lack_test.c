@@ -25,7 +25,10 @@ static bool is_lack(int code)
 /* A bit of everything on an open database. */
 static int use(covey_ctx *ctx, covey_db *db)
 {
-    covey_rows *rows = NULL;
+    const covey_db_value row[] = {covey_db_int(7), covey_db_text("another")};
+    const covey_db_statement list[] = {{"INSERT INTO t VALUES ($1, $2)", row, 2},
+                                       {"SELECT name FROM t", NULL, 0}};
+    covey_rows *rows = NULL, *both[2];
     covey_db *tx = NULL;
     char bytes[9000] = {0};
     int code = 0;
@@ -47,6 +50,10 @@ static int use(covey_ctx *ctx, covey_db *db)
     code = covey_db_commit(ctx, tx);
     tx = NULL;
     TRY(code);
+    TRY(covey_db_batch(ctx, db, list, 2, both));
+    CHECK_EQ(covey_rows_affected(both[0]), 1);
+    TRY(covey_rows_close(both[0]));
+    TRY(covey_rows_close(both[1]));
     TRY(covey_db_query_row(ctx, db, &rows, "SELECT length($1)",
                            COVEY_DB_PARAMS(covey_db_blob(bytes, sizeof(bytes)))));
     CHECK_EQ(covey_rows_int(rows, 0), sizeof(bytes));
