@@ -184,6 +184,8 @@ FAULT_TEST(cancelled_while_its_answer_is_under_way_it_tells_what_happened)
 {
     for (long at = 0; at < 60; at += 4) {
         struct call c = {.db = f->db, INSERT};
+        OK(covey_db_exec(ctx, f->db, c.sql, NONE)); /* prepared: so it is its own answer */
+        OK(covey_db_exec(ctx, f->direct, "DELETE FROM t", NONE));
         cancel_at(ctx, f, STALL(PROXY_DOWN, at % 12), GOES_ON, &c);
         check_told(ctx, f, c.code, 1);
     }
