@@ -14,7 +14,6 @@
 
 #undef errno
 
-#define WORKERS_MAX 1024
 #define SPARE_THREADS_MAX 256
 #define STACK_SIZE_DEFAULT ((size_t)256 << 10)
 #define STACK_SIZE_MIN ((size_t)16 << 10)
@@ -40,7 +39,7 @@ static int options_fill(covey_options *o)
     if (o->exit_grace_ns == 0) {
         o->exit_grace_ns = GRACE_NS_DEFAULT;
     }
-    bool is_valid = o->workers > 0 && o->workers <= WORKERS_MAX &&
+    bool is_valid = o->workers > 0 && o->workers <= CVY_WORKERS_MAX &&
                     o->stack_size >= STACK_SIZE_MIN && o->stack_size <= STACK_SIZE_MAX &&
                     o->exit_grace_ns > 0 && o->dump_signal >= 0 && o->ignored_end_ns >= 0;
     return is_valid ? 0 : -EINVAL;

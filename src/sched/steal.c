@@ -34,28 +34,21 @@ struct cvy_task *cvy_steal(struct cvy_thread *th, struct cvy_worker *w)
     return NULL;
 }
 
-void cvy_watch_begin(struct cvy_runtime *rt)
-{
-    for (int i = 0; i < rt->worker_count; i++) {
-        rt->workers[i].watch = (struct cvy_watch){0};
-    }
-}
-
-bool cvy_watch_sees(struct cvy_runtime *rt, int64_t now)
+bool cvy_watch_sees(struct cvy_runtime *rt, struct cvy_watch *watches, int64_t now)
 {
     for (int i = 0; i < rt->worker_count; i++) {
         struct cvy_worker *w = &rt->workers[i];
-        if (cvy_load_relaxed(&w->fresh.len) > 0 || cvy_watch_queue(&w->watch, &w->runq, now)) {
+        if (cvy_load_relaxed(&w->fresh.len) > 0 || cvy_watch_queue(&watches[i], &w->runq, now)) {
             return true;
         }
     }
     return cvy_load_relaxed(&rt->global_len) > 0;
 }
 
-bool cvy_watch_ends(const struct cvy_runtime *rt)
+bool cvy_watch_ends(const struct cvy_runtime *rt, const struct cvy_watch *watches)
 {
     for (int i = 0; i < rt->worker_count; i++) {
-        if (!rt->workers[i].watch.was_empty) {
+        if (!watches[i].was_empty) {
             return true;
         }
     }

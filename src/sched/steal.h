@@ -21,7 +21,7 @@ struct cvy_task;
 struct cvy_thread;
 struct cvy_worker;
 
-/* What the spinner has seen of a queue. Guarded by runtime->spinning: there is one spinner. */
+/* What somebody who looks for work has seen of a queue; his own. */
 struct cvy_watch {
     int64_t at;     /* when it put its mark at the queue's end; 0: the queue was empty */
     uint32_t tail;  /* the mark */
@@ -50,10 +50,10 @@ static inline bool cvy_watch_queue(struct cvy_watch *watch, const struct cvy_run
  * nothing there. */
 struct cvy_task *cvy_steal(struct cvy_thread *th, struct cvy_worker *w);
 
-/* The spinner's watch over all queues. Sees: there is something to be taken now. Ends: whether what
- * is left is to be taken all the same. */
-void cvy_watch_begin(struct cvy_runtime *rt);
-bool cvy_watch_sees(struct cvy_runtime *rt, int64_t now);
-bool cvy_watch_ends(const struct cvy_runtime *rt);
+/* A watch over all queues, one for each worker; {0} at first. Whether there is something to be
+ * taken now. */
+bool cvy_watch_sees(struct cvy_runtime *rt, struct cvy_watch *watches, int64_t now);
+/* After the last look: whether what is left is to be taken all the same. */
+bool cvy_watch_ends(const struct cvy_runtime *rt, const struct cvy_watch *watches);
 
 #endif

@@ -208,18 +208,19 @@ static struct cvy_task *spin(struct cvy_thread *th, struct cvy_worker *w)
     struct cvy_runtime *rt = w->runtime;
     int64_t now = cvy_clock_now();
     int64_t until = now + SPIN_NS;
+    struct cvy_watch watches[CVY_WORKERS_MAX];
     bool steals = false;
 
-    cvy_watch_begin(rt);
+    memset(watches, 0, (size_t)rt->worker_count * sizeof(*watches));
     while (!steals && now < until && !cvy_load_relaxed(&rt->stopping)) {
         for (int i = 0; i < 32; i++) {
             cvy_cpu_relax();
         }
         now = cvy_clock_now();
-        steals = cvy_watch_sees(rt, now);
+        steals = cvy_watch_sees(rt, watches, now);
     }
     struct cvy_task *t = look(th, w);
-    return !t && (steals || cvy_watch_ends(rt)) ? cvy_steal(th, w) : t;
+    return !t && (steals || cvy_watch_ends(rt, watches)) ? cvy_steal(th, w) : t;
 }
 
 /* A worker has left the idle list. Seq_cst: pairs with the watchdog, which announces its sleep and

@@ -16,7 +16,7 @@
 #include "os/sys.h"
 #include "sched/cell.h"
 #include "sched/histogram.h"
-#include "sched/steal.h"
+#include "sched/runq.h"
 #include "sched/taskq.h"
 #include "sched/timer.h"
 
@@ -25,6 +25,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#define CVY_WORKERS_MAX 1024
 #define CVY_STACK_CACHE 64
 #define CVY_SLOT_RUNS_MAX 16 /* turns in a row */
 #define CVY_TASK_CACHE 256
@@ -79,8 +80,6 @@ struct cvy_worker {
     struct cvy_histogram queue_wait, group_time;
     uint32_t probed_tail;
     int64_t probed_at; /* 0: nothing is being measured */
-
-    struct cvy_watch watch; /* the spinner's */
 
     /* Guarded by the scheduler's lock. */
     struct cvy_thread *thread; /* who carries it */
