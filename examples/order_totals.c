@@ -81,7 +81,8 @@ static int add_up(covey_ctx *ctx, void *arg)
     return covey_rows_close(row);
 }
 
-/* All totals; special, if it is not 0, is the order that runs other SQL, and the rest are slow. */
+/* All totals; special, if it is not 0, is the order that runs other SQL. Of the rest as many are
+ * slow as leave it a connection. */
 static int add_up_all(covey_ctx *ctx, covey_db *db, int64_t *totals, int64_t special,
                       const char *sql)
 {
@@ -89,7 +90,11 @@ static int add_up_all(covey_ctx *ctx, covey_db *db, int64_t *totals, int64_t spe
 
     for (int64_t id = 1; id <= orders; id++) {
         struct order o = {.db = db, .id = id, .total = &totals[id - 1]};
-        o.sql = special == 0 ? sql : id == special ? sql : slow;
+        if (special == 0 || id == special) {
+            o.sql = sql;
+        } else if (id - special < connections) {
+            o.sql = slow;
+        }
         (void)covey_group_go_copy(g, add_up, &o, sizeof(o));
     }
     return covey_group_wait(g);
