@@ -4,7 +4,9 @@
  * A cancellation goes over a connection of its own, made by libpq on a blocking thread. It must
  * have arrived before the connection is used again, or it could hit the next statement: so it is
  * waited for, as long as goodbyes may take. Its task owns what it uses and may stay behind. The
- * command must have been sent whole before: the server finds nothing to cancel otherwise. */
+ * command must have been sent whole before: the server finds nothing to cancel otherwise. Nor does
+ * it while it has not read the command, which is out of our sight: so it is told again and again.
+ */
 #include "sql/postgres.h"
 
 #include <stdlib.h>
@@ -14,6 +16,9 @@
 /* And how long it is read on after those. */
 #define PATIENCE_NS (20 * COVEY_MS)
 #define PATIENCE_NS_IN_TX (2 * COVEY_SEC)
+/* Between two cancellations of one command; doubled each time. */
+#define TOLD_PAUSE_NS (20 * COVEY_MS)
+#define TOLD_PAUSE_NS_MAX (500 * COVEY_MS)
 
 int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c)
 {
@@ -29,7 +34,7 @@ void cvy_postgres_end(struct cvy_postgres_conn *c)
 {
     covey_ctx_unref(c->goodbye);
     c->goodbye = c->ctx = NULL;
-    c->is_cancelled = false;
+    c->told_pause = 0;
 }
 
 /* The connection is of no more use; what ends it is the context, if that came first. */
@@ -53,10 +58,18 @@ void cvy_postgres_interrupt(struct cvy_postgres_conn *c)
 /* Bits that are ready; 0: the context ended, and goodbyes have begun; or give_up()'s code. */
 static int wait_for(struct cvy_postgres_conn *c, unsigned events)
 {
-    int ready = covey_wait_fd(c->goodbye ? c->goodbye : c->ctx, PQsocket(c->pg), events);
+    covey_ctx *ctx = c->goodbye ? c->goodbye : c->ctx, *until = NULL;
 
+    if (c->told_pause > 0) {
+        ctx = until = covey_ctx_with_timeout(ctx, c->told_again - covey_now());
+    }
+    int ready = covey_wait_fd(ctx, PQsocket(c->pg), events);
+    covey_ctx_unref(until);
     if (ready >= 0) {
         return ready;
+    }
+    if (until && ready == COVEY_EDEADLINE && covey_ctx_err(c->goodbye) == 0) {
+        return 0; /* time to tell it again */
     }
     if (!c->goodbye && covey_ctx_err(c->ctx) == 0) { /* it cannot be waited for */
         c->base.is_broken = true;
@@ -137,11 +150,13 @@ static bool send_cancel(struct cvy_postgres_conn *c)
 
 int cvy_postgres_receive(struct cvy_postgres_conn *c)
 {
-    if (c->goodbye && !c->is_cancelled) {
-        c->is_cancelled = true;
+    if (c->goodbye && (c->told_pause == 0 || covey_now() >= c->told_again)) {
+        int64_t pause = c->told_pause == 0 ? TOLD_PAUSE_NS : 2 * c->told_pause;
         if (!send_cancel(c)) {
             return give_up(c);
         }
+        c->told_pause = pause < TOLD_PAUSE_NS_MAX ? pause : TOLD_PAUSE_NS_MAX;
+        c->told_again = covey_now() + c->told_pause;
     }
     int ready = wait_for(c, COVEY_FD_READ);
     if (ready > 0 && !PQconsumeInput(c->pg)) {
