@@ -35,12 +35,14 @@ if(covey_with_sql)
         target_link_options(sql-lack_test PRIVATE
             LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
     endif()
-    # Scenario 17 with a server.
-    add_test(NAME example.order_totals.postgres
-        COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
-            sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
-            $<TARGET_FILE:examples-order_totals>)
-    covey_register(example.order_totals.postgres example 120)
+    # Scenarios 14 and 17 with a server.
+    foreach(example flash_sale_orders order_totals)
+        add_test(NAME example.${example}.postgres
+            COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
+                sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
+                $<TARGET_FILE:examples-${example}>)
+        covey_register(example.${example}.postgres example 120)
+    endforeach()
 endif()
 covey_suite(fault SECONDS 300)
 covey_suite(explore SECONDS 300)
