@@ -66,6 +66,11 @@ int64_t cvy_postgres_affected(PGresult *result);
 /* A simple command, without parameters. */
 int cvy_postgres_command(covey_ctx *ctx, struct cvy_postgres_conn *c, const char *sql);
 
+/* ---- postgres_cancel.c ---- */
+
+/* During goodbyes. True: the server has been told, and will not be told later. */
+bool cvy_postgres_cancel(struct cvy_postgres_conn *c);
+
 /* ---- postgres_error.c ---- */
 
 /* The code of an error result, with the server's words, or the context's if that was the reason. */

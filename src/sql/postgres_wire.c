@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * postgres_wire.c - sends, receives and cancels under a context (postgres.h).
  *
- * A cancellation goes over a connection of its own, made by libpq on a blocking thread. It must
- * have arrived before the connection is used again, or it could hit the next statement: so it is
- * waited for, as long as goodbyes may take. Its task owns what it uses and may stay behind. The
- * command must have been sent whole before: the server finds nothing to cancel otherwise. Nor does
- * it while it has not read the command, which is out of our sight: so it is told again and again.
- */
+ * A command that is to end is cancelled (postgres_cancel.c) once it has been sent whole: before
+ * that the server finds nothing to cancel. Nor does it while it has not read the command, which is
+ * out of our sight: so it is told again and again. */
 #include "sql/postgres.h"
 
 #include <stdlib.h>
@@ -101,58 +98,13 @@ int cvy_postgres_flush(struct cvy_postgres_conn *c, int is_queued)
     return left < 0 ? give_up(c) : 0;
 }
 
-/* ---- cancelling ---- */
-
-struct cancellation {
-    PGcancel *cancel;
-    covey_chan *sent; /* a reference; receives whether it was */
-};
-
-static int cancel_in_thread(covey_ctx *ctx, void *arg)
-{
-    char words[256];
-
-    (void)ctx;
-    return PQcancel(arg, words, sizeof(words)) ? 1 : 0;
-}
-
-static int cancel_in_task(covey_ctx *ctx, void *arg)
-{
-    struct cancellation *x = arg;
-    int is_sent = covey_blocking(NULL, cancel_in_thread, x->cancel) == 1;
-
-    (void)ctx;
-    PQfreeCancel(x->cancel);
-    (void)covey_chan_try_send(x->sent, &is_sent);
-    covey_chan_unref(x->sent);
-    return 0;
-}
-
-/* True: the server has been told, and will not be told later. */
-static bool send_cancel(struct cvy_postgres_conn *c)
-{
-    struct cancellation x = {.cancel = PQgetCancel(c->pg), .sent = covey_chan_new(sizeof(int), 1)};
-    int is_sent = 0;
-
-    covey_chan_ref(x.sent); /* the task's */
-    if (!x.cancel || !x.sent || covey_go_copy(cancel_in_task, &x, sizeof(x)) < 0) {
-        PQfreeCancel(x.cancel);
-        covey_chan_unref(x.sent);
-        covey_chan_unref(x.sent);
-        return false;
-    }
-    bool is_told = covey_chan_recv(c->goodbye, x.sent, &is_sent) == 0 && is_sent;
-    covey_chan_unref(x.sent);
-    return is_told;
-}
-
 /* ---- results ---- */
 
 int cvy_postgres_receive(struct cvy_postgres_conn *c)
 {
     if (c->goodbye && (c->told_pause == 0 || covey_now() >= c->told_again)) {
         int64_t pause = c->told_pause == 0 ? TOLD_PAUSE_NS : 2 * c->told_pause;
-        if (!send_cancel(c)) {
+        if (!cvy_postgres_cancel(c)) {
             return give_up(c);
         }
         c->told_pause = pause < TOLD_PAUSE_NS_MAX ? pause : TOLD_PAUSE_NS_MAX;
