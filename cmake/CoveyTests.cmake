@@ -34,12 +34,14 @@ endif()
 if(covey_with_sql)
     covey_wrap_heap(sql-lack_test)
     target_sources(sql-fault_test PRIVATE test/fault/proxy.c)
-    # Scenario 17 with a server.
-    add_test(NAME example.order_totals.postgres
-        COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
-            sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
-            $<TARGET_FILE:examples-order_totals>)
-    covey_register(example.order_totals.postgres example 120)
+    # Scenarios 14 and 17 with a server.
+    foreach(example flash_sale_orders order_totals)
+        add_test(NAME example.${example}.postgres
+            COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
+                sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
+                $<TARGET_FILE:examples-${example}>)
+        covey_register(example.${example}.postgres example 120)
+    endforeach()
     if(covey_with_http)
         # The order service with one.
         add_test(NAME example.orders.postgres

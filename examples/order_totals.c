@@ -7,11 +7,9 @@
  *
  * SQLite in a temporary file by default; --url postgres://... uses a server, and on it the tables
  * covey_orders and covey_items. */
-#include "example.h"
+#include "example_db.h"
 
 #include <covey/db.h>
-
-#include <unistd.h>
 
 static int64_t orders = 100, connections = 4;
 
@@ -177,43 +175,19 @@ static int tour(covey_ctx *ctx, void *arg)
     return code;
 }
 
-/* Takes --url VALUE out of the arguments. */
-static const char *take_url(int *argc, char **argv)
-{
-    for (int i = 1; i + 1 < *argc; i++) {
-        if (strcmp(argv[i], "--url") == 0) {
-            const char *url = argv[i + 1];
-            memmove(&argv[i], &argv[i + 2], (size_t)(*argc - i - 1) * sizeof(*argv));
-            *argc -= 2;
-            return url;
-        }
-    }
-    return NULL;
-}
-
 int main(int argc, char **argv)
 {
     const struct example_option options[] = {
         {"--orders", &orders, "orders, and tasks"},
         {"--connections", &connections, "connections of the pool"},
     };
-    const char *url = take_url(&argc, argv);
-    char folder[] = "/tmp/covey-orders.XXXXXX", file_url[64], path[64];
+    struct example_db place;
+    const char *url = example_db_url(&place, &argc, argv);
 
     example_options(argc, argv, "Adds up orders at once. --url URL: postgres://... or sqlite:FILE.",
                     options, 2);
     orders = orders < 2 ? 2 : orders;
-    if (url) {
-        return example_result(covey_run(tour, (void *)url));
-    }
-    if (!mkdtemp(folder)) {
-        perror(folder);
-        return 1;
-    }
-    snprintf(file_url, sizeof(file_url), "sqlite:%s/orders.db", folder);
-    int code = covey_run(tour, file_url);
-    snprintf(path, sizeof(path), "%s/orders.db", folder);
-    (void)unlink(path);
-    (void)rmdir(folder);
+    int code = url ? covey_run(tour, (void *)url) : -ENOENT;
+    example_db_remove(&place);
     return example_result(code);
 }

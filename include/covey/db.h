@@ -142,6 +142,11 @@ typedef struct covey_db_options {
     int max_statements;         /* prepared ones kept a connection; 0: 64; < 0: none */
     const char *init;           /* a script that each new connection runs; may be NULL */
     const char *name; /* covey_metrics_write() shows it, as db="name"; NULL: it does not */
+    /* What PostgreSQL says beside its results, with how grave it is: "NOTICE", "WARNING", ...
+     * Called by whoever reads from a connection, on any thread; must not switch tasks, nor use the
+     * database. The texts are borrowed. NULL: they are dropped. SQLite says nothing. */
+    void (*on_notice)(void *arg, const char *severity, const char *message);
+    void *notice_arg; /* must outlive the pool's last connection */
 } covey_db_options;
 
 /* Opens a pool and its first connection. url: "sqlite:shop.db", "sqlite:/abs/shop.db",

@@ -2,6 +2,7 @@
  * postgres.c - the PostgreSQL back end: what is asked of an idle connection, transactions. */
 #include "sql/postgres.h"
 
+#include <poll.h>
 #include <stdio.h>
 
 static int share(struct cvy_sql_config *config, void **shared)
@@ -25,15 +26,26 @@ static void unshare(void *shared)
     (void)shared;
 }
 
+/* Mostly not: then that one look is all that an idle connection costs. */
+static bool has_input(const struct cvy_postgres_conn *c)
+{
+    struct pollfd p = {.fd = PQsocket(c->pg), .events = POLLIN};
+
+    return poll(&p, 1, 0) != 0;
+}
+
+/* Finds the end of the stream if the server hung up: behind its last words, if it had any. */
+static bool is_open(struct cvy_postgres_conn *c)
+{
+    return PQconsumeInput(c->pg) && PQconsumeInput(c->pg) && PQstatus(c->pg) == CONNECTION_OK;
+}
+
 static bool is_usable(covey_ctx *ctx, struct cvy_sql_conn *conn, bool is_asking)
 {
     struct cvy_postgres_conn *c = cvy_postgres_conn_of(conn);
     PGnotify *notice;
 
-    /* Finds the end of the stream if the server hung up: behind its last words, if it had any. */
-    int is_open = PQconsumeInput(c->pg);
-    is_open = is_open && PQconsumeInput(c->pg);
-    if (!is_open || PQstatus(c->pg) != CONNECTION_OK) {
+    if (PQstatus(c->pg) != CONNECTION_OK || (has_input(c) && !is_open(c))) {
         return false;
     }
     while ((notice = PQnotifies(c->pg)) != NULL) {

@@ -23,7 +23,8 @@ struct cvy_postgres_conn {
     /* Of the command under way. */
     covey_ctx *ctx;     /* the caller's, borrowed */
     covey_ctx *goodbye; /* owned; set once it is to be stopped */
-    bool is_cancelled;  /* the server has been told */
+    int64_t told_pause; /* 0: the server has not been told; else until it is told again, */
+    int64_t told_again; /* which is then */
     bool is_stale;      /* it failed since its prepared statement no longer holds */
 };
 
@@ -64,6 +65,11 @@ int cvy_postgres_stop(struct cvy_postgres_conn *c, int failure);
 int64_t cvy_postgres_affected(PGresult *result);
 /* A simple command, without parameters. */
 int cvy_postgres_command(covey_ctx *ctx, struct cvy_postgres_conn *c, const char *sql);
+
+/* ---- postgres_cancel.c ---- */
+
+/* During goodbyes. True: the server has been told, and will not be told later. */
+bool cvy_postgres_cancel(struct cvy_postgres_conn *c);
 
 /* ---- postgres_error.c ---- */
 

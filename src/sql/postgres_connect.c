@@ -137,13 +137,19 @@ static int poll_hop(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-static void ignore_notice(void *arg, const PGresult *result)
+static void tell_notice(void *arg, const PGresult *result)
 {
-    (void)arg;
-    (void)result;
+    const covey_db_options *o = arg;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (o->on_notice) {
+        o->on_notice(o->notice_arg, severity ? severity : "NOTICE", message ? message : "");
+    }
 }
 
-static int establish(covey_ctx *ctx, struct cvy_postgres_conn *c, const struct parameters *p)
+static int establish(covey_ctx *ctx, struct cvy_postgres_conn *c, const struct parameters *p,
+                     const covey_db_options *options)
 {
     struct step s = {.c = c, .parameters = p};
     char words[256];
@@ -162,7 +168,7 @@ static int establish(covey_ctx *ctx, struct cvy_postgres_conn *c, const struct p
                             cvy_postgres_words(c->pg, words, sizeof(words)));
     }
     (void)PQsetnonblocking(c->pg, 1);
-    (void)PQsetNoticeReceiver(c->pg, ignore_notice, NULL);
+    (void)PQsetNoticeReceiver(c->pg, tell_notice, (void *)options);
     return 0;
 }
 
@@ -189,7 +195,7 @@ int cvy_postgres_connect(covey_ctx *ctx, void *shared, struct cvy_sql_conn **con
     }
     c->base.backend = &cvy_sql_postgres;
     int code = read_url(ctx, options, &p);
-    code = code < 0 ? code : establish(ctx, c, &p);
+    code = code < 0 ? code : establish(ctx, c, &p, &config->options);
     code = code < 0 ? code : set_up(ctx, c, config->options.init);
     cvy_sql_arena_fini(&p.arena);
     PQconninfoFree(options);

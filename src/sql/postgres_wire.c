@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * postgres_wire.c - sends, receives and cancels under a context (postgres.h).
  *
- * A cancellation goes over a connection of its own, made by libpq on a blocking thread. It must
- * have arrived before the connection is used again, or it could hit the next statement: so it is
- * waited for, as long as goodbyes may take. Its task owns what it uses and may stay behind. The
- * command must have been sent whole before: the server finds nothing to cancel otherwise. */
+ * A command that is to end is cancelled (postgres_cancel.c) once it has been sent whole: before
+ * that the server finds nothing to cancel. Nor does it while it has not read the command, which is
+ * out of our sight: so it is told again and again. */
 #include "sql/postgres.h"
 
 #include <stdlib.h>
@@ -14,6 +13,9 @@
 /* And how long it is read on after those. */
 #define PATIENCE_NS (20 * COVEY_MS)
 #define PATIENCE_NS_IN_TX (2 * COVEY_SEC)
+/* Between two cancellations of one command; doubled each time. */
+#define TOLD_PAUSE_NS (20 * COVEY_MS)
+#define TOLD_PAUSE_NS_MAX (500 * COVEY_MS)
 
 int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c)
 {
@@ -29,7 +31,7 @@ void cvy_postgres_end(struct cvy_postgres_conn *c)
 {
     covey_ctx_unref(c->goodbye);
     c->goodbye = c->ctx = NULL;
-    c->is_cancelled = false;
+    c->told_pause = 0;
 }
 
 /* The connection is of no more use; what ends it is the context, if that came first. */
@@ -53,10 +55,18 @@ void cvy_postgres_interrupt(struct cvy_postgres_conn *c)
 /* Bits that are ready; 0: the context ended, and goodbyes have begun; or give_up()'s code. */
 static int wait_for(struct cvy_postgres_conn *c, unsigned events)
 {
-    int ready = covey_wait_fd(c->goodbye ? c->goodbye : c->ctx, PQsocket(c->pg), events);
+    covey_ctx *ctx = c->goodbye ? c->goodbye : c->ctx, *until = NULL;
 
+    if (c->told_pause > 0) {
+        ctx = until = covey_ctx_with_timeout(ctx, c->told_again - covey_now());
+    }
+    int ready = covey_wait_fd(ctx, PQsocket(c->pg), events);
+    covey_ctx_unref(until);
     if (ready >= 0) {
         return ready;
+    }
+    if (until && ready == COVEY_EDEADLINE && covey_ctx_err(c->goodbye) == 0) {
+        return 0; /* time to tell it again */
     }
     if (!c->goodbye && covey_ctx_err(c->ctx) == 0) { /* it cannot be waited for */
         c->base.is_broken = true;
@@ -88,60 +98,17 @@ int cvy_postgres_flush(struct cvy_postgres_conn *c, int is_queued)
     return left < 0 ? give_up(c) : 0;
 }
 
-/* ---- cancelling ---- */
-
-struct cancellation {
-    PGcancel *cancel;
-    covey_chan *sent; /* a reference; receives whether it was */
-};
-
-static int cancel_in_thread(covey_ctx *ctx, void *arg)
-{
-    char words[256];
-
-    (void)ctx;
-    return PQcancel(arg, words, sizeof(words)) ? 1 : 0;
-}
-
-static int cancel_in_task(covey_ctx *ctx, void *arg)
-{
-    struct cancellation *x = arg;
-    int is_sent = covey_blocking(NULL, cancel_in_thread, x->cancel) == 1;
-
-    (void)ctx;
-    PQfreeCancel(x->cancel);
-    (void)covey_chan_try_send(x->sent, &is_sent);
-    covey_chan_unref(x->sent);
-    return 0;
-}
-
-/* True: the server has been told, and will not be told later. */
-static bool send_cancel(struct cvy_postgres_conn *c)
-{
-    struct cancellation x = {.cancel = PQgetCancel(c->pg), .sent = covey_chan_new(sizeof(int), 1)};
-    int is_sent = 0;
-
-    covey_chan_ref(x.sent); /* the task's */
-    if (!x.cancel || !x.sent || covey_go_copy(cancel_in_task, &x, sizeof(x)) < 0) {
-        PQfreeCancel(x.cancel);
-        covey_chan_unref(x.sent);
-        covey_chan_unref(x.sent);
-        return false;
-    }
-    bool is_told = covey_chan_recv(c->goodbye, x.sent, &is_sent) == 0 && is_sent;
-    covey_chan_unref(x.sent);
-    return is_told;
-}
-
 /* ---- results ---- */
 
 int cvy_postgres_receive(struct cvy_postgres_conn *c)
 {
-    if (c->goodbye && !c->is_cancelled) {
-        c->is_cancelled = true;
-        if (!send_cancel(c)) {
+    if (c->goodbye && (c->told_pause == 0 || covey_now() >= c->told_again)) {
+        int64_t pause = c->told_pause == 0 ? TOLD_PAUSE_NS : 2 * c->told_pause;
+        if (!cvy_postgres_cancel(c)) {
             return give_up(c);
         }
+        c->told_pause = pause < TOLD_PAUSE_NS_MAX ? pause : TOLD_PAUSE_NS_MAX;
+        c->told_again = covey_now() + c->told_pause;
     }
     int ready = wait_for(c, COVEY_FD_READ);
     if (ready > 0 && !PQconsumeInput(c->pg)) {

@@ -146,6 +146,39 @@ static void check_told(covey_ctx *ctx, struct fault *f, int64_t code, int64_t su
     OK(covey_db_exec(ctx, f->direct, "DELETE FROM t", NONE));
 }
 
+/* The server has nothing to cancel while the statement is still on its way to it: without a second
+ * word it would run for ever. */
+FAULT_TEST(a_cancellation_that_overtakes_its_statement_is_repeated)
+{
+    covey_ctx *limited = covey_ctx_with_timeout(ctx, 20 * COVEY_MS);
+    struct call c = {.db = f->db, .sql = ENDLESS};
+    covey_group *g = covey_group_new(ctx);
+    covey_db_stats stats;
+
+    (void)covey_db_exec(limited, f->db, ENDLESS, NONE); /* it is prepared now */
+    covey_ctx_unref(limited);
+    CHECK_EQ(ask(ctx, f->db, "SELECT 5"), 5);
+    int before = proxy_connections(f->proxy);
+    proxy_set(f->proxy, STALL(PROXY_UP, 0));
+    GO(g, run_statement, &c);
+    while (!proxy_is_stalling(f->proxy)) {
+        covey_yield();
+    }
+    covey_group_cancel(g, 0);
+    while (proxy_connections(f->proxy) < before + 2) { /* the second: the first has been heard */
+        covey_yield();
+    }
+    proxy_set(f->proxy, (struct proxy_rule){0});
+    JOIN(g);
+    CHECK_EQ(c.code, COVEY_ECANCELED);
+    covey_db_stats_get(f->db, &stats);
+    CHECK_EQ(stats.closed_broken, 0);
+    CHECK_EQ(ask(ctx, f->direct,
+                 "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND "
+                 "pid <> pg_backend_pid() AND backend_type = 'client backend'"),
+             0);
+}
+
 FAULT_TEST(cancelled_before_it_is_sent_nothing_is_sent)
 {
     covey_ctx *done = covey_ctx_with_cancel(ctx);

@@ -337,3 +337,37 @@ TEST(a_server_that_is_not_there_is_enotconn)
     CHECK_EQ(covey_run(open_nowhere, "postgres://localhost:1/x"), 0);
     CHECK_EQ(covey_run(open_nowhere, "postgres:///x?host=/nowhere"), 0);
 }
+
+/* ---- connections that come and go under load ---- */
+
+static int ask_many(covey_ctx *ctx, void *arg)
+{
+    for (int i = 0; i < 25; i++) {
+        CHECK_EQ(ask(ctx, arg, "SELECT 5"), 5);
+        covey_yield();
+    }
+    return 0;
+}
+
+/* Each one grows old at once, or is asked before each use; nobody who uses one notices. */
+DB_TEST_WITH(connections_are_replaced_and_asked_under_load_unnoticed, .max_open = 4, .max_idle = 2,
+             .max_lifetime_ns = 5 * COVEY_MS, .max_idle_time_ns = 2 * COVEY_MS, .check_after_ns = 1)
+{
+    covey_group *g = covey_group_new(ctx);
+    covey_db_stats s;
+
+    for (int i = 0; i < 32; i++) {
+        GO(g, ask_many, db);
+    }
+    JOIN(g);
+    do { /* until the reaper has closed the last */
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+        covey_db_stats_get(db, &s);
+    } while (s.open > 0);
+    fprintf(stderr, "# %llu made, closed: %llu idle, %llu old\n", (unsigned long long)s.opened,
+            (unsigned long long)s.closed_idle, (unsigned long long)s.closed_lifetime);
+    CHECK_EQ(s.closed_broken, 0);
+    CHECK_EQ(s.opened, s.closed_idle + s.closed_lifetime);
+    CHECK(s.opened > 4); /* some were replaced */
+    CHECK_EQ(ask(ctx, db, "SELECT 5"), 5);
+}
