@@ -25,9 +25,15 @@ endif()
 covey_suite(conformance SECONDS 600 WORKERS 1 2 8)
 covey_suite(stress SECONDS 900 WORKERS 1 2 8)
 covey_suite(litmus SECONDS 300 WORKERS 1 2 8)
-covey_suite(sql SECONDS 600 WORKERS 1 2 8
+# What waits for database servers most of the time.
+if(COVEY_SANITIZER)
+    set(server_workers 2)
+else()
+    set(server_workers 1 8)
+endif()
+covey_suite(sql SECONDS 600 WORKERS ${server_workers}
     RUNNER bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh)
-covey_suite(redis SECONDS 600 WORKERS 1 2 8)
+covey_suite(redis SECONDS 600 WORKERS ${server_workers})
 if(COVEY_SANITIZER STREQUAL "tsan")
     include(cmake/CoveyLitmusBroken.cmake)
 endif()
