@@ -215,19 +215,6 @@ TASK_TEST(time_outs_are_told_as_in_clear_text)
     CHECK_EQ(secure_close(&t, &s), 0);
 }
 
-static int pour(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    static const char block[8192];
-    ssize_t n;
-
-    (void)req;
-    do {
-        n = covey_http_write(ctx, w, block, sizeof(block));
-    } while (n > 0);
-    atomic_store((atomic_int *)arg, (int)n);
-    return (int)n;
-}
-
 TASK_TEST(a_client_that_never_reads_is_given_up)
 {
     atomic_int code = 0;

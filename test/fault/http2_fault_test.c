@@ -32,20 +32,6 @@ static int swallow(covey_ctx *ctx, covey_http_server_request *req, covey_http_wr
     return n < 0 ? (int)n : covey_http_respondf(ctx, w, 200, "%zu", total);
 }
 
-static int pour(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    static const char block[8192];
-    ssize_t n;
-
-    (void)req;
-    do {
-        n = covey_http_write(ctx, w, block, sizeof(block));
-    } while (n > 0);
-    CHECK(covey_http_flush(ctx, w) < 0);
-    atomic_store((atomic_int *)arg, (int)n);
-    return (int)n;
-}
-
 static int until_done(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w,
                       void *arg)
 {

@@ -18,18 +18,8 @@ done
 base=http://$(sed 's,^tcp://,,' "$work/address")
 export no_proxy=127.0.0.1 base
 
-check() {
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1))
-        printf 'ok - %s\n' "$name"
-    else
-        failed=$((failed + 1))
-        printf 'not ok - %s\n' "$name"
-        sed 's/^/# /' "$work/log"
-    fi
-}
+# shellcheck source=test/http/check.sh
+source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
 
 says() { [[ $(curl -q -sS -m 30 "${@:2}") == "$1" ]]; }
 has_status() { [[ $(curl -q -sS -m 30 -o /dev/null -w '%{http_code}' "${@:2}") == "$1" ]]; }

@@ -24,18 +24,8 @@ port=$(sed 's,.*:,,' "$work/address")
 base=https://localhost:$port
 export no_proxy=localhost,127.0.0.1 port work
 
-check() {
-    local name=$1
-    shift
-    if "$@" >"$work/log" 2>&1; then
-        passed=$((passed + 1))
-        printf 'ok - %s\n' "$name"
-    else
-        failed=$((failed + 1))
-        printf 'not ok - %s\n' "$name"
-        sed 's/^/# /' "$work/log"
-    fi
-}
+# shellcheck source=test/http/check.sh
+source "$(dirname "${BASH_SOURCE[0]}")/check.sh"
 
 fetch() { curl -q -sS -m 60 --cacert "$work/cert.pem" "$@"; }
 speaks() { fetch "${@:2}" "$base/" | grep -q "HTTP version $1, TLSv1.3"; }
