@@ -393,3 +393,58 @@ STRESS_TASK_TEST(the_last_done_against_waits_and_cancellation)
         covey_ctx_unref(c.ctx);
     }
 }
+
+/* A read-write mutex may go with whoever had it last, though the one before is still on its way out
+ * of the unlock, in which it meant to let in a writer who has given up since. */
+
+struct passing {
+    covey_rwmutex rw;
+    covey_ctx *ctx; /* the writer's */
+    atomic_int has_given_up;
+};
+
+static int write_unless_ended(covey_ctx *ctx, void *arg)
+{
+    struct passing *p = arg;
+
+    (void)ctx;
+    if (covey_rwmutex_lock_ctx(p->ctx, &p->rw) == 0) {
+        covey_rwmutex_unlock(&p->rw);
+    }
+    atomic_store(&p->has_given_up, 1);
+    return 0;
+}
+
+static int read_to_the_end(covey_ctx *ctx, void *arg)
+{
+    struct passing *p = arg;
+
+    (void)ctx;
+    covey_rwmutex_runlock(&p->rw);
+    return 0;
+}
+
+STRESS_TASK_TEST(a_rwmutex_may_go_with_whoever_had_it_last)
+{
+    uint64_t random = random_of(0);
+
+    for (int turn = turns(1000); turn > 0; turn--) {
+        struct passing *p = calloc(1, sizeof(*p));
+        covey_group *g = covey_group_new(ctx);
+        p->ctx = covey_ctx_with_cancel(ctx);
+        covey_rwmutex_rlock(&p->rw);
+        GO(g, write_unless_ended, p);
+        random_pause(&random);
+        GO(g, read_to_the_end, p);
+        random_pause(&random);
+        covey_ctx_cancel(p->ctx);
+        while (!atomic_load(&p->has_given_up)) {
+            covey_yield();
+        }
+        covey_rwmutex_lock(&p->rw);
+        covey_rwmutex_unlock(&p->rw);
+        covey_ctx_unref(p->ctx);
+        free(p);
+        JOIN(g);
+    }
+}
