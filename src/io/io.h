@@ -39,7 +39,6 @@ static inline void cvy_io_wait_end(struct cvy_task *t, struct cvy_runtime *rt)
         /* Release: our use of rt, to cvy_foreign_release(). While that is at the claim of this
          * wait, the next wait must not begin. */
         atomic_fetch_sub_explicit(&th->needs_runtime, CVY_NEED, memory_order_release);
-        CVY_WINDOW();
         while (cvy_load_acquire(&th->needs_runtime) & CVY_NEED_ASKED) {
             cvy_cpu_relax();
         }

@@ -94,8 +94,6 @@ void cvy_foreign_release(void)
         cvy_ready_all(cvy_thread_self(), &list);
         (void)nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
     }
-    /* The last of them may still hold the lock of something that goes with the runtime. */
-    cvy_foreign_quiesce();
 }
 
 static void foreign_forget(struct cvy_thread *th)

@@ -404,15 +404,15 @@ STRESS_TASK_TEST(closing_wakes_a_crowd_whatever_is_cancelled_meanwhile)
 }
 
 /* Nobody waits any more and one has seen the close: then the channel may go, though whoever closes
- * it has not yet got to all of those who were waiting. */
+ * it has not yet got to the last, who has given up. */
 
-static int receive_until_ended(covey_ctx *ctx, void *arg)
+static int receive_the_close(covey_ctx *ctx, void *arg)
 {
-    struct crowd *c = arg;
+    struct waiting *w = arg;
+    struct crowd *c = w->crowd;
 
-    (void)ctx;
     covey_waitgroup_done(&c->here);
-    int code = covey_chan_recv(c->ctx, c->ch, NULL);
+    int code = covey_chan_recv(w->index ? c->ctx : ctx, c->ch, NULL);
     atomic_fetch_add(code == COVEY_ECLOSED ? &c->closed : &c->cancelled, 1);
     return 0;
 }
@@ -425,19 +425,22 @@ static int close_it(covey_ctx *ctx, void *arg)
 
 STRESS_TASK_TEST(a_channel_may_go_while_its_closer_is_in_the_middle)
 {
-    enum { CROWD = 600, ROOM = 1024 };
-    for (int turn = turns(30); turn > 0; turn--) {
+    enum { BATCH = 128, GIVE_UP = 2, ROOM = 1024 };
+    for (int turn = turns(300); turn > 0; turn--) {
         struct crowd c = {.ch = covey_chan_new(sizeof(uint64_t), ROOM)};
         covey_group *g = covey_group_new(ctx), *closing = covey_group_new(ctx);
         c.ctx = covey_ctx_with_cancel(ctx);
-        covey_waitgroup_add(&c.here, CROWD);
-        for (int i = 0; i < CROWD; i++) {
-            GO(g, receive_until_ended, &c);
+        for (int i = 0; i < BATCH + GIVE_UP; i++) {
+            struct waiting w = {&c, i >= BATCH};
+            covey_waitgroup_add(&c.here, 1);
+            CHECK_EQ(covey_group_go_copy(g, receive_the_close, &w, sizeof(w)), 0);
+            if (i == BATCH - 1) {
+                CHECK_EQ(covey_waitgroup_wait(ctx, &c.here), 0);
+            }
         }
         CHECK_EQ(covey_waitgroup_wait(ctx, &c.here), 0);
         GO(closing, close_it, c.ch);
-        covey_yield();
-        covey_ctx_cancel(c.ctx);
+        GO(g, cancel_crowd, c.ctx);
         JOIN(g);
         bool was_seen = atomic_load(&c.closed) > 0;
         if (was_seen) {
