@@ -24,18 +24,13 @@ static int hello(covey_ctx *ctx, void *arg)
 static int greet_everybody(covey_ctx *ctx, void *arg)
 {
     static char *const names[] = {"ada", "grace", "barbara"};
-    covey_group *g = covey_group_new(ctx);
-    int err = 0;
 
     (void)arg;
-    if (!g) {
-        return -ENOMEM;
+    covey_group *g = covey_group_new(ctx);
+    for (int i = 0; i < 3; i++) {
+        (void)covey_group_go(g, hello, names[i]);
     }
-    for (int i = 0; i < 3 && err == 0; i++) {
-        err = covey_group_go(g, hello, names[i]);
-    }
-    int failed = covey_group_wait(g); /* all three have ended */
-    return err < 0 ? err : failed;
+    return covey_group_wait(g); /* all three have ended */
 }
 
 /* 3. A failure: a code, words beside it, and the end of everybody else. */
@@ -53,14 +48,10 @@ static int check_age(covey_ctx *ctx, void *arg)
 static int check_ages(covey_ctx *ctx, void *arg)
 {
     covey_group *g = covey_group_new(ctx);
-    int err = 0;
 
     (void)arg;
-    if (!g) {
-        return -ENOMEM;
-    }
-    for (int age = 40; age >= -20 && err == 0; age -= 20) {
-        err = covey_group_go_copy(g, check_age, &age, sizeof(age)); /* each has its own age */
+    for (int age = 40; age >= -20; age -= 20) {
+        (void)covey_group_go_copy(g, check_age, &age, sizeof(age)); /* each has its own age */
     }
     int failed = covey_group_wait(g);
     printf("wait: %d, \"%s\"\n", failed, covey_errmsg());
@@ -87,9 +78,6 @@ static int add_up(covey_ctx *ctx, void *arg)
     int sum = 0, n;
 
     (void)arg;
-    if (!g) {
-        return -ENOMEM;
-    }
     covey_chan *numbers = covey_chan_new(sizeof(int), 2);
     int err = numbers ? covey_group_go(g, count_to_five, numbers) : -ENOMEM;
     while (err == 0 && (err = covey_chan_recv(ctx, numbers, &n)) == 0) {
@@ -180,9 +168,6 @@ static int serve(covey_ctx *ctx, void *arg)
     covey_group *clients = covey_group_new(ctx);
     int err = 0;
 
-    if (!clients) {
-        return -ENOMEM;
-    }
     while (err == 0) {
         covey_conn *conn;
         err = covey_accept(ctx, listener, &conn);
@@ -236,14 +221,15 @@ static int serve_until_told(covey_ctx *ctx, void *arg)
     }
     covey_ctx *until_told = covey_ctx_with_signals(ctx, signals, 2);
     covey_group *g = covey_group_new(until_told);
-    err = g ? covey_group_go(g, serve, listener) : -ENOMEM;
+    err = covey_group_go(g, serve, listener);
     if (err == 0) {
         err = use_server(ctx, covey_listener_addr(listener));
     }
-    if (g) {
-        int failed = covey_group_wait(g); /* ends when a signal comes */
-        err = err < 0 ? err : failed;
+    if (err < 0) {
+        covey_group_cancel(g, err);
     }
+    int failed = covey_group_wait(g); /* ends when a signal comes */
+    err = err < 0 ? err : failed;
     covey_ctx_unref(until_told);
     covey_listener_close(listener);
     return err;

@@ -11,7 +11,7 @@ typedef struct covey_options {
     int workers;           /* slots of parallelism; 0: COVEY_WORKERS, else the CPUs this process may
                               use (affinity and cgroup quota); at most 1024 */
     size_t stack_size;     /* a task's address space, committed a page at a time; 0:
-                              COVEY_STACK_SIZE, else 256 KiB */
+                              COVEY_STACK_SIZE, else 256 KiB; at least 16 KiB, at most 1 GiB */
     int dump_signal;       /* covey_dump to stderr on this signal; 0: COVEY_DUMP_SIGNAL (a number or
                               QUIT, USR1, USR2, HUP), else none */
     int64_t exit_grace_ns; /* 0: 10 s; how long tasks may take to end after the root context was

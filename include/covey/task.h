@@ -45,7 +45,8 @@ COVEY_API int covey_go_copy_at(const covey_site *site, const covey_task_options 
 #define covey_go_with(opts, fn, arg) covey_go_at(COVEY_SITE(#fn), (opts), (fn), (arg))
 #define covey_go_copy(fn, arg, len) covey_go_copy_at(COVEY_SITE(#fn), NULL, (fn), (arg), (len))
 
-/* The running task's number, unique in the process; 0 outside a task. Does not switch. */
+/* The running task's number, its alone as long as the runtime is up; 0 outside a task. Does not
+ * switch. */
 COVEY_API uint64_t covey_task_id(void);
 /* Its name, valid while it runs; "" outside a task. Does not switch. */
 COVEY_API const char *covey_task_name(void);

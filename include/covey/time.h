@@ -36,7 +36,8 @@ COVEY_API void covey_timer_free(covey_timer *t);
 COVEY_API covey_timer *covey_after_func(int64_t ns, covey_fn *fn, void *arg);
 
 typedef struct covey_ticker covey_ticker;
-/* Sends the time every period_ns (> 0); drops ticks for a slow receiver. */
+/* Sends the time every period_ns; drops ticks for a slow receiver. A period of 0 or less is fatal.
+ */
 COVEY_API covey_ticker *covey_ticker_new(int64_t period_ns);
 COVEY_API covey_chan *covey_ticker_chan(covey_ticker *t);
 /* Stops sending; the channel is not closed. */

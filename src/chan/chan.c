@@ -424,10 +424,35 @@ void cvy_chan_close(covey_chan *ch, struct cvy_wakelist *list)
     cvy_unlock(&ch->lock);
 }
 
+/* Wakes all of them. The lock is let go between two batches, and in the end. */
+static void close_all_locked(struct cvy_thread *th, covey_chan *ch, struct closing *c)
+{
+    struct cvy_wakelist list = {0};
+    bool is_last = false;
+    bool is_held = false;
+
+    while (!is_last) {
+        close_some_locked(ch, c, &list, CLOSE_BATCH);
+        /* Once the last are woken the channel may be gone. */
+        is_last = cvy_list_is_empty(&c->receivers) && cvy_list_is_empty(&c->senders);
+        if (!is_last && !is_held) {
+            /* The rest may give up before they are woken, and then it may be gone as well. */
+            is_held = covey_chan_ref(ch) != NULL;
+        }
+        cvy_unlock(&ch->lock);
+        cvy_ready_all(th, &list);
+        if (!is_last) {
+            cvy_lock(&ch->lock);
+        }
+    }
+    if (is_held) {
+        covey_chan_unref(ch);
+    }
+}
+
 int covey_chan_close(covey_chan *ch)
 {
     struct cvy_thread *th = cvy_enter();
-    struct cvy_wakelist list = {0};
     struct closing c;
     int code = 0;
 
@@ -442,16 +467,7 @@ int covey_chan_close(covey_chan *ch)
         goto out;
     }
     closing_begin_locked(ch, &c);
-    for (bool is_last = false; !is_last;) {
-        close_some_locked(ch, &c, &list, CLOSE_BATCH);
-        /* Once the last are woken the channel may be gone. */
-        is_last = cvy_list_is_empty(&c.receivers) && cvy_list_is_empty(&c.senders);
-        cvy_unlock(&ch->lock);
-        cvy_ready_all(th, &list);
-        if (!is_last) {
-            cvy_lock(&ch->lock);
-        }
-    }
+    close_all_locked(th, ch, &c);
 out:
     cvy_leave(th);
     return code;

@@ -89,8 +89,8 @@ covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg)
 
 bool covey_stop_call(covey_stop *s)
 {
-    struct cvy_cancel *c = s->cancel;
-    bool is_stopped = true;
+    struct cvy_cancel *c = s ? s->cancel : NULL;
+    bool is_stopped = s != NULL;
 
     if (c) {
         struct cvy_thread *th = cvy_enter();
@@ -101,7 +101,9 @@ bool covey_stop_call(covey_stop *s)
         cvy_cancel_unhold(c);
         cvy_leave(th);
     }
-    stop_unhold(s);
+    if (s) {
+        stop_unhold(s);
+    }
     return is_stopped;
 }
 

@@ -103,6 +103,7 @@ static int run_main(struct cvy_runtime *rt, const covey_site *site, covey_fn *fn
     struct cvy_start s = {
         .site = site, .fn = fn, .arg = arg, .ctx = rt->root_ctx, .on_end = main_end, .owner = m};
     struct cvy_thread *th = cvy_enter();
+    cvy_untimed_adopt(th);
     int code = cvy_task_start(th, &s);
     cvy_leave(th);
     if (code < 0) {

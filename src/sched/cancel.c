@@ -63,7 +63,27 @@ static void deadline_passed(struct cvy_timer *timer, struct cvy_wakelist *list)
 
 static void deadline_dropped(struct cvy_timer *timer)
 {
-    cvy_cancel_unhold(CVY_CONTAINER_OF(timer, struct cvy_cancel, timer));
+    struct cvy_thread *th = cvy_enter();
+    cvy_untimed_add(CVY_CONTAINER_OF(timer, struct cvy_cancel, timer), th);
+    cvy_leave(th);
+}
+
+/* True: it will not fire, and its hold is the caller's. */
+static bool timer_stop(struct cvy_cancel *c)
+{
+    bool has_own_deadline =
+        c->deadline != CVY_NEVER && !(c->above && c->above->deadline == c->deadline);
+
+    if (!has_own_deadline) {
+        return false;
+    }
+    if (cvy_timer_cancel(&c->timer)) {
+        return true;
+    }
+    /* With a home it is being called. Without one it waits for a runtime, if that has not just come
+     * and armed it. */
+    return !cvy_load_relaxed(&c->timer.home) &&
+           (cvy_untimed_remove(c) || cvy_timer_cancel(&c->timer));
 }
 
 void cvy_cancel_init(struct cvy_cancel *c)
@@ -79,6 +99,7 @@ void cvy_cancel_init(struct cvy_cancel *c)
     cvy_list_init(&c->children);
     c->sibling = (struct cvy_node){0};
     c->timer = (struct cvy_timer){.call = deadline_passed, .drop = deadline_dropped};
+    c->is_untimed = false;
     if (c->parent) {
         cvy_cancel_hold(c->parent);
     }
@@ -127,9 +148,10 @@ void cvy_cancel_attach(struct cvy_cancel *c, struct cvy_thread *th)
     }
     if (has_own_deadline) {
         cvy_cancel_hold(c);
-        bool is_armed = cvy_timer_add(th, &c->timer, c->deadline);
-        /* above may have ended it since it entered the list, before there was a timer to stop. */
-        if (!is_armed || (cvy_cancel_is_done(c) && cvy_timer_cancel(&c->timer))) {
+        if (!cvy_timer_add(th, &c->timer, c->deadline)) {
+            cvy_untimed_add(c, th);
+        } else if (cvy_cancel_is_done(c) && cvy_timer_cancel(&c->timer)) {
+            /* above has ended it since it entered the list, before there was a timer to stop. */
             cvy_cancel_unhold(c);
         }
     }
@@ -210,7 +232,7 @@ static void finish(struct cvy_cancel *c, struct cvy_wakelist *list)
     wake_waiters(c, list);
     call_hooks(c, list);
     cvy_store_release(&c->settled, 1);
-    if (cvy_timer_cancel(&c->timer)) {
+    if (timer_stop(c)) {
         cvy_cancel_unhold(c);
     }
 }

@@ -46,7 +46,8 @@ struct cvy_cancel {
     struct cvy_node sibling;  /* guarded by the lock of above */
     struct cvy_cancel *next;  /* in the list of one cancellation */
 
-    struct cvy_timer timer; /* armed: holds c */
+    struct cvy_timer timer; /* armed, or waiting for a runtime: holds c */
+    bool is_untimed;        /* its node stands in the list of untimed.c, whose lock guards it */
 
     /* The channel of covey_ctx_done(), made on demand by chan/. Written once under lock. */
     struct covey_chan *_Atomic done_chan;
@@ -96,6 +97,15 @@ void cvy_cancel_expire(struct cvy_cancel *c);
 bool cvy_cancel_hook_add(struct cvy_cancel *c, struct cvy_cancel_hook *h);
 /* False: it was called, or is about to be. */
 bool cvy_cancel_hook_remove(struct cvy_cancel *c, struct cvy_cancel_hook *h);
+
+/* untimed.c; the caller is in the runtime, or no runtime is up. */
+/* c's timer, which is not armed, is to be when a runtime starts; its hold passes over. */
+void cvy_untimed_add(struct cvy_cancel *c, struct cvy_thread *th);
+/* True: it stood there, and its hold is the caller's. */
+bool cvy_untimed_remove(struct cvy_cancel *c);
+/* The runtime is up: all become its timers. */
+void cvy_untimed_adopt(struct cvy_thread *th);
+
 /* Takes a task's sticky registration back, if it has one. */
 void cvy_cancel_unregister_slow(struct cvy_task *t);
 static inline void cvy_cancel_unregister(struct cvy_task *t)

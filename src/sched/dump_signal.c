@@ -12,6 +12,11 @@
 
 static struct sigaction previous;
 
+/* The handler may be about to use the runtime at its end: either the end sees it inside, or it sees
+ * that there is none (seq_cst). */
+static struct cvy_runtime *_Atomic asked;
+static _Atomic uint32_t handlers; /* threads inside the handler */
+
 /* The watchdog's, and after its end its joiner's. */
 static pthread_t writer;
 static bool has_writer;
@@ -48,16 +53,23 @@ void cvy_dump_signal_answer(struct cvy_runtime *rt)
 
 static void on_signal(int number)
 {
-    struct cvy_runtime *rt = cvy_runtime_get();
     int *error = cvy_errno_ptr();
     int saved = *error;
 
     (void)number;
+    atomic_fetch_add_explicit(&handlers, 1, memory_order_seq_cst);
+    struct cvy_runtime *rt = cvy_load_seq_cst(&asked);
     if (rt) {
         cvy_store_relaxed(&rt->dump_wanted, true);
         cvy_watchdog_rouse(rt);
     }
+    atomic_fetch_sub_explicit(&handlers, 1, memory_order_seq_cst);
     *error = saved;
+}
+
+bool cvy_dump_signal_is_valid(int number)
+{
+    return number >= 0 && number <= SIGRTMAX && number != SIGKILL && number != SIGSTOP;
 }
 
 /* The option, else COVEY_DUMP_SIGNAL: a number or a name without SIG. 0: none. */
@@ -86,6 +98,7 @@ void cvy_dump_signal_install(struct cvy_runtime *rt)
     int number = number_of(&rt->options);
 
     (void)sigemptyset(&action.sa_mask);
+    cvy_store_seq_cst(&asked, rt);
     rt->dump_signal = number > 0 && sigaction(number, &action, &previous) == 0 ? number : 0;
 }
 
@@ -93,6 +106,10 @@ void cvy_dump_signal_remove(struct cvy_runtime *rt)
 {
     if (rt->dump_signal > 0) {
         (void)sigaction(rt->dump_signal, &previous, NULL);
+    }
+    cvy_store_seq_cst(&asked, NULL);
+    while (cvy_load_seq_cst(&handlers) > 0) {
+        cvy_cpu_relax();
     }
     writer_join();
 }

@@ -36,12 +36,15 @@ static int options_fill(covey_options *o)
     if (o->stack_size == 0) {
         o->stack_size = STACK_SIZE_DEFAULT;
     }
+    if (o->stack_size < STACK_SIZE_MIN) {
+        o->stack_size = STACK_SIZE_MIN;
+    }
     if (o->exit_grace_ns == 0) {
         o->exit_grace_ns = GRACE_NS_DEFAULT;
     }
     bool is_valid = o->workers > 0 && o->workers <= CVY_WORKERS_MAX &&
-                    o->stack_size >= STACK_SIZE_MIN && o->stack_size <= STACK_SIZE_MAX &&
-                    o->exit_grace_ns > 0 && o->dump_signal >= 0 && o->ignored_end_ns >= 0;
+                    o->stack_size <= STACK_SIZE_MAX && o->exit_grace_ns > 0 &&
+                    cvy_dump_signal_is_valid(o->dump_signal) && o->ignored_end_ns >= 0;
     return is_valid ? 0 : -EINVAL;
 }
 

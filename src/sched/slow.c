@@ -29,8 +29,11 @@ static void on_stack_wanted(int number)
     int *error = cvy_errno_ptr();
     int saved = *error;
 
+    const struct cvy_thread *self = cvy_thread_self();
+
     (void)number;
-    if (cvy_load_acquire(&question.asked) == cvy_thread_self()) {
+    /* A signal from elsewhere may meet a thread that covey does not know, when nobody is asked. */
+    if (self && cvy_load_acquire(&question.asked) == self) {
         question.count = (uint32_t)cvy_unwind_here(question.frames, CVY_VIEW_FRAMES, 0);
         cvy_store_relaxed(&question.asked, NULL);
         cvy_store_release(&question.is_answered, 1);

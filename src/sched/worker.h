@@ -409,6 +409,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt);
 /* The watchdog's: writes the dump that was asked for, if one was. */
 void cvy_dump_signal_answer(struct cvy_runtime *rt);
 void cvy_dump_signal_install(struct cvy_runtime *rt);
+bool cvy_dump_signal_is_valid(int number); /* 0, none, is */
 void cvy_dump_signal_remove(struct cvy_runtime *rt);
 
 /* fork.c: cvy_fork_check() is fatal in the child of a fork that a runtime did not survive. */

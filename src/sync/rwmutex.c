@@ -153,9 +153,12 @@ static void grant(struct cvy_thread *th, covey_rwmutex *m, uint32_t gain)
     struct cvy_wakelist list = {0};
     struct cvy_lot *lot = cvy_lot_lock(m);
 
-    /* Release: pairs with the acquire of the next holder. */
-    (void)atomic_fetch_sub_explicit(word_of(m), gain, memory_order_acq_rel);
-    grant_locked(lot, m, &list);
+    /* Release: pairs with the acquire of the next holder. Those who waited may have given up before
+     * we had the lot; then the mutex may be taken, released and be gone by now. */
+    if (atomic_fetch_sub_explicit(word_of(m), gain, memory_order_acq_rel) & WAITERS) {
+        CVY_WINDOW();
+        grant_locked(lot, m, &list);
+    }
     cvy_lot_unlock(lot);
     int64_t waited = gain && cvy_profile_is_on(CVY_PROFILE_MUTEX) ? waited_by(&list) : 0;
     cvy_ready_all(th, &list);

@@ -130,13 +130,25 @@ TEST(the_number_of_workers_is_chosen_by_option_then_environment)
 
 TEST(options_out_of_range_are_einval)
 {
-    covey_options opts[] = {{.workers = -1}, {.workers = 1025}, {.exit_grace_ns = -1}};
+    covey_options opts[] = {{.workers = -1},         {.workers = 1025},
+                            {.exit_grace_ns = -1},   {.stack_size = ((size_t)1 << 30) + 1},
+                            {.dump_signal = -1},     {.dump_signal = 9999},
+                            {.dump_signal = SIGKILL}};
     atomic_int count = 0;
 
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++) {
         CHECK_EQ(covey_run_with(&opts[i], count_up, &count), -EINVAL);
     }
     CHECK_EQ(atomic_load(&count), 0);
+}
+
+TEST(a_stack_size_below_the_least_is_taken_as_that)
+{
+    covey_options opts = {.stack_size = 1};
+    atomic_int count = 0;
+
+    CHECK_EQ(covey_run_with(&opts, count_up, &count), 0);
+    CHECK_EQ(atomic_load(&count), 1);
 }
 
 __attribute__((noinline)) static void touch_stack(size_t len)

@@ -984,6 +984,64 @@ TEST(threads_sleep_and_keep_deadlines_without_a_runtime)
     covey_chan_unref(ch);
 }
 
+/* A deadline holds in every runtime, also in one that it is older than. */
+
+static int sleep_under(covey_ctx *ctx, void *arg)
+{
+    covey_ctx *child = covey_ctx_with_cancel(arg);
+
+    CHECK_EQ(covey_sleep(child, COVEY_SEC), COVEY_EDEADLINE);
+    CHECK_EQ(covey_select(ctx, COVEY_DONE(arg), COVEY_AFTER(COVEY_SEC)), 0);
+    CHECK_EQ(covey_ctx_err(arg), COVEY_EDEADLINE);
+    covey_ctx_unref(child);
+    return 0;
+}
+
+static int set_deadline(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    *(covey_ctx **)arg = covey_ctx_with_timeout(NULL, 20 * COVEY_MS);
+    return 0;
+}
+
+static int return_at_once(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+TEST(a_deadline_from_before_a_runtime_holds_in_it)
+{
+    covey_ctx *late = covey_ctx_with_timeout(NULL, 20 * COVEY_MS);
+
+    CHECK_EQ(covey_run(sleep_under, late), 0);
+    covey_ctx_unref(late);
+}
+
+TEST(a_deadline_outlives_the_runtime_it_was_set_in)
+{
+    covey_ctx *late = NULL;
+
+    CHECK_EQ(covey_run(set_deadline, &late), 0);
+    CHECK_EQ(covey_run(return_at_once, NULL), 0);
+    CHECK_EQ(covey_run(sleep_under, late), 0);
+    covey_ctx_unref(late);
+}
+
+TEST(a_deadline_without_a_runtime_that_is_given_up_is_forgotten)
+{
+    covey_ctx *far = covey_ctx_with_timeout(NULL, 3600 * COVEY_SEC);
+    covey_ctx *kept = covey_ctx_with_timeout(NULL, 3600 * COVEY_SEC);
+
+    covey_ctx_unref(far);
+    CHECK_EQ(covey_run(return_at_once, NULL), 0);
+    covey_ctx_cancel(kept);
+    CHECK_EQ(covey_run(return_at_once, NULL), 0);
+    CHECK_EQ(covey_ctx_err(kept), COVEY_ECANCELED);
+    covey_ctx_unref(kept);
+}
+
 /* What only a runtime brings: each wait ends with it. */
 
 static void *wait_fd_beyond_run(void *arg)

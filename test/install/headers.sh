@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # headers.sh - every public header compiles alone, in C and in C++, without a warning; also after any
 # other order than that of covey.h, since each includes what it needs. Nor do they cause warnings in
-# what uses them.
+# what uses them. And contract.c compiles: each function has the signature that programs rely on.
 set -euo pipefail
-include=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../include" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+include=$here/../../include
 passed=0
 failed=0
 
@@ -56,6 +57,26 @@ for level in -O0 -O1 -O2 -O3; do
         fi
     done
 done
+
+# agree COMPILER LANGUAGE STANDARD - contract.c, with the warnings that careful users turn on.
+agree() {
+    local flags=(-fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Werror -I"$include")
+    [[ $1 != clang* ]] || flags+=(-Wno-gnu-statement-expression)
+    if "$1" -x "$2" -std="$3" "${flags[@]}" "$here/contract.c"; then
+        passed=$((passed + 1))
+    else
+        printf '# contract.c with %s -std=%s\n' "$1" "$3" >&2
+        failed=$((failed + 1))
+    fi
+}
+
+agree gcc c c11
+agree gcc c c17
+agree g++ c++ c++17
+if command -v clang >/dev/null; then
+    agree clang c c17
+    agree clang++ c++ c++17
+fi
 
 printf '%d passed, %d failed, 0 skipped\n' "$passed" "$failed"
 ((failed == 0 && passed > 0))

@@ -94,6 +94,7 @@ consume() {
     check "$name: man pages of the library" has_pages "$prefix" 3 covey_run covey_group_go covey_select
     check "$name: find_package" find_package_consumer "$prefix" "$(IFS=';' && printf '%s' "${parts[*]}")"
     check "$name: exports only covey_*" exports_only_covey "$libdir"
+    check "$name: libcovey needs only libc and libgcc" needs_only_libc "$libdir"
 }
 
 no_file_names() {
@@ -125,6 +126,12 @@ exports_only_covey() {
         fi
         readelf -d "$file" | grep -q "SONAME.*\[$(basename "$file")\.0\]" || return 1
     done
+}
+
+# The core alone, as the README says.
+needs_only_libc() {
+    ! readelf -d "$1/libcovey.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+        grep -v -E '^(libc|libgcc_s|ld-linux-[a-z0-9_-]*)\.so\.[0-9]+$'
 }
 
 install_from_build() {

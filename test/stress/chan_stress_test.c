@@ -402,3 +402,54 @@ STRESS_TASK_TEST(closing_wakes_a_crowd_whatever_is_cancelled_meanwhile)
         covey_chan_unref(c.to);
     }
 }
+
+/* Nobody waits any more and one has seen the close: then the channel may go, though whoever closes
+ * it has not yet got to the last, who has given up. */
+
+static int receive_the_close(covey_ctx *ctx, void *arg)
+{
+    struct waiting *w = arg;
+    struct crowd *c = w->crowd;
+
+    covey_waitgroup_done(&c->here);
+    int code = covey_chan_recv(w->index ? c->ctx : ctx, c->ch, NULL);
+    atomic_fetch_add(code == COVEY_ECLOSED ? &c->closed : &c->cancelled, 1);
+    return 0;
+}
+
+static int close_it(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return covey_chan_close(arg);
+}
+
+STRESS_TASK_TEST(a_channel_may_go_while_its_closer_is_in_the_middle)
+{
+    enum { BATCH = 128, GIVE_UP = 2, ROOM = 1024 };
+    for (int turn = turns(300); turn > 0; turn--) {
+        struct crowd c = {.ch = covey_chan_new(sizeof(uint64_t), ROOM)};
+        covey_group *g = covey_group_new(ctx), *closing = covey_group_new(ctx);
+        c.ctx = covey_ctx_with_cancel(ctx);
+        for (int i = 0; i < BATCH + GIVE_UP; i++) {
+            struct waiting w = {&c, i >= BATCH};
+            covey_waitgroup_add(&c.here, 1);
+            CHECK_EQ(covey_group_go_copy(g, receive_the_close, &w, sizeof(w)), 0);
+            if (i == BATCH - 1) {
+                CHECK_EQ(covey_waitgroup_wait(ctx, &c.here), 0);
+            }
+        }
+        CHECK_EQ(covey_waitgroup_wait(ctx, &c.here), 0);
+        GO(closing, close_it, c.ch);
+        GO(g, cancel_crowd, c.ctx);
+        JOIN(g);
+        bool was_seen = atomic_load(&c.closed) > 0;
+        if (was_seen) {
+            covey_chan_unref(c.ch);
+        }
+        JOIN(closing);
+        if (!was_seen) {
+            covey_chan_unref(c.ch);
+        }
+        covey_ctx_unref(c.ctx);
+    }
+}

@@ -393,3 +393,84 @@ STRESS_TASK_TEST(the_last_done_against_waits_and_cancellation)
         covey_ctx_unref(c.ctx);
     }
 }
+
+/* A read-write mutex may go with whoever had it last, though the one before is still on its way out
+ * of the unlock, in which it meant to let in a writer who has given up since. */
+
+struct passing {
+    covey_rwmutex rw;
+    covey_ctx *ctx; /* the writer's */
+    atomic_int has_given_up;
+};
+
+static int write_unless_ended(covey_ctx *ctx, void *arg)
+{
+    struct passing *p = arg;
+
+    (void)ctx;
+    if (covey_rwmutex_lock_ctx(p->ctx, &p->rw) == 0) {
+        covey_rwmutex_unlock(&p->rw);
+    }
+    atomic_store(&p->has_given_up, 1);
+    return 0;
+}
+
+/* The one before: unlocks what it is given. */
+struct unlocker {
+    struct passing *_Atomic given;
+    atomic_int stop;
+};
+
+static void *unlock_for_ever(void *arg)
+{
+    struct unlocker *u = arg;
+
+    while (!atomic_load(&u->stop)) {
+        struct passing *p = atomic_load(&u->given);
+        if (p) {
+            covey_rwmutex_runlock(&p->rw);
+            atomic_store(&u->given, NULL);
+        }
+    }
+    return NULL;
+}
+
+static void pass_and_free(covey_ctx *ctx, struct unlocker *u)
+{
+    struct passing *p = calloc(1, sizeof(*p));
+    covey_group *g = covey_group_new(ctx);
+
+    p->ctx = covey_ctx_with_cancel(ctx);
+    covey_rwmutex_rlock(&p->rw);
+    GO(g, write_unless_ended, p);
+    while (covey_rwmutex_try_rlock(&p->rw)) { /* until the writer waits */
+        covey_rwmutex_runlock(&p->rw);
+        covey_yield();
+    }
+    covey_ctx_cancel(p->ctx);
+    atomic_store(&u->given, p);
+    while (!atomic_load(&p->has_given_up)) {
+        covey_yield();
+    }
+    covey_rwmutex_lock(&p->rw);
+    covey_rwmutex_unlock(&p->rw);
+    covey_ctx_unref(p->ctx);
+    free(p);
+    JOIN(g);
+    while (atomic_load(&u->given)) {
+        covey_yield();
+    }
+}
+
+STRESS_TASK_TEST(a_rwmutex_may_go_with_whoever_had_it_last)
+{
+    struct unlocker u = {0};
+    pthread_t t;
+
+    CHECK_EQ(pthread_create(&t, NULL, unlock_for_ever, &u), 0);
+    for (int turn = turns(5000); turn > 0; turn--) {
+        pass_and_free(ctx, &u);
+    }
+    atomic_store(&u.stop, 1);
+    CHECK_EQ(covey_blocking(NULL, join_thread, &t), 0);
+}

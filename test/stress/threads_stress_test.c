@@ -3,6 +3,7 @@
 #include "stress.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 enum { THREADS = 4, TASKS = 8 };
 
@@ -187,4 +188,44 @@ STRESS_TEST(threads_start_tasks_while_runtimes_come_and_go)
     CHECK_EQ(atomic_load(&c.started), atomic_load(&c.ran));
     fprintf(stderr, "# %ld started, %ld refused\n", atomic_load(&c.started),
             atomic_load(&c.refused));
+}
+
+/* A thread that waits for a descriptor over the ends of runtimes: told, and nothing is touched. */
+
+struct watching {
+    atomic_int stop;
+    int fds[2];
+};
+
+static void *watch_for_ever(void *arg)
+{
+    struct watching *w = arg;
+
+    while (!atomic_load(&w->stop)) {
+        int rc = covey_select(NULL, COVEY_READABLE(w->fds[0]), COVEY_AFTER(COVEY_MS));
+        CHECK(rc == 1 || rc == COVEY_ECLOSED);
+        rc = covey_wait_fd(NULL, w->fds[1], COVEY_FD_WRITE);
+        CHECK_EQ(rc, (int)COVEY_FD_WRITE);
+    }
+    return NULL;
+}
+
+STRESS_TEST(threads_select_on_descriptors_while_runtimes_come_and_go)
+{
+    struct watching w = {0};
+    pthread_t t[2];
+
+    CHECK_EQ(pipe(w.fds), 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_create(&t[i], NULL, watch_for_ever, &w), 0);
+    }
+    for (int i = 0; i < turns(100); i++) {
+        CHECK_EQ(covey_run(short_run, NULL), 0);
+    }
+    atomic_store(&w.stop, 1);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_join(t[i], NULL), 0);
+    }
+    CHECK_EQ(close(w.fds[0]), 0);
+    CHECK_EQ(close(w.fds[1]), 0);
 }
