@@ -51,6 +51,7 @@ covey_chan *covey_ctx_done(covey_ctx *ctx)
         return NULL;
     }
     struct cvy_thread *th = cvy_enter();
+    CVY_WINDOW_NAMED(CVY_WINDOW_DONE);
     if (!install(c, ch, &is_done)) {
         covey_chan_unref(ch);
         ch = cvy_load_acquire(&c->done_chan);

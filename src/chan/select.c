@@ -102,7 +102,7 @@ static int try_each(struct select *s, struct cvy_thread *th, int *result)
         if (c->kind->try_now(c, &s->list, result)) {
             return index;
         }
-        CVY_WINDOW();
+        CVY_WINDOW_NAMED(CVY_WINDOW_SELECT);
     }
     return -1;
 }

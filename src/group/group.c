@@ -251,6 +251,7 @@ static int join_limited(struct cvy_thread **thp, covey_group *g, bool may_wait)
         cvy_unlock(&g->lock);
         return COVEY_EAGAIN;
     }
+    CVY_WINDOW_NAMED(CVY_WINDOW_LIMIT);
     /* An end that missed this flag was counted before it: look again. */
     uint64_t state = atomic_fetch_or_explicit(&g->state, STARTING, memory_order_acq_rel);
     if (count_of(state) < (uint64_t)limit && cvy_list_is_empty(&g->starters)) {

@@ -10,6 +10,8 @@
 #define SPINS_MAX 2000
 #define SLEEP_MAX_NS 300000
 
+void (*_Atomic cvy_window_hook)(enum cvy_window window);
+
 void cvy_delay(void)
 {
     uint32_t choice = cvy_debug_random(CHOICES);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * steal_test.c - when a queue is stolen from. */
 #include "sched/steal.h"
+#include "sched/worker.h"
 
 #include "harness.h"
 
@@ -82,4 +83,55 @@ TEST(an_empty_look_is_remembered)
     fill(1);
     CHECK(!cvy_watch_queue(&watch, &queue, 9000));
     CHECK(watch.was_empty);
+}
+
+/* All queues at once. */
+
+static struct cvy_worker workers[2];
+static struct cvy_runtime runtime = {.workers = workers, .worker_count = 2};
+
+static bool sees(struct cvy_watch *watches, int64_t now)
+{
+    return cvy_watch_sees(&runtime, watches, now);
+}
+
+TEST(started_tasks_beside_the_ring_are_seen_at_once)
+{
+    struct cvy_watch watches[2] = {{0}};
+
+    CHECK(!sees(watches, 1000));
+    cvy_store_relaxed(&workers[1].fresh.len, 1);
+    CHECK(sees(watches, 1000));
+}
+
+TEST(the_global_queue_is_seen_at_once)
+{
+    struct cvy_watch watches[2] = {{0}};
+
+    cvy_store_relaxed(&runtime.global_len, 1);
+    CHECK(sees(watches, 1000));
+}
+
+TEST(the_queue_of_each_worker_is_watched)
+{
+    for (int i = 0; i < 2; i++) {
+        struct cvy_watch watches[2] = {{0}};
+
+        CHECK(cvy_runq_push(&workers[i].runq, (struct cvy_task *)(uintptr_t)8));
+        CHECK(!sees(watches, 1000));
+        CHECK(sees(watches, 1000 + CVY_PATIENCE_NS));
+        CHECK(cvy_runq_pop(&workers[i].runq, false) != NULL);
+    }
+}
+
+TEST(after_the_last_look_only_what_was_never_empty_is_taken)
+{
+    struct cvy_watch watches[2] = {{0}};
+
+    CHECK(!sees(watches, 1000));
+    CHECK(!cvy_watch_ends(&runtime, watches));
+    CHECK(cvy_runq_push(&workers[1].runq, (struct cvy_task *)(uintptr_t)8));
+    memset(watches, 0, sizeof(watches));
+    CHECK(!sees(watches, 1000));
+    CHECK(cvy_watch_ends(&runtime, watches));
 }

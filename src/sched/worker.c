@@ -135,6 +135,26 @@ static void probe_queue(struct cvy_worker *w, int64_t now)
     }
 }
 
+/* From the global queue, or of the started tasks the oldest. Not twice running while there is
+ * something at hand: after long turns we come here each time, and who feeds the global queue
+ * without end, as plain threads may, would keep slot and ring waiting for ever. */
+static struct cvy_task *take_elsewhere(struct cvy_worker *w, int64_t now)
+{
+    uint32_t turns = cvy_load_relaxed(&w->turns);
+
+    if (turns - w->elsewhere_at < 2 && (cvy_load_relaxed(&w->slot) || cvy_runq_len(&w->runq) > 0)) {
+        return NULL;
+    }
+    struct cvy_task *t = cvy_global_take(w);
+    if (!t) {
+        t = cvy_fresh_air(w, now);
+    }
+    if (t) {
+        w->elsewhere_at = turns;
+    }
+    return t;
+}
+
 /* The look at what tasks do not bring by themselves: clock, descriptors, global queue. Often when
  * turns are long, seldom when they are short. */
 static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
@@ -156,8 +176,7 @@ static struct cvy_task *check(struct cvy_thread *th, struct cvy_worker *w)
         cvy_load_relaxed(&w->runtime->poll_deadline) == 0) {
         poll_now(th);
     }
-    struct cvy_task *t = cvy_global_take(w);
-    return t ? t : cvy_fresh_air(w, now);
+    return take_elsewhere(w, now);
 }
 
 static bool any_queued(struct cvy_runtime *rt)
@@ -237,6 +256,7 @@ static void idle_in_poller(struct cvy_worker *w, struct cvy_wakelist *list)
     struct cvy_runtime *rt = w->runtime;
     int64_t deadline = next_timer(rt);
 
+    CVY_WINDOW_NAMED(CVY_WINDOW_POLLER);
     /* Announce the deadline, then look again: a timer added in between either sees it or is seen.
      */
     cvy_store_seq_cst(&rt->poll_deadline, deadline);
@@ -257,6 +277,7 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     struct cvy_runtime *rt = w->runtime;
     struct cvy_wakelist list = {0};
 
+    CVY_WINDOW_NAMED(CVY_WINDOW_IDLE);
     cvy_lock(&rt->lock);
     if (was_spinning) {
         cvy_store_relaxed(&rt->spinning, 0);

@@ -53,6 +53,7 @@ struct cvy_worker {
     uint32_t slot_runs;            /* how often in a row the slot went first */
     uint32_t turns_to_check; /* switches until the base looks at clock, poller, global queue */
     uint32_t check_every;
+    uint32_t elsewhere_at; /* the turn that last went to a task from outside slot and ring */
     int64_t checked_at;
     _Atomic uint32_t turns; /* switches; the watchdog compares */
     uint64_t rand;

@@ -42,6 +42,7 @@ void covey_once(covey_once_flag *o, void (*fn)(void *), void *arg)
         return;
     }
     struct cvy_thread *th = cvy_enter();
+    CVY_WINDOW_NAMED(CVY_WINDOW_ONCE);
     struct cvy_lot *lot = cvy_lot_lock(o);
     if (cvy_load_acquire(word_of(o)) == DONE) {
         cvy_lot_unlock(lot);

@@ -96,20 +96,33 @@ static void check_answer(covey_ctx *ctx, const struct server *s, const char *req
     check_has(ask(ctx, s, request), first, part);
 }
 
+/* Asks until part is there: who answers may have been started by a server that is still on its way
+ * back to accept. */
+static void check_says(covey_ctx *ctx, const struct server *s, const char *target, const char *part)
+{
+    bool is_there = false;
+
+    while (!is_there) {
+        char *answer = get(ctx, s, target);
+        CHECK(strncmp(answer, "HTTP/1.1 200 ", 13) == 0);
+        is_there = strstr(answer, part) != NULL;
+        free(answer);
+    }
+}
+
 TASK_TEST(each_page_is_there)
 {
     struct server s = {0};
 
     start(&s, ctx, "tcp://127.0.0.1:0");
     check_has(get(ctx, &s, "/debug/covey/"), "HTTP/1.1 200 OK\r\n", "<h1>covey</h1>");
-    check_has(get(ctx, &s, "/debug/covey/tasks"), "HTTP/1.1 200 ", "\"serve\" waiting in accept");
+    check_says(ctx, &s, "/debug/covey/tasks", "\"serve\" waiting in accept");
     check_has(get(ctx, &s, "/debug/covey/tasks?format=folded"), "HTTP/1.1 200 ", "place(s)");
     check_has(get(ctx, &s, "/debug/covey/tasks?format=json"), "HTTP/1.1 200 ",
               "\"name\":\"serve\"");
-    check_has(get(ctx, &s, "/debug/covey/tasks?format=places"), "HTTP/1.1 200 ",
-              "\"wait\":\"accept\"");
+    check_says(ctx, &s, "/debug/covey/tasks?format=places", "\"wait\":\"accept\"");
     check_has(get(ctx, &s, "/debug/covey/metrics"), "HTTP/1.1 200 ", "\ncovey_workers ");
-    check_has(get(ctx, &s, "/debug/covey/profile?format=folded"), "HTTP/1.1 200 ", ";[accept] 1\n");
+    check_says(ctx, &s, "/debug/covey/profile?format=folded", ";[accept] 1\n");
     check_has(get(ctx, &s, "/debug/covey/profile?kind=block&seconds=1&rate=1&format=folded"),
               "HTTP/1.1 200 ", ";[select] ");
     CHECK_EQ(covey_trace_flight_start(0), 0);

@@ -5,6 +5,9 @@
 
 #include <fcntl.h>
 #include <fenv.h>
+#include <float.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -176,6 +179,75 @@ TASK_TEST(two_that_talk_leave_turns_to_others)
     JOIN(g);
     covey_chan_unref(t.there);
     covey_chan_unref(t.back);
+}
+
+/* Long turns, each of which ends only when a plain thread has started the next: the queue that
+ * threads feed is never empty, and the worker looks at it after each turn. */
+struct flood {
+    sem_t wanted, started;
+    atomic_int count;
+    atomic_bool is_over;
+};
+
+static void await(sem_t *s)
+{
+    while (sem_wait(s) != 0) {
+    }
+}
+
+static int flow_on(covey_ctx *ctx, void *arg)
+{
+    struct flood *f = arg;
+
+    (void)ctx;
+    for (int64_t until = covey_now() + 200 * COVEY_US; covey_now() < until;) {
+    }
+    CHECK_EQ(sem_post(&f->wanted), 0);
+    await(&f->started);
+    return 0;
+}
+
+static void *start_as_wanted(void *arg)
+{
+    struct flood *f = arg;
+
+    for (await(&f->wanted); !atomic_load(&f->is_over); await(&f->wanted)) {
+        CHECK_EQ(covey_go(flow_on, f), 0);
+        atomic_fetch_add(&f->count, 1);
+        CHECK_EQ(sem_post(&f->started), 0);
+    }
+    CHECK_EQ(sem_post(&f->started), 0);
+    return NULL;
+}
+
+static int join_thread(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return -pthread_join(*(pthread_t *)arg, NULL);
+}
+
+static int take_turns_in_a_flood(covey_ctx *ctx, void *arg)
+{
+    struct flood *f = arg;
+    pthread_t thread;
+
+    CHECK_EQ(pthread_create(&thread, NULL, start_as_wanted, f), 0);
+    CHECK_EQ(covey_go(flow_on, f), 0);
+    while (atomic_load(&f->count) < 50) {
+        covey_yield();
+    }
+    atomic_store(&f->is_over, true);
+    return covey_blocking(ctx, join_thread, &thread);
+}
+
+TEST(what_threads_start_without_end_leaves_turns_to_others)
+{
+    static struct flood f;
+    covey_options one_worker = {.workers = 1};
+
+    CHECK_EQ(sem_init(&f.wanted, 0, 0), 0);
+    CHECK_EQ(sem_init(&f.started, 0, 0), 0);
+    CHECK_EQ(covey_run_with(&one_worker, take_turns_in_a_flood, &f), 0);
 }
 
 TASK_TEST(a_yielding_task_meets_everyone_it_started)
@@ -588,6 +660,26 @@ TASK_TEST(compact_tasks_may_format_their_words)
                        40 + i, i);
         CHECK_STR(covey_errmsg(), words);
     }
+}
+
+/* The largest number has thousands of digits, which printf works out on the stack. */
+static int fail_with_a_large_number(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return covey_errorf(-EIO, "%.0Lf pages", LDBL_MAX);
+}
+
+TASK_TEST(compact_tasks_may_format_the_largest_number)
+{
+    static char words[LDBL_MAX_10_EXP + 16];
+    covey_task_options opts = {.compact = true};
+    covey_group *g = covey_group_new(ctx);
+
+    CHECK_EQ(covey_group_go_with(g, &opts, fail_with_a_large_number, NULL), 0);
+    CHECK_EQ(covey_group_wait(g), -EIO);
+    (void)snprintf(words, sizeof(words), "%.0Lf pages", LDBL_MAX);
+    CHECK_STR(covey_errmsg(), words);
 }
 
 /* What is a task's own. */
