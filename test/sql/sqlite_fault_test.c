@@ -324,3 +324,50 @@ TEST(a_process_killed_in_a_transaction_leaves_neither_lock_nor_rows)
     CHECK_EQ(waitpid(r.holder, NULL, 0), r.holder);
     database_remove(&r.t);
 }
+
+/* ---- the elastic pool ---- */
+
+enum { THREADS = 512 }; /* of the elastic pool */
+
+struct crowd {
+    covey_chan *gate;
+    atomic_int inside;
+};
+
+static int wait_for_gate(covey_ctx *ctx, void *arg)
+{
+    struct crowd *c = arg;
+
+    (void)ctx;
+    atomic_fetch_add(&c->inside, 1);
+    return covey_chan_recv(NULL, c->gate, NULL) == COVEY_ECLOSED ? 0 : -EINVAL;
+}
+
+static int occupy_a_thread(covey_ctx *ctx, void *arg)
+{
+    return covey_blocking(ctx, wait_for_gate, arg);
+}
+
+/* As many as it can have are taken: a statement waits for one under its context. */
+SQLITE_TEST(without_a_thread_to_be_had_a_statement_waits_under_its_context)
+{
+    struct crowd c = {.gate = covey_chan_new(0, 0)};
+    covey_ctx *limited = covey_ctx_with_timeout(ctx, 50 * COVEY_MS);
+    covey_group *g = covey_group_new(ctx);
+
+    if (WITH_TSAN) {
+        SKIP("too many threads for TSan");
+    }
+    for (int i = 0; i < THREADS + 8; i++) {
+        GO(g, occupy_a_thread, &c);
+    }
+    while (atomic_load(&c.inside) < THREADS) {
+        covey_yield();
+    }
+    CHECK_EQ(covey_db_script(limited, db, "SELECT 1"), COVEY_EDEADLINE);
+    CHECK_EQ(covey_chan_close(c.gate), 0);
+    CHECK_EQ(ask(ctx, db, "SELECT 5"), 5);
+    JOIN(g);
+    covey_chan_unref(c.gate);
+    covey_ctx_unref(limited);
+}
