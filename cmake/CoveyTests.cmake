@@ -40,8 +40,12 @@ endif()
 if(covey_with_sql)
     covey_wrap_heap(sql-lack_test)
     target_sources(sql-fault_test PRIVATE test/fault/proxy.c)
-    # Scenarios 14 and 17 with a server.
-    foreach(example flash_sale_orders order_totals)
+    # Scenarios 14, 17 and 18 with a server.
+    set(examples_with_postgres flash_sale_orders order_totals)
+    if(covey_with_http)
+        list(APPEND examples_with_postgres shared_deadline)
+    endif()
+    foreach(example IN LISTS examples_with_postgres)
         add_test(NAME example.${example}.postgres
             COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
                 sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""

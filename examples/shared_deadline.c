@@ -3,8 +3,9 @@
  *
  * Both run in a group under one context with a deadline. What either takes is gone for the other;
  * whichever fails first stops the other where it is, in the database and on the wire; and when the
- * time is up both end. SQLite in memory; the server is one in the same program. */
-#include "example.h"
+ * time is up both end. SQLite in a temporary file by default; --url postgres://... uses a server,
+ * and on it the table covey_stock. The API's server is one in the same program. */
+#include "example_db.h"
 
 #include <covey/db.h>
 #include <covey/http.h>
@@ -143,7 +144,8 @@ static void expect_clean(covey_ctx *ctx, struct api *api)
 static void show(covey_ctx *ctx, struct api *api)
 {
     int64_t budget = budget_ms * COVEY_MS, start = covey_now();
-    struct request both = {.api = api, .query = "SELECT count(*) FROM stock", .path = "/price"};
+    struct request both = {
+        .api = api, .query = "SELECT count(*) FROM covey_stock", .path = "/price"};
     struct request bad_api = {.api = api, .query = slow_query, .path = "/broken"};
     struct request bad_query = {.api = api, .query = "SELECT * FROM nowhere", .path = "/slow"};
     struct request late = {.api = api, .query = slow_query, .path = "/slow"};
@@ -186,18 +188,19 @@ static int tour(covey_ctx *ctx, void *arg)
     covey_group *g = covey_group_new(ctx);
     int code = covey_listen(&api.listener, "tcp://127.0.0.1:0", NULL);
 
-    (void)arg;
     if (code == 0) {
         snprintf(api.base, sizeof(api.base), "http%s", covey_listener_addr(api.listener) + 3);
         (void)covey_group_go(g, serve, &api);
-        code = covey_db_open(ctx, &api.db, "sqlite::memory:", NULL);
+        code = covey_db_open(ctx, &api.db, arg, NULL);
     }
     if (code == 0) {
         code = covey_db_script(ctx, api.db,
-                               "CREATE TABLE stock (item TEXT); "
-                               "INSERT INTO stock VALUES ('a'), ('b'), ('c')");
+                               "DROP TABLE IF EXISTS covey_stock; "
+                               "CREATE TABLE covey_stock (item TEXT); "
+                               "INSERT INTO covey_stock VALUES ('a'), ('b'), ('c')");
         if (code == 0) {
             show(ctx, &api);
+            code = covey_db_script(ctx, api.db, "DROP TABLE covey_stock");
         }
         covey_db_close(api.db);
     }
@@ -211,7 +214,14 @@ static int tour(covey_ctx *ctx, void *arg)
 int main(int argc, char **argv)
 {
     const struct example_option options[] = {{"--budget", &budget_ms, "milliseconds for both"}};
+    struct example_db place;
+    const char *url = example_db_url(&place, &argc, argv);
 
-    example_options(argc, argv, "A query and an HTTP call share one deadline.", options, 1);
-    return example_result(covey_run(tour, NULL));
+    example_options(argc, argv,
+                    "A query and an HTTP call share one deadline. --url URL: postgres://... or "
+                    "sqlite:FILE.",
+                    options, 1);
+    int code = url ? covey_run(tour, (void *)url) : -ENOENT;
+    example_db_remove(&place);
+    return example_result(code);
 }

@@ -114,6 +114,7 @@ typedef struct covey_fanout_options {
                              long, for people to look at, whatever becomes of the fan-out. The local
                              engine keeps none */
     covey_fanout_stats *stats; /* borrowed; filled in by covey_fanout_wait() */
+    const char *name; /* copied. With one covey_metrics_write() shows it, as fanout="name" */
 } covey_fanout_options;
 
 /* Opens a fan-out under ctx, which is its parent and may be NULL, and e, which must outlive it.
@@ -217,7 +218,8 @@ typedef struct covey_fanout_worker_stats {
 /* What is 0 or NULL has the default named beside it. */
 typedef struct covey_fanout_worker_options {
     const char *queue; /* COVEY_FANOUT_QUEUE */
-    const char *name;  /* for people, who look into the engine; "worker" */
+    const char *name;  /* for people, who look into the engine: "worker". With one
+                          covey_metrics_write() shows the worker, as fanout_worker="name" */
     int jobs;          /* at once; 0: covey_workers(); at most 4096 */
     int64_t grace_ns;  /* 0: none. How long running jobs may take to end after ctx is done, before
                           theirs are */

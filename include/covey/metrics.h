@@ -17,8 +17,9 @@ COVEY_BEGIN
  * pool; channels that have a name (covey_chan_set_name()); and histograms of how long tasks that
  * can run wait to (sampled), groups take, and blocking calls wait for a thread. Without a runtime
  * up: all zero. Then the figures of all registered sources: a user's, and what has a name among
- * breakers, limiters, HTTP servers and clients, and databases. May switch: it waits while another
- * call writes or registers. 0; -EIO if out reports an error. */
+ * breakers, limiters, HTTP servers and clients, databases, Redis handles, fan-outs and their
+ * workers. May switch: it waits while another call writes or registers. 0; -EIO if out reports an
+ * error. */
 COVEY_API int covey_metrics_write(FILE *out);
 
 #define COVEY_METRICS_MAX 64 /* values of a kind: one a metric, but for histograms */

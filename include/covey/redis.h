@@ -23,7 +23,10 @@
  * is closed, or the runtime that it was opened in has ended; then only covey_redis_close() may
  * follow).
  *
- * The protocol is RESP2. Tasks need an ordinary stack, with TLS one of 64 KiB. */
+ * The protocol is RESP2: hiredis 0.14, Debian 12's, reads no RESP3; subscriptions have connections
+ * of their own instead of pushes. Of a cluster one node is spoken to: MOVED and ASK are refusals
+ * that name the node (COVEY_EREDIS, covey_redis_refused("MOVED")), and not followed. Sentinels are:
+ * covey_redis_open(). Tasks need an ordinary stack, with TLS one of 64 KiB. */
 #ifndef COVEY_REDIS_H
 #define COVEY_REDIS_H
 
@@ -113,7 +116,15 @@ typedef struct covey_redis_options {
 
 /* url: "redis://host", "redis://user:password@host:6379/3", "redis://:password@[::1]:6380",
  * "rediss://..." (TLS), "unix:///run/redis.sock", "unix://user:password@/run/redis.sock?db=3".
- * Names and passwords may have %XX. *r is owned. opts (NULL: defaults) and url are borrowed for the
+ * Names and passwords may have %XX.
+ *
+ * "redis://:password@host1,host2:26380/3?sentinel=NAME": the hosts (at most 16, port 26379) are
+ * sentinels. They are asked, in this order and without a password, where the master NAME is, for
+ * each connection that is made; user, password, number and TLS are the master's, TLS also theirs.
+ * After a failover they cut the old master's connections, and what is made again goes to the new
+ * one: with options.reconnect commands can wait that long. -ENOENT: no sentinel knows NAME.
+ *
+ * *r is owned. opts (NULL: defaults) and url are borrowed for the
  * call. Connects, so that a wrong address or password is heard of now. -EINVAL: the URL or an
  * option; -ENOTSUP: rediss:// without options.secure; and the codes above. Needs a runtime. */
 COVEY_API int covey_redis_open(covey_ctx *ctx, covey_redis **r, const char *url,

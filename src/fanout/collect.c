@@ -69,11 +69,14 @@ static void hand_over(struct covey_fanout *f, covey_fanout_result *r)
 /* Takes r. */
 static void bring_home(struct covey_fanout *f, covey_fanout_result *r)
 {
+    void *submitted_at;
+
     covey_mutex_lock(&f->lock);
-    bool is_ours = covey_map_delete(f->ids, &r->id, sizeof(r->id));
+    bool is_ours = covey_map_load_and_delete(f->ids, &r->id, sizeof(r->id), &submitted_at);
     bool is_over = false;
     if (is_ours) {
         count_locked(f, r);
+        covey_histogram_add(&f->times, covey_now() - (int64_t)(uintptr_t)submitted_at);
         is_over = judge_locked(f, r);
     }
     covey_mutex_unlock(&f->lock);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * coordinator.c - covey_fanout: its opening, submits, and its end. */
+ * coordinator.c - covey_fanout: its opening, and its end. */
 #include "fanout/fanout.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -37,14 +36,15 @@ static void release(struct covey_fanout *f)
     covey_chan_unref(f->poke);
     covey_map_free(f->ids);
     free((char *)f->options.queue);
+    free((char *)f->options.name);
     free(f->words);
     free(f);
 }
 
-static bool has_parts(const struct covey_fanout *f)
+static bool has_parts(const struct covey_fanout *f, const covey_fanout_options *wanted)
 {
-    return f->options.queue && f->ids && f->permits && f->poke &&
-           (f->results || !f->options.with_results) && covey_ctx_err(f->life) == 0 &&
+    return f->options.queue && (f->options.name || !wanted->name) && f->ids && f->permits &&
+           f->poke && (f->results || !f->options.with_results) && covey_ctx_err(f->life) == 0 &&
            covey_ctx_err(f->accepting) == 0 && covey_ctx_err(f->reading) == 0;
 }
 
@@ -59,6 +59,7 @@ static struct covey_fanout *make(covey_ctx *ctx, covey_fanout_engine *e,
     f->engine = e;
     f->options = *o;
     f->options.queue = strdup(o->queue);
+    f->options.name = o->name ? strdup(o->name) : NULL;
     f->parent = ctx ? covey_ctx_ref(ctx) : NULL;
     f->life = covey_ctx_with_cancel(NULL);
     f->accepting = covey_ctx_with_cancel(NULL);
@@ -67,7 +68,7 @@ static struct covey_fanout *make(covey_ctx *ctx, covey_fanout_engine *e,
     f->poke = covey_chan_new(0, 1);
     f->ids = covey_map_new(&(covey_map_options){.kind = COVEY_MAP_SHARDED, .shards = 1});
     f->results = o->with_results ? covey_chan_new(sizeof(covey_fanout_result *), 0) : NULL;
-    if (!has_parts(f)) {
+    if (!has_parts(f, o)) {
         release(f);
         return NULL;
     }
@@ -138,118 +139,13 @@ int covey_fanout_open_at(const covey_site *site, covey_ctx *ctx, covey_fanout **
         (void)covey_errorf(code, "fan-out: no task could be started");
         goto fail;
     }
+    if (f->options.name) {
+        covey_metrics_register(&f->source, &cvy_fanout_metrics, f->options.name, f);
+    }
     *out = f;
     return 0;
 fail:
     release(f);
-    return code;
-}
-
-/* ---- submitting ---- */
-
-static int check_job(const covey_fanout_job *job)
-{
-    if (!job->name || !*job->name || strlen(job->name) > COVEY_FANOUT_NAME_MAX ||
-        (job->key && strlen(job->key) > COVEY_FANOUT_NAME_MAX) || (job->len > 0 && !job->data)) {
-        return covey_errorf(-EINVAL, "fan-out: a job without a name, or one that is too long");
-    }
-    return job->len > COVEY_FANOUT_DATA_MAX
-               ? covey_errorf(COVEY_ETOOLARGE, "fan-out: a payload of %zu bytes", job->len)
-               : 0;
-}
-
-static int refuse_locked(const struct covey_fanout *f)
-{
-    if (f->is_lost) {
-        return covey_errorf(COVEY_ELOST, "fan-out: the engine has lost it");
-    }
-    if (f->is_canceled) {
-        return covey_errorf(COVEY_ECANCELED, "fan-out was cancelled%s%s", f->words ? ": " : "",
-                            f->words ? f->words : "");
-    }
-    return f->is_closed ? covey_errorf(COVEY_ECLOSED, "fan-out is closed") : 0;
-}
-
-/* From here on the job counts, and a result of it is awaited. */
-static int enter(struct covey_fanout *f, uint64_t *id)
-{
-    covey_mutex_lock(&f->lock);
-    int code = refuse_locked(f);
-    if (code == 0) {
-        *id = f->last_id + 1;
-        code = covey_map_store(f->ids, id, sizeof(*id), f);
-    }
-    if (code == 0) {
-        f->last_id++;
-        f->open++;
-        f->stats.submitted++;
-    }
-    covey_mutex_unlock(&f->lock);
-    return code;
-}
-
-/* The job did not come to be: 1: its key is known; else a code, which is a failure unless it was
- * the caller's own end. False: the job has its result already. */
-static bool take_back(struct covey_fanout *f, uint64_t id, int code, bool is_failure)
-{
-    covey_mutex_lock(&f->lock);
-    bool is_open = covey_map_delete(f->ids, &id, sizeof(id));
-    if (is_open) {
-        f->stats.submitted--;
-        f->stats.repeated += code == 1;
-        if (is_failure) {
-            cvy_fanout_fail_locked(f, code, covey_errmsg());
-        }
-    }
-    covey_mutex_unlock(&f->lock);
-    if (is_open) {
-        if (is_failure && cvy_fanout_is_strict(f)) {
-            cvy_fanout_cancel(f, code);
-        }
-        (void)covey_chan_try_send(f->permits, NULL);
-        covey_mutex_lock(&f->lock);
-        cvy_fanout_settle_locked(f, 1);
-        covey_mutex_unlock(&f->lock);
-    }
-    return is_open;
-}
-
-int covey_fanout_submit(covey_ctx *ctx, covey_fanout *f, const covey_fanout_job *job, uint64_t *id)
-{
-    covey_fanout_job copy = *job;
-    char key[48];
-    uint64_t number = 0, first = 0;
-    int code = check_job(job);
-
-    if (code == 0) {
-        code = covey_select(ctx, COVEY_RECV(f->permits, NULL), COVEY_DONE(f->accepting));
-    }
-    if (code < 0) {
-        return code;
-    }
-    bool has_permit = code == 0;
-    code = enter(f, &number);
-    if (code < 0) {
-        if (has_permit) {
-            (void)covey_chan_try_send(f->permits, NULL);
-        }
-        return code;
-    }
-    if (!job->key) {
-        (void)snprintf(key, sizeof(key), "%016llx/%llu", (unsigned long long)f->nonce,
-                       (unsigned long long)number);
-        copy.key = key;
-    }
-    code = f->engine->ops->submit(ctx, f->engine, f->group, number, &copy, &first);
-    bool is_failure = code < 0 && code != covey_ctx_err(ctx);
-    if (code != 0 && take_back(f, number, code, is_failure)) {
-        number = first;
-    } else {
-        code = 0;
-    }
-    if (id && code >= 0) {
-        *id = number;
-    }
     return code;
 }
 
@@ -297,6 +193,7 @@ int covey_fanout_wait(covey_fanout *f)
 {
     covey_fanout_close(f);
     (void)covey_group_wait(f->tasks);
+    covey_metrics_unregister(&f->source);
     say_goodbye(f);
     if (f->options.stats) {
         *f->options.stats = f->stats;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * fanout.h - a fan-out as its coordinator sees it: coordinator.c opens it and submits, keeper.c
- * beats and cancels, collect.c brings its results home.
+ * fanout.h - a fan-out as its coordinator sees it: coordinator.c opens and ends it, submit.c adds
+ * jobs, keeper.c beats and cancels, collect.c brings results home, metrics.c shows it.
  *
  * Two tasks, in a group of the caller's: the keeper and the collector. Both end with `life`, which
  * is cancelled once no job can come or end any more, or when the engine has lost the fan-out. */
@@ -23,13 +23,15 @@ struct covey_fanout {
     covey_chan *results; /* NULL: they are not wanted */
     covey_chan *permits; /* one a job that may still be submitted */
     covey_chan *poke;    /* capacity 1: the keeper is to look */
-    covey_map *ids;      /* of jobs that have not ended */
+    covey_map *ids;      /* of jobs that have not ended; the value is when it was submitted */
     uint64_t nonce;      /* for keys */
+    covey_metrics_source source; /* the registry's; registered if there is a name */
+    covey_histogram times;       /* from a job's submit to its end */
 
     /* Guarded by lock. */
     covey_mutex lock;
-    uint64_t last_id;
-    size_t open; /* jobs without a result that was received or dropped */
+    uint64_t last_id; /* also of submits that came to nothing */
+    size_t open;      /* jobs without a result that was received or dropped */
     bool is_closed, is_canceled, is_lost;
     bool is_orphaned; /* the cancel came from the parent */
     bool is_won;      /* a first success */
@@ -38,6 +40,8 @@ struct covey_fanout {
     char *words;      /* its own; NULL without memory */
     covey_fanout_stats stats;
 };
+
+extern const covey_metrics_kind cvy_fanout_metrics, cvy_fanout_worker_metrics;
 
 /* The collector's task. */
 covey_fn cvy_fanout_collect;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * local.h - the engine within a process: queues of jobs under one lock. local.c has the engine and
- * the coordinator's side, local_worker.c the worker's, local_job.c what both do to a job.
+ * its queues, local_group.c a fan-out's beginning and end, local_coordinator.c what its coordinator
+ * does in between, local_worker.c the worker's side, local_job.c what both do to a job.
  *
  * A job is in one list at a time: waiting, or running in the order of the last beats, or in none
  * when it has ended. Its fan-out's reference to it goes with that; those of workers that held it
@@ -119,6 +120,17 @@ int cvy_local_job_end(struct cvy_local_job *job, covey_fanout_end end,
 int cvy_local_job_cancel(struct cvy_local_job *job);
 /* Workers died over it so often that it has to end. */
 int cvy_local_job_bury(struct cvy_local_job *job);
+
+/* The coordinator's side. */
+int cvy_local_open(covey_ctx *ctx, covey_fanout_engine *e, const covey_fanout_spec *spec,
+                   void **group);
+int cvy_local_submit(covey_ctx *ctx, covey_fanout_engine *e, void *group, uint64_t id,
+                     const covey_fanout_job *job, uint64_t *first);
+int cvy_local_collect(covey_ctx *ctx, covey_fanout_engine *e, void *group,
+                      covey_fanout_result **results, size_t max);
+int cvy_local_keep(covey_ctx *ctx, covey_fanout_engine *e, void *group);
+int cvy_local_cancel(covey_ctx *ctx, covey_fanout_engine *e, void *group, int cause);
+int cvy_local_close(covey_ctx *ctx, covey_fanout_engine *e, void *group);
 
 /* The worker's side. */
 int cvy_local_join(covey_ctx *ctx, covey_fanout_engine *e, const char *queue, const char *name,

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * run.c - one job in a worker: its handler, and the report.
- *
- * A report is repeated until the engine has heard it, or says that the job is another's, or the
- * beater finds that it must be. Meanwhile the job keeps its beat. */
+ * run.c - one job in a worker: its task, which runs the handler. */
 #include "fanout/worker.h"
 
 #include <stdlib.h>
@@ -43,7 +40,6 @@ static void link_run(struct cvy_fanout_run *run)
     struct cvy_fanout_worker *w = run->worker;
 
     covey_mutex_lock(&w->lock);
-    w->stats.taken++;
     run->next = w->runs;
     if (run->next) {
         run->next->prev = run;
@@ -79,85 +75,6 @@ void cvy_fanout_run_unref(struct cvy_fanout_run *run)
     }
 }
 
-void cvy_fanout_trouble(struct cvy_fanout_worker *w)
-{
-    covey_mutex_lock(&w->lock);
-    w->stats.troubles++;
-    covey_mutex_unlock(&w->lock);
-}
-
-/* ---- the report ---- */
-
-/* What the handler's code means. False: nothing is to be reported. */
-static bool judge(struct cvy_fanout_run *run, covey_fanout_report *report)
-{
-    int code = report->code;
-
-    covey_mutex_lock(&run->worker->lock);
-    bool is_stopped = run->is_stopped, is_lost = run->is_lost;
-    covey_mutex_unlock(&run->worker->lock);
-    report->code = covey_plain_code(code);
-    if (code >= 0) {
-        report->how = COVEY_FANOUT_SUCCEEDED;
-    } else if (is_stopped) {
-        report->how = COVEY_FANOUT_STOPPED;
-    } else if (is_lost) {
-        return false;
-    } else if (covey_ctx_err(run->ctx) < 0) {
-        report->how = COVEY_FANOUT_GIVEN_BACK;
-    } else {
-        report->how = covey_is_permanent(code) ? COVEY_FANOUT_HOPELESS : COVEY_FANOUT_FAILING;
-    }
-    return true;
-}
-
-static bool is_lost(struct cvy_fanout_run *run)
-{
-    covey_mutex_lock(&run->worker->lock);
-    bool lost = run->is_lost;
-    covey_mutex_unlock(&run->worker->lock);
-    return lost;
-}
-
-/* Until it was heard, or no longer counts. */
-static int send_report(struct cvy_fanout_run *run, const covey_fanout_report *report)
-{
-    struct cvy_fanout_worker *w = run->worker;
-
-    for (;;) {
-        covey_ctx *limited = cvy_fanout_in_time(NULL, w->engine);
-        int code = w->engine->ops->finish(limited, w->engine, w->worker, run->task, report);
-        covey_ctx_unref(limited);
-        if (code == 0 || code == COVEY_ELOST || is_lost(run)) {
-            return code;
-        }
-        cvy_fanout_trouble(w);
-        (void)covey_sleep(NULL, cvy_fanout_pause(w->engine));
-    }
-}
-
-static void report_run(struct cvy_fanout_run *run, int code, const char *words)
-{
-    struct cvy_fanout_worker *w = run->worker;
-    covey_fanout_report report = {
-        .code = code,
-        .message = words,
-        .data = run->call.reply_,
-        .len = code >= 0 ? run->call.reply_len_ : 0,
-    };
-    bool is_counted = judge(run, &report) && send_report(run, &report) == 0;
-
-    covey_mutex_lock(&w->lock);
-    if (!is_counted) {
-        w->stats.lost++;
-    } else if (report.how == COVEY_FANOUT_GIVEN_BACK) {
-        w->stats.returned++;
-    } else {
-        w->stats.reported++;
-    }
-    covey_mutex_unlock(&w->lock);
-}
-
 /* ---- the task ---- */
 
 static int run_main(covey_ctx *ctx, void *arg)
@@ -165,15 +82,17 @@ static int run_main(covey_ctx *ctx, void *arg)
     struct cvy_fanout_run *run = arg;
     struct cvy_fanout_worker *w = run->worker;
     const covey_fanout_handler *h = find_handler(w, run->call.name);
+    int64_t begun = covey_now();
     int code = h ? h->fn(run->ctx, &run->call, h->arg)
                  : COVEY_PERMANENT(covey_errorf(-ENOSYS, "no handler for \"%s\"", run->call.name));
 
     (void)ctx;
+    covey_histogram_add(&w->times, covey_now() - begun);
     /* Further calls of covey may replace the words. */
     bool has_words = code < 0 && covey_plain_code(covey_errcode()) == covey_plain_code(code);
     char *words = has_words ? strdup(covey_errmsg()) : NULL;
     const char *plain = code < 0 ? covey_strerror(covey_plain_code(code)) : "";
-    report_run(run, code, words ? words : plain);
+    cvy_fanout_report(run, code, words ? words : plain);
     free(words);
     unlink_run(run);
     cvy_fanout_run_unref(run);
@@ -205,18 +124,6 @@ static struct cvy_fanout_run *make_run(struct cvy_fanout_worker *w, covey_fanout
     return run;
 }
 
-/* For want of memory; without an answer the job is given to another when this one is taken for
- * dead. */
-static void give_back(struct cvy_fanout_worker *w, covey_fanout_task *task)
-{
-    const covey_fanout_report report = {.how = COVEY_FANOUT_GIVEN_BACK, .message = ""};
-    covey_ctx *limited = cvy_fanout_in_time(NULL, w->engine);
-
-    (void)w->engine->ops->finish(limited, w->engine, w->worker, task, &report);
-    covey_ctx_unref(limited);
-    cvy_fanout_trouble(w);
-}
-
 void cvy_fanout_run_start(struct cvy_fanout_worker *w, covey_fanout_task *task, int64_t taken_at)
 {
     struct cvy_fanout_run *run = make_run(w, task, taken_at);
@@ -224,7 +131,7 @@ void cvy_fanout_run_start(struct cvy_fanout_worker *w, covey_fanout_task *task, 
     const covey_task_options opts = {.name = task->name, .stack_size = h ? h->stack_size : 0};
 
     if (!run) {
-        give_back(w, task);
+        cvy_fanout_give_back(w, task);
         w->engine->ops->drop(w->engine, w->worker, task);
         covey_sem_release(w->slots, 1);
         return;
@@ -232,7 +139,7 @@ void cvy_fanout_run_start(struct cvy_fanout_worker *w, covey_fanout_task *task, 
     link_run(run);
     if (covey_ctx_cause(run->ctx) == -ENOMEM ||
         covey_group_go_with(w->tasks, &opts, run_main, run) < 0) {
-        give_back(w, task);
+        cvy_fanout_give_back(w, task);
         unlink_run(run);
         cvy_fanout_run_unref(run);
         covey_sem_release(w->slots, 1);

@@ -35,6 +35,9 @@ static int take_batch(covey_ctx *ctx, struct cvy_fanout_worker *w)
     }
     int64_t at = covey_now();
     int got = w->engine->ops->take(ctx, w->engine, w->worker, batch, (size_t)n);
+    covey_mutex_lock(&w->lock);
+    w->stats.taken += got > 0 ? (uint64_t)got : 0;
+    covey_mutex_unlock(&w->lock);
     for (int i = 0; i < got; i++) {
         /* It may have waited: what was taken has its first beat no earlier than that. */
         cvy_fanout_run_start(w, batch[i], at);
@@ -52,10 +55,9 @@ static int take_batch(covey_ctx *ctx, struct cvy_fanout_worker *w)
 static int use_defaults(covey_fanout_worker_options *o)
 {
     o->queue = o->queue ? o->queue : COVEY_FANOUT_QUEUE;
-    o->name = o->name ? o->name : "worker";
     o->jobs = o->jobs ? o->jobs : covey_workers();
-    if (!*o->queue || strlen(o->queue) > COVEY_FANOUT_NAME_MAX || !*o->name ||
-        strlen(o->name) > COVEY_FANOUT_NAME_MAX || o->jobs < 1 || o->jobs > JOBS_MAX ||
+    if (!*o->queue || strlen(o->queue) > COVEY_FANOUT_NAME_MAX || (o->name && !*o->name) ||
+        (o->name && strlen(o->name) > COVEY_FANOUT_NAME_MAX) || o->jobs < 1 || o->jobs > JOBS_MAX ||
         o->grace_ns < 0) {
         return covey_errorf(-EINVAL, "fan-out worker: an option is out of range");
     }
@@ -96,10 +98,15 @@ static int serve(covey_ctx *ctx, struct cvy_fanout_worker *w, const covey_fanout
     w->beaten = calloc(w->jobs, sizeof(struct cvy_fanout_run *));
     w->tasks = covey_group_new_with(w->leaving, &(covey_group_options){.policy = COVEY_ALL});
     if (w->slots && w->tasks && w->beats && w->beaten && covey_ctx_err(w->leaving) == 0) {
-        code = w->engine->ops->join(ctx, w->engine, o->queue, o->name, &w->worker);
+        code = w->engine->ops->join(ctx, w->engine, o->queue, o->name ? o->name : "worker",
+                                    &w->worker);
     }
     if (code == 0) {
+        if (o->name) {
+            covey_metrics_register(&w->source, &cvy_fanout_worker_metrics, o->name, w);
+        }
         code = work(ctx, w, o->grace_ns);
+        covey_metrics_unregister(&w->source);
         covey_ctx *limited = cvy_fanout_in_time(NULL, w->engine);
         w->engine->ops->leave(limited, w->engine, w->worker);
         covey_ctx_unref(limited);

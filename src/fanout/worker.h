@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * worker.h - a worker: worker.c takes jobs, run.c runs each in a task of its own and reports,
- * beat.c beats for all of them in one call.
+ * worker.h - a worker: worker.c takes jobs, run.c runs each in a task of its own, report.c tells
+ * what came of it, beat.c beats for all of them in one call.
  *
  * A run is referenced by its task and, during a beat, by the beater; the last of them drops the
  * engine's task. */
@@ -19,6 +19,8 @@ struct cvy_fanout_worker {
     covey_ctx *leaving; /* parent of all runs' contexts: done when the grace period is over */
     covey_sem *slots;   /* one a run that may still begin */
     covey_group *tasks; /* the runs */
+    covey_metrics_source source; /* the registry's; registered if there is a name */
+    covey_histogram times;       /* of handlers */
 
     /* The beater's alone; room for all runs. */
     covey_fanout_beat *beats;
@@ -51,6 +53,11 @@ struct cvy_fanout_run {
  * nothing could be started gives the job back. */
 void cvy_fanout_run_start(struct cvy_fanout_worker *w, covey_fanout_task *task, int64_t taken_at);
 void cvy_fanout_run_unref(struct cvy_fanout_run *run);
+
+/* What the handler returned, with its words: until that was heard, or no longer counts. */
+void cvy_fanout_report(struct cvy_fanout_run *run, int code, const char *words);
+/* Of a job that could not be started, for want of memory. */
+void cvy_fanout_give_back(struct cvy_fanout_worker *w, covey_fanout_task *task);
 
 /* The beater's task: until ctx is done. */
 covey_fn cvy_fanout_beat;

@@ -185,6 +185,15 @@ void cvy_watch_close(struct cvy_poll *p)
     }
 }
 
+/* What is ready before anything is watched: a file would always be, which the kernel does not
+ * watch. */
+static int look(int fd, uint32_t bits)
+{
+    int code = cvy_net_ready(fd, bits);
+
+    return code > 0 && cvy_net_is_file(fd) ? -EPERM : code;
+}
+
 /* ---- waiting
  * ------------------------------------------------------------------------------------- */
 
@@ -237,7 +246,7 @@ static int wait_fd(struct cvy_thread **thp, covey_ctx *ctx, int fd, uint32_t bit
     if (bits == 0 || (bits & ~BOTH)) {
         return cvy_fail(t, -EINVAL);
     }
-    code = cvy_net_ready(fd, bits);
+    code = look(fd, bits);
     if (code == 0 && !rt) {
         code = COVEY_ECLOSED;
     }
@@ -297,7 +306,7 @@ static struct cvy_lock *case_lock(const covey_case *c, int *code)
 static bool case_try(const covey_case *c, struct cvy_wakelist *list, int *result)
 {
     (void)list;
-    int code = cvy_net_ready(fd_of(c), bits_of(c));
+    int code = look(fd_of(c), bits_of(c));
     *result = code < 0 ? code : 0;
     return code != 0;
 }

@@ -295,7 +295,7 @@ int cvy_net_shutdown_write(int fd)
     return result_of(shutdown(fd, SHUT_WR));
 }
 
-static bool is_file(int fd)
+bool cvy_net_is_file(int fd)
 {
     struct stat st;
     return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
@@ -324,9 +324,6 @@ int cvy_net_ready(int fd, uint32_t bits)
     }
     if (p.revents & POLLNVAL) {
         return -EBADF;
-    }
-    if (is_file(fd)) {
-        return -EPERM;
     }
     if (p.revents & (POLLIN | POLLRDHUP)) {
         ready |= CVY_POLL_IN;

@@ -58,8 +58,9 @@ ssize_t cvy_net_send_to(int fd, const struct iovec *what, const struct cvy_socka
 /* Whether the number is that of an open descriptor. */
 bool cvy_net_is_open(int fd);
 /* Which of CVY_POLL_IN and CVY_POLL_OUT any descriptor is ready for now; an error or hang-up counts
- * as ready for both. -EBADF; -EPERM: a file or directory, which is always ready. */
+ * as ready for both, as a file or directory always is. -EBADF. */
 int cvy_net_ready(int fd, uint32_t bits);
+bool cvy_net_is_file(int fd); /* or directory */
 
 /* Whether a stream's peer will send no more, or the stream has failed. */
 bool cvy_net_is_hung_up(int fd);

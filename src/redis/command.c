@@ -1,70 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * command.c - covey_redis_command() and its kin: from arguments to a request, and to its reply.
- *
- * Commands that change the connection for all who share it, or hold them up, are refused there. */
+ * command.c - covey_redis_command() and its kin: from arguments to a request, and to its reply. */
 #include "redis/client.h"
+#include "redis/format.h"
 
 #include <covey/ctx.h>
 
-#include <ctype.h>
 #include <hiredis/hiredis.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define COMMAND_MAX ((size_t)512 * 1024 * 1024) /* the server takes no larger string either */
-
-/* ---- what a shared connection does not take ---- */
-
-static const char *const own_only[] = {
-    "AUTH",       "BLMOVE",   "BLMPOP",  "BLPOP",    "BRPOP",   "BRPOPLPUSH", "BZMPOP",
-    "BZPOPMAX",   "BZPOPMIN", "DISCARD", "EXEC",     "HELLO",   "MONITOR",    "MULTI",
-    "PSUBSCRIBE", "PSYNC",    "QUIT",    "READONLY", "RESET",   "SELECT",     "SSUBSCRIBE",
-    "SUBSCRIBE",  "SYNC",     "UNWATCH", "WAIT",     "WAITAOF", "WATCH",
-};
-
-static int by_name(const void *key, const void *entry)
-{
-    return strcmp(key, *(const char *const *)entry);
-}
-
-/* The first word of a formatted command, in capitals; cut. */
-static void name_of(const char *bytes, size_t len, char *name, size_t size)
-{
-    const char *at = memchr(bytes, '$', len);
-    size_t n = 0;
-
-    at = at ? memchr(at, '\n', len - (size_t)(at - bytes)) : NULL;
-    while (at && ++at < bytes + len && n + 1 < size && isalpha((unsigned char)*at)) {
-        name[n++] = (char)toupper((unsigned char)*at);
-    }
-    name[n] = '\0';
-}
-
-static int refuse_shared(const char *name)
-{
-    return covey_errorf(-EINVAL, "redis: %s needs a connection of its own (covey_redis_own)", name);
-}
-
-static int check_shared(const char *bytes, size_t len)
-{
-    char name[16];
-
-    name_of(bytes, len, name, sizeof(name));
-    return bsearch(name, own_only, sizeof(own_only) / sizeof(*own_only), sizeof(*own_only), by_name)
-               ? refuse_shared(name)
-               : 0;
-}
-
-static bool is_named(const char *bytes, size_t len, const char *wanted)
-{
-    char name[16];
-
-    name_of(bytes, len, name, sizeof(name));
-    return strcmp(name, wanted) == 0;
-}
-
-/* ---- sending ---- */
+#define BATCH_MAX (INT64_C(512) << 20) /* bytes */
 
 static int wait_for(covey_ctx *ctx, struct cvy_redis_link *l, struct cvy_redis_request *q)
 {
@@ -96,33 +41,48 @@ int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
     return code;
 }
 
-/* Takes a text that hiredis has made, of len bytes or its error. */
-static int run_text(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply, char *text, int len,
-                    unsigned flags)
+/* Sends q, which it takes. */
+static int run_request(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply,
+                       struct cvy_redis_request *q, unsigned flags)
 {
     struct cvy_redis_root *root = NULL;
 
-    if (len < 0) {
-        return len == -1 ? covey_errorf(-ENOMEM, "out of memory")
-                         : covey_errorf(-EINVAL, "redis: not a format of a command");
-    }
-    int code = r->own ? 0 : check_shared(text, (size_t)len);
-    struct cvy_redis_request *q = code < 0 ? NULL : cvy_redis_request_new((size_t)len, 1);
-    if (q) {
-        memcpy(q->bytes, text, (size_t)len);
-        q->may_repeat = (flags & COVEY_REDIS_AGAIN) != 0;
-    }
-    redisFreeCommand(text);
     if (!q) {
-        return code < 0 ? code : covey_errorf(-ENOMEM, "out of memory");
+        return covey_errorf(-ENOMEM, "out of memory");
     }
-    code = cvy_redis_run(ctx, r, q, &root);
+    q->may_repeat = (flags & COVEY_REDIS_AGAIN) != 0;
+    int code = cvy_redis_run(ctx, r, q, &root);
     if (code == 0 && reply) {
         *reply = &root->reply;
     } else if (code == 0) {
         cvy_redis_root_free(root);
     }
     return code;
+}
+
+/* ---- as printf ---- */
+
+/* Takes a text that hiredis has made, of len bytes or its error. */
+static int run_text(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply, char *text, int len,
+                    unsigned flags)
+{
+    if (len < 0) {
+        return len == -1 ? covey_errorf(-ENOMEM, "out of memory")
+                         : covey_errorf(-EINVAL, "redis: not a format of a command");
+    }
+    struct cvy_redis_word word = cvy_redis_first_word_of(text);
+    struct cvy_redis_request *q = NULL;
+    int code = word.len == 0 ? covey_errorf(-EINVAL, "redis: a command without a word")
+               : r->own      ? 0
+                             : cvy_redis_check_shared(word);
+    if (code == 0) {
+        q = cvy_redis_request_new((size_t)len, 1);
+    }
+    if (q) {
+        memcpy(q->bytes, text, (size_t)len);
+    }
+    redisFreeCommand(text);
+    return code < 0 ? code : run_request(ctx, r, reply, q, flags);
 }
 
 static int run_format(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply, const char *fmt,
@@ -164,31 +124,20 @@ int covey_redis_command_again(covey_ctx *ctx, covey_redis *r, covey_redis_reply 
 
 /* ---- argument by argument ---- */
 
-/* hiredis counts in int. The length of *text, or a code. */
-static int format_args(const covey_redis_args *a, char **text)
-{
-    size_t total = 0;
-
-    if (a->argc < 1) {
-        return covey_errorf(-EINVAL, "redis: a command without a word");
-    }
-    for (int i = 0; i < a->argc; i++) {
-        size_t len = a->lens ? a->lens[i] : strlen(a->argv[i]);
-        if (len > COMMAND_MAX || (total += len + 32) > COMMAND_MAX) {
-            return covey_errorf(COVEY_ETOOLARGE, "redis: a command of more than 512 MiB");
-        }
-    }
-    int len = redisFormatCommandArgv(text, a->argc, (const char **)a->argv, a->lens);
-    return len < 0 ? covey_errorf(-ENOMEM, "out of memory") : len;
-}
-
 int cvy_redis_run_args(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply,
                        const covey_redis_args *args, unsigned flags)
 {
-    char *text = NULL;
-    int len = format_args(args, &text);
+    int64_t len = cvy_redis_format_len(args);
+    int code = len < 0 ? (int)len : r->own ? 0 : cvy_redis_check_shared(cvy_redis_first_word(args));
 
-    return len < 0 ? len : run_text(ctx, r, reply, text, len, flags);
+    if (code < 0) {
+        return code;
+    }
+    struct cvy_redis_request *q = cvy_redis_request_new((size_t)len, 1);
+    if (q) {
+        (void)cvy_redis_format(q->bytes, args);
+    }
+    return run_request(ctx, r, reply, q, flags);
 }
 
 int covey_redis_commandv(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply, int argc,
@@ -199,88 +148,56 @@ int covey_redis_commandv(covey_ctx *ctx, covey_redis *r, covey_redis_reply **rep
 
 /* ---- several ---- */
 
-struct text {
-    char *bytes;
-    int len;
-};
-
 /* MULTI and EXEC around the others are all right anywhere. */
-static int check_batch(const struct text *texts, size_t n)
+static int check_batch(const covey_redis_args *commands, size_t n)
 {
-    bool is_transaction = n >= 2 && is_named(texts[0].bytes, (size_t)texts[0].len, "MULTI") &&
-                          is_named(texts[n - 1].bytes, (size_t)texts[n - 1].len, "EXEC");
+    bool is_transaction = n >= 2 &&
+                          cvy_redis_word_is(cvy_redis_first_word(&commands[0]), "MULTI") &&
+                          cvy_redis_word_is(cvy_redis_first_word(&commands[n - 1]), "EXEC");
     int code = 0;
 
     for (size_t i = is_transaction; code == 0 && i < n - is_transaction; i++) {
-        code = check_shared(texts[i].bytes, (size_t)texts[i].len);
+        code = cvy_redis_check_shared(cvy_redis_first_word(&commands[i]));
     }
     return code;
 }
 
-static struct cvy_redis_request *join(const struct text *texts, size_t n, size_t total)
+/* Of all together, or a code. */
+static int64_t batch_len(const covey_redis_args *commands, size_t n)
 {
-    struct cvy_redis_request *q = cvy_redis_request_new(total, n);
-    size_t at = 0;
-
-    for (size_t i = 0; q && i < n; i++) {
-        memcpy(q->bytes + at, texts[i].bytes, (size_t)texts[i].len);
-        at += (size_t)texts[i].len;
-    }
-    return q;
-}
-
-/* 0 and *q, or a code. */
-static int make_batch(const covey_redis *r, const covey_redis_args *commands, size_t n,
-                      struct text *texts, struct cvy_redis_request **q)
-{
-    size_t total = 0;
+    int64_t total = 0;
 
     for (size_t i = 0; i < n; i++) {
-        texts[i].len = format_args(&commands[i], &texts[i].bytes);
-        if (texts[i].len < 0) {
-            return texts[i].len;
+        int64_t len = cvy_redis_format_len(&commands[i]);
+        if (len < 0) {
+            return len;
         }
-        total += (size_t)texts[i].len;
-        if (total > COMMAND_MAX) {
+        total += len;
+        if (total > BATCH_MAX) {
             return covey_errorf(COVEY_ETOOLARGE, "redis: commands of more than 512 MiB");
         }
     }
-    int code = r->own ? 0 : check_batch(texts, n);
-    if (code == 0) {
-        *q = join(texts, n, total);
-        code = *q ? 0 : covey_errorf(-ENOMEM, "out of memory");
-    }
-    return code;
+    return total;
 }
 
 int covey_redis_batch(covey_ctx *ctx, covey_redis *r, covey_redis_reply **replies,
                       const covey_redis_args *commands, size_t n, unsigned flags)
 {
-    struct cvy_redis_request *q = NULL;
-    struct cvy_redis_root *root = NULL;
-
     if (n == 0 || n > INT_MAX) {
         return covey_errorf(-EINVAL, "redis: a batch of %zu commands", n);
     }
-    struct text *texts = calloc(n, sizeof(*texts));
-    if (!texts) {
-        return covey_errorf(-ENOMEM, "out of memory");
-    }
-    int code = make_batch(r, commands, n, texts, &q);
-    for (size_t i = 0; i < n && texts[i].bytes; i++) {
-        redisFreeCommand(texts[i].bytes);
-    }
-    free(texts);
+    int64_t len = batch_len(commands, n);
+    int code = len < 0 ? (int)len : r->own ? 0 : check_batch(commands, n);
     if (code < 0) {
         return code;
     }
-    q->is_batch = true;
-    q->may_repeat = (flags & COVEY_REDIS_AGAIN) != 0;
-    code = cvy_redis_run(ctx, r, q, &root);
-    if (code == 0 && replies) {
-        *replies = &root->reply;
-    } else if (code == 0) {
-        cvy_redis_root_free(root);
+    struct cvy_redis_request *q = cvy_redis_request_new((size_t)len, n);
+    char *to = q ? q->bytes : NULL;
+    for (size_t i = 0; q && i < n; i++) {
+        to = cvy_redis_format(to, &commands[i]);
     }
-    return code;
+    if (q) {
+        q->is_batch = true;
+    }
+    return run_request(ctx, r, replies, q, flags);
 }

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * fanout.c - the engine of distributed groups on Redis, and its coordinator's side. */
+ * fanout.c - the engine of distributed groups on Redis, and its coordinator's side but for the
+ * results. */
 #include "redis/fanout.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A fan-out. */
-struct group {
-    struct cvy_redis_fanout_queue queue;
-    struct cvy_redis_fanout_ear ear;
-    char id[17];
-    char results[CVY_REDIS_FANOUT_KEY]; /* the stream */
-    char last[48];                      /* the entry up to which it was read */
-};
 
 static int lost(void)
 {
@@ -24,8 +16,9 @@ static int lost(void)
 /* ---- steps ---- */
 
 /* A step of g whose answer is a number. */
-static int step(covey_ctx *ctx, covey_fanout_engine *e, struct group *g, covey_redis_script *script,
-                const struct cvy_redis_fanout_args *more, int64_t *answer)
+static int step(covey_ctx *ctx, covey_fanout_engine *e, struct cvy_redis_fanout_group *g,
+                covey_redis_script *script, const struct cvy_redis_fanout_args *more,
+                int64_t *answer)
 {
     struct cvy_redis_fanout_args args = {0};
     covey_redis_reply *reply = NULL;
@@ -44,7 +37,7 @@ static int step(covey_ctx *ctx, covey_fanout_engine *e, struct group *g, covey_r
 }
 
 /* One that says no more than whether the fan-out is there. */
-static int plain_step(covey_ctx *ctx, covey_fanout_engine *e, struct group *g,
+static int plain_step(covey_ctx *ctx, covey_fanout_engine *e, struct cvy_redis_fanout_group *g,
                       covey_redis_script *script, const char *arg)
 {
     struct cvy_redis_fanout_args args = {0};
@@ -63,7 +56,7 @@ static int open_group(covey_ctx *ctx, covey_fanout_engine *e, const covey_fanout
     char numbers[3][24];
     struct cvy_redis_fanout_args args = {0};
     int64_t answer = 0;
-    struct group *g = calloc(1, sizeof(*g));
+    struct cvy_redis_fanout_group *g = calloc(1, sizeof(*g));
 
     if (!g) {
         return covey_errorf(-ENOMEM, "fan-out: out of memory");
@@ -127,117 +120,12 @@ static int cancel(covey_ctx *ctx, covey_fanout_engine *e, void *group, int cause
 
 static int close_group(covey_ctx *ctx, covey_fanout_engine *e, void *group)
 {
-    struct group *g = group;
+    struct cvy_redis_fanout_group *g = group;
     int code = plain_step(ctx, e, g, &cvy_redis_fanout_lua_close, NULL);
 
     cvy_redis_fanout_deafen(&g->ear);
     free(g);
     return code;
-}
-
-/* ---- results ---- */
-
-static covey_fanout_end end_named(const char *name)
-{
-    for (int end = 0; end < COVEY_FANOUT_LOST; end++) {
-        if (strcmp(covey_fanout_end_name(end), name) == 0) {
-            return end;
-        }
-    }
-    return COVEY_FANOUT_LOST;
-}
-
-/* The value of one of the fields of an entry, whose names are a letter. */
-static const char *value_of(const covey_redis_reply *fields, char name, size_t *len)
-{
-    for (size_t i = 0; fields && i + 1 < fields->count; i += 2) {
-        const char *field = covey_redis_text(covey_redis_at(fields, i), NULL);
-        const char *value = covey_redis_text(covey_redis_at(fields, i + 1), len);
-        if (field && value && field[0] == name) {
-            return value;
-        }
-    }
-    *len = 0;
-    return "";
-}
-
-static long long number_of(const covey_redis_reply *fields, char name)
-{
-    size_t len;
-
-    return atoll(value_of(fields, name, &len));
-}
-
-static covey_fanout_result *read_result(const covey_redis_reply *fields)
-{
-    size_t len, ignored;
-    covey_fanout_result result = {
-        .id = (uint64_t)number_of(fields, 'i'),
-        .end = end_named(value_of(fields, 'e', &ignored)),
-        .code = (int)number_of(fields, 'c'),
-        .message = value_of(fields, 'w', &ignored),
-        .name = value_of(fields, 'n', &ignored),
-        .key = value_of(fields, 'k', &ignored),
-        .data = value_of(fields, 'd', &len),
-        .attempts = (int)number_of(fields, 'a'),
-        .failures = (int)number_of(fields, 'f'),
-        .crashes = (int)number_of(fields, 'x'),
-    };
-
-    result.len = len;
-    return covey_fanout_result_new(&result);
-}
-
-/* XREAD's answer: the only stream's name and entries. Reads up to where memory lasts. */
-static int read_results(struct group *g, const covey_redis_reply *reply,
-                        covey_fanout_result **results, size_t max)
-{
-    const covey_redis_reply *entries = covey_redis_at(covey_redis_at(reply, 0), 1);
-    int n = 0;
-
-    for (size_t i = 0; entries && i < entries->count && (size_t)n < max; i++) {
-        const covey_redis_reply *entry = covey_redis_at(entries, i);
-        const char *id = covey_redis_text(covey_redis_at(entry, 0), NULL);
-        covey_fanout_result *r = id ? read_result(covey_redis_at(entry, 1)) : NULL;
-        if (!r) {
-            return n > 0 ? n : covey_errorf(-ENOMEM, "fan-out: out of memory for a result");
-        }
-        (void)snprintf(g->last, sizeof(g->last), "%s", id);
-        results[n++] = r;
-    }
-    return n;
-}
-
-/* What was read is deleted by the read that follows; if that fails, by the next. */
-static void trim(covey_ctx *ctx, struct cvy_redis_fanout *e, const struct group *g)
-{
-    char next[64];
-    const char *dash = strchr(g->last, '-');
-
-    if (strcmp(g->last, "0-0") != 0 && dash) {
-        (void)snprintf(next, sizeof(next), "%.*s-%llu", (int)(dash - g->last), g->last,
-                       strtoull(dash + 1, NULL, 10) + 1);
-        (void)covey_redis_command_again(ctx, e->redis, NULL, "XTRIM %s MINID %s", g->results, next);
-    }
-}
-
-static int collect(covey_ctx *ctx, covey_fanout_engine *e, void *group,
-                   covey_fanout_result **results, size_t max)
-{
-    struct cvy_redis_fanout *engine = cvy_redis_fanout_of(e);
-    struct group *g = group;
-    int n = 0;
-
-    trim(ctx, engine, g);
-    while (n == 0) {
-        covey_redis_reply *reply = NULL;
-        n = cvy_redis_fanout_hear(ctx, engine, &g->ear, g->results, g->last, max, &reply);
-        if (n == 0 && reply) {
-            n = read_results(g, reply, results, max);
-        }
-        covey_redis_reply_free(reply);
-    }
-    return n;
 }
 
 /* ---- the engine ---- */
@@ -251,7 +139,7 @@ static const covey_fanout_ops ops = {
     .name = "redis",
     .open = open_group,
     .submit = submit,
-    .collect = collect,
+    .collect = cvy_redis_fanout_collect,
     .keep = keep,
     .cancel = cancel,
     .close = close_group,

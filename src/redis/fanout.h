@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * fanout.h - the engine of distributed groups on Redis: fanout.c has the coordinator's side,
- * fanout_worker.c the worker's, fanout_scripts.c the steps, fanout_keys.c the names of keys and the
- * connection that waits. */
+ * fanout_results.c its results, fanout_worker.c the worker's side, fanout_scripts.c the steps,
+ * fanout_keys.c the names of keys and the connection that waits. */
 #ifndef CVY_REDIS_FANOUT_H
 #define CVY_REDIS_FANOUT_H
 
@@ -25,6 +25,15 @@ struct cvy_redis_fanout_queue {
 /* A connection that waits on a stream, made again when it was lost. One task at a time. */
 struct cvy_redis_fanout_ear {
     covey_redis *own; /* NULL: none yet */
+};
+
+/* A fan-out. */
+struct cvy_redis_fanout_group {
+    struct cvy_redis_fanout_queue queue;
+    struct cvy_redis_fanout_ear ear;
+    char id[17];
+    char results[CVY_REDIS_FANOUT_KEY]; /* the stream */
+    char last[48];                      /* the entry up to which it was read */
 };
 
 /* As arguments of a script. */
@@ -61,6 +70,10 @@ int cvy_redis_fanout_run(covey_ctx *ctx, struct cvy_redis_fanout *e, covey_redis
                          const struct cvy_redis_fanout_args *args, unsigned flags);
 void cvy_redis_fanout_arg(struct cvy_redis_fanout_args *args, const void *bytes, size_t len);
 void cvy_redis_fanout_arg_text(struct cvy_redis_fanout_args *args, const char *text);
+
+/* The coordinator's side. */
+int cvy_redis_fanout_collect(covey_ctx *ctx, covey_fanout_engine *e, void *group,
+                             covey_fanout_result **results, size_t max);
 
 /* The worker's side. */
 int cvy_redis_fanout_join(covey_ctx *ctx, covey_fanout_engine *e, const char *queue,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * link.c - see link.h: queueing, the connection's beginning and end, and the writer. The reader is
- * link_reader.c. */
-#include "redis/link_reader.h"
+ * link.c - see link.h: queueing, and the connection's beginning and end. The writer is
+ * link_writer.c, the reader link_reader.c. */
+#include "redis/link_tasks.h"
 
 #include <covey/chan.h>
 #include <covey/ctx.h>
@@ -11,10 +11,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Of one write; what is queued beyond that has its turn next. */
-#define BATCH_MAX 128
-#define BATCH_BYTES (256 * 1024)
 
 static void wake(struct cvy_redis_link *l)
 {
@@ -149,84 +145,6 @@ static void end(struct cvy_redis_link *l)
     cvy_redis_link_release(l, &all);
 }
 
-/* ---- the writer ---- */
-
-/* Until there is something to send. A code: life is over; or 1: the connection is dead. */
-static int wait_for_work(struct cvy_redis_link *l)
-{
-    covey_ctx *life = l->client->life;
-
-    for (;;) {
-        covey_mutex_lock(&l->mutex);
-        bool is_dead = l->wire && l->is_dead, is_ready = l->queued.head || is_dead;
-        l->is_asleep = !is_ready;
-        covey_mutex_unlock(&l->mutex);
-        int code = is_ready ? covey_ctx_err(life) : covey_chan_recv(life, l->wake, NULL);
-        if (code < 0 || is_ready) {
-            return code < 0 ? code : is_dead;
-        }
-    }
-}
-
-struct batch {
-    struct cvy_redis_request *requests[BATCH_MAX];
-    struct iovec pieces[BATCH_MAX];
-    int n;
-};
-
-/* Moves requests from queued to sent; the batch holds them. */
-static void take_batch(struct cvy_redis_link *l, struct batch *b)
-{
-    size_t bytes = 0;
-
-    covey_mutex_lock(&l->mutex);
-    if (!l->sent.head) {
-        l->heard_at = covey_now();
-    }
-    for (b->n = 0; b->n < BATCH_MAX && bytes < BATCH_BYTES; b->n++) {
-        struct cvy_redis_request *q = cvy_redis_requests_pop(&l->queued);
-        if (!q) {
-            break;
-        }
-        cvy_redis_request_hold(q);
-        q->is_queued = false;
-        q->sends++;
-        cvy_redis_requests_push(&l->sent, q);
-        b->requests[b->n] = q;
-        b->pieces[b->n] = (struct iovec){q->bytes, q->len};
-        bytes += q->len;
-    }
-    covey_mutex_unlock(&l->mutex);
-}
-
-static int write_batch(struct cvy_redis_link *l, struct cvy_redis_wire *wire)
-{
-    struct batch b;
-
-    take_batch(l, &b);
-    ssize_t n = b.n > 0 ? covey_writev(l->client->life, wire->conn, b.pieces, b.n) : 0;
-    for (int i = 0; i < b.n; i++) {
-        cvy_redis_request_drop(b.requests[i]);
-    }
-    CVY_COUNT(&l->client->counters.writes, 1);
-    return n < 0 ? (int)n : 0;
-}
-
-/* Writes until the connection or life is over. */
-static void write_all(struct cvy_redis_link *l, struct cvy_redis_wire *wire)
-{
-    int code = wait_for_work(l);
-
-    while (code == 0) {
-        covey_yield(); /* whoever can run now may add to it */
-        code = write_batch(l, wire);
-        code = code < 0 ? code : wait_for_work(l);
-    }
-    if (code < 0) {
-        cvy_redis_link_die(l, code);
-    }
-}
-
 /* ---- the connection ---- */
 
 static void attach(struct cvy_redis_link *l, struct cvy_redis_wire *wire)
@@ -271,7 +189,7 @@ static void serve(struct cvy_redis_link *l, struct cvy_redis_wire *wire)
     if (code < 0) {
         cvy_redis_link_die(l, code);
     } else {
-        write_all(l, wire);
+        cvy_redis_link_write(l, wire);
     }
     detach(l);
 }
@@ -292,7 +210,7 @@ int cvy_redis_link_run(covey_ctx *ctx, void *arg)
     int failures = 0;
 
     (void)ctx; /* life ends with it */
-    while (wait_for_work(l) == 0) {
+    while (cvy_redis_link_wait(l) == 0) {
         int code = cvy_redis_wire_open(c->life, &c->config, &wire);
         if (code == 0) {
             failures = 0;

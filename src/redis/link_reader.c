@@ -3,7 +3,7 @@
  *
  * What one read has brought is taken apart first and handed out under the mutex then, so that a
  * write of many commands costs the mutex once. */
-#include "redis/link_reader.h"
+#include "redis/link_tasks.h"
 
 #include <covey/chan.h>
 #include <covey/time.h>

@@ -260,36 +260,3 @@ int covey_redis_int(const covey_redis_reply *reply, int64_t *n)
     *n = reply->integer;
     return 0;
 }
-
-static const char words[] = "redis: "; /* what a refusal's message opens with */
-
-static bool is_kind(const char *text, const char *kind)
-{
-    size_t len = strlen(kind);
-
-    return strncmp(text, kind, len) == 0 && (text[len] == ' ' || text[len] == '\0');
-}
-
-int cvy_redis_refusal(const covey_redis_reply *reply)
-{
-    static const char *const denied[] = {"NOAUTH", "WRONGPASS", "NOPERM"};
-
-    if (reply->type != COVEY_REDIS_ERROR) {
-        return 0;
-    }
-    for (size_t i = 0; i < sizeof(denied) / sizeof(*denied); i++) {
-        if (is_kind(reply->text, denied[i])) {
-            return covey_errorf(-EACCES, "%s%s", words, reply->text);
-        }
-    }
-    return covey_errorf(COVEY_EREDIS, "%s%s", words, reply->text);
-}
-
-bool covey_redis_refused(const char *kind)
-{
-    const char *text = covey_errmsg();
-    int code = covey_errcode();
-
-    return (code == COVEY_EREDIS || code == -EACCES) &&
-           strncmp(text, words, sizeof(words) - 1) == 0 && is_kind(text + sizeof(words) - 1, kind);
-}

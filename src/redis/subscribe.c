@@ -4,7 +4,9 @@
  * The task owns the connection and makes it again when it is lost; the channel tells of the gap.
  * Both handle and task hold the subscription. A message belongs to whoever has received it; what
  * nobody has received is freed by the end of the handle. */
+#define _GNU_SOURCE
 #include "redis/client.h"
+#include "redis/message.h"
 
 #include <covey/chan.h>
 #include <covey/ctx.h>
@@ -47,45 +49,6 @@ static void subscription_drop(covey_redis_subscription *s)
 
 /* ---- messages ---- */
 
-void covey_redis_message_free(covey_redis_message *m)
-{
-    free(m);
-}
-
-struct text {
-    const char *at;
-    size_t len;
-};
-
-static const char *put(char **to, struct text t)
-{
-    char *at = *to;
-
-    if (t.len > 0) {
-        memcpy(at, t.at, t.len);
-    }
-    at[t.len] = '\0';
-    *to = at + t.len + 1;
-    return at;
-}
-
-static covey_redis_message *message_new(covey_redis_message_kind kind, struct text pattern,
-                                        struct text channel, struct text data)
-{
-    covey_redis_message *m = malloc(sizeof(*m) + pattern.len + channel.len + data.len + 3);
-
-    if (m) {
-        char *to = (char *)(m + 1);
-        m->kind = kind;
-        m->pattern = put(&to, pattern);
-        m->channel = put(&to, channel);
-        m->channel_len = channel.len;
-        m->data = put(&to, data);
-        m->len = data.len;
-    }
-    return m;
-}
-
 /* Waits while the channel is full: then the server has to. Takes m. */
 static int send_message(covey_redis_subscription *s, covey_redis_message *m)
 {
@@ -97,33 +60,11 @@ static int send_message(covey_redis_subscription *s, covey_redis_message *m)
     return code;
 }
 
-static struct text text_at(const covey_redis_reply *reply, size_t i)
-{
-    struct text t;
-
-    t.at = covey_redis_text(covey_redis_at(reply, i), &t.len);
-    return t;
-}
-
-static bool opens_with(const covey_redis_reply *reply, const char *word)
-{
-    const char *text = covey_redis_text(covey_redis_at(reply, 0), NULL);
-
-    return text && strcmp(text, word) == 0;
-}
-
 /* A push: a message goes into the channel; confirmations and answers to PING say nothing. */
 static int take_push(covey_redis_subscription *s, const covey_redis_reply *push)
 {
-    bool by_pattern = opens_with(push, "pmessage");
-
-    if (by_pattern || opens_with(push, "message")) {
-        struct text pattern = by_pattern ? text_at(push, 1) : (struct text){0};
-        return send_message(s,
-                            message_new(COVEY_REDIS_MESSAGE, pattern, text_at(push, 1 + by_pattern),
-                                        text_at(push, 2 + by_pattern)));
-    }
-    return cvy_redis_refusal(push);
+    return cvy_redis_is_message(push) ? send_message(s, cvy_redis_message_of(push))
+                                      : cvy_redis_refusal(push);
 }
 
 /* ---- the connection ---- */
@@ -141,7 +82,7 @@ static int subscribe(covey_ctx *ctx, covey_redis_subscription *s, struct cvy_red
         }
         /* Messages of the first names may come before the others are confirmed. */
         bool is_confirmation =
-            opens_with(&root->reply, s->options.patterns ? "psubscribe" : "subscribe");
+            cvy_redis_opens_with(&root->reply, s->options.patterns ? "psubscribe" : "subscribe");
         confirmed += is_confirmation;
         code = is_confirmation ? 0 : take_push(s, &root->reply);
         cvy_redis_root_free(root);
@@ -223,8 +164,7 @@ static int establish_again(covey_redis_subscription *s)
     }
     if (code == 0) {
         CVY_COUNT(&s->client->counters.connected, 1);
-        struct text none = {0};
-        code = send_message(s, message_new(COVEY_REDIS_GAP, none, none, none));
+        code = send_message(s, cvy_redis_message_gap());
     }
     return code;
 }
@@ -260,7 +200,8 @@ static const char **copy_words(const char *command, const char *const *names, si
         char *to = (char *)(words + n + 1);
         words[0] = command;
         for (size_t i = 0; i < n; i++) {
-            words[1 + i] = put(&to, (struct text){names[i], strlen(names[i])});
+            words[1 + i] = to;
+            to = stpcpy(to, names[i]) + 1;
         }
     }
     return words;

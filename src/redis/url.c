@@ -2,7 +2,8 @@
  * url.c - see url.h.
  *
  * scheme://[user:password@]host[:port][/db] for TCP, and for a Unix socket the same with a path in
- * the place of the host. Either may end in ?db=3. */
+ * the place of the host. Either may end in ?db=3&sentinel=NAME; then there may be several hosts,
+ * with commas between them. */
 #define _GNU_SOURCE
 #include "redis/url.h"
 
@@ -14,6 +15,7 @@
 #include <string.h>
 
 #define PORT "6379"
+#define SENTINEL_PORT "26379"
 #define DB_MAX 1000000
 
 /* A part of the text, not ended by NUL. */
@@ -115,20 +117,47 @@ static int read_user(struct cvy_redis_url *u, struct part p)
     return code < 0 ? code : decode(&u->password, p);
 }
 
-/* ?db=3, which is cut off. */
+/* db=3, sentinel=NAME. */
+static int read_option(struct cvy_redis_url *u, struct part p)
+{
+    struct part name;
+
+    if (!cut(&p, '=', &name)) {
+        return wrong("an option without a value");
+    }
+    if (name.len == 2 && memcmp(name.at, "db", 2) == 0) {
+        return read_db(u, p);
+    }
+    if (name.len == 8 && memcmp(name.at, "sentinel", 8) == 0 && p.len > 0 && !u->master) {
+        return decode(&u->master, p);
+    }
+    return wrong("only db=NUMBER and sentinel=NAME may follow the ?");
+}
+
+/* ?option&option, which is cut off. */
 static int read_query(struct cvy_redis_url *u, struct part *rest)
 {
-    struct part before;
+    struct part before, option;
 
     if (!cut(rest, '?', &before)) {
         return 0;
     }
-    if (rest->len < 3 || memcmp(rest->at, "db=", 3) != 0) {
-        return wrong("only db=NUMBER may follow the ?");
-    }
-    int code = read_db(u, (struct part){rest->at + 3, rest->len - 3});
+    struct part query = *rest;
     *rest = before;
-    return code;
+    int code = 0;
+    while (code == 0 && cut(&query, '&', &option)) {
+        code = read_option(u, option);
+    }
+    return code < 0 ? code : read_option(u, query);
+}
+
+/* Takes addr. */
+static int add_place(struct cvy_redis_url *u, char *addr, const char *host, size_t len)
+{
+    struct cvy_redis_place *p = &u->places[u->count++];
+
+    p->addr = addr;
+    return keep(&p->host, host, len);
 }
 
 static int read_path(struct cvy_redis_url *u, struct part p)
@@ -141,8 +170,7 @@ static int read_path(struct cvy_redis_url *u, struct part p)
     if (asprintf(&addr, "unix://%.*s", (int)p.len, p.at) < 0) {
         return covey_errorf(-ENOMEM, "out of memory");
     }
-    u->addr = addr;
-    return keep(&u->host, "", 0);
+    return add_place(u, addr, "", 0);
 }
 
 static bool is_host(struct part p, bool is_v6)
@@ -158,7 +186,8 @@ static bool is_host(struct part p, bool is_v6)
 /* host, host:port, [v6], [v6]:port. */
 static int read_host(struct cvy_redis_url *u, struct part p)
 {
-    struct part host = p, port = {PORT, sizeof(PORT) - 1}, none;
+    const char *usual = u->master ? SENTINEL_PORT : PORT;
+    struct part host = p, port = {usual, strlen(usual)}, none;
     bool is_v6 = p.len > 0 && p.at[0] == '[';
     bool has_port = false;
     long number = 0;
@@ -183,16 +212,30 @@ static int read_host(struct cvy_redis_url *u, struct part p)
                  number) < 0) {
         return covey_errorf(-ENOMEM, "out of memory");
     }
-    u->addr = addr;
-    return keep(&u->host, host.at, host.len);
+    return add_place(u, addr, host.at, host.len);
+}
+
+/* One, or several sentinels. */
+static int read_hosts(struct cvy_redis_url *u, struct part p)
+{
+    struct part host;
+    int code = 0;
+
+    while (code == 0 && u->count < CVY_REDIS_PLACES_MAX && cut(&p, ',', &host)) {
+        code = u->master ? read_host(u, host) : wrong("several hosts, and no sentinel=NAME");
+    }
+    if (u->count == CVY_REDIS_PLACES_MAX) {
+        return wrong("too many hosts");
+    }
+    return code < 0 ? code : read_host(u, p);
 }
 
 static int read_tcp(struct cvy_redis_url *u, struct part p)
 {
-    struct part host = p;
-    bool has_db = cut(&p, '/', &host);
+    struct part hosts = p;
+    bool has_db = cut(&p, '/', &hosts);
 
-    int code = read_host(u, host);
+    int code = read_hosts(u, hosts);
     return code == 0 && has_db && p.len > 0 ? read_db(u, p) : code;
 }
 
@@ -223,10 +266,18 @@ int cvy_redis_url_parse(struct cvy_redis_url *u, const char *text)
     return scheme == 2 ? read_path(u, rest) : read_tcp(u, rest);
 }
 
+void cvy_redis_place_fini(struct cvy_redis_place *p)
+{
+    free(p->addr);
+    free(p->host);
+}
+
 void cvy_redis_url_fini(struct cvy_redis_url *u)
 {
-    free(u->addr);
-    free(u->host);
+    for (size_t i = 0; i < u->count; i++) {
+        cvy_redis_place_fini(&u->places[i]);
+    }
+    free(u->master);
     free(u->user);
     free(u->password);
     *u = (struct cvy_redis_url){0};

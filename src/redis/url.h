@@ -6,9 +6,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define CVY_REDIS_PLACES_MAX 16
+
+struct cvy_redis_place {
+    char *addr; /* as in covey/net.h: "tcp://[::1]:6379" */
+    char *host; /* the name for TLS; "" for a Unix socket */
+};
+
 struct cvy_redis_url {
-    char *addr;            /* as in covey/net.h: "tcp://[::1]:6379" */
-    char *host;            /* the name for TLS; "" for a Unix socket */
+    struct cvy_redis_place places[CVY_REDIS_PLACES_MAX]; /* the server, or the sentinels */
+    size_t count;                                        /* of them */
+    char *master;          /* what the sentinels call it; NULL: there are none */
     char *user, *password; /* decoded, any bytes but NUL; NULL: none */
     int db;
     bool is_tls;
@@ -18,5 +26,6 @@ struct cvy_redis_url {
  * repeat the URL, which may hold a password. */
 int cvy_redis_url_parse(struct cvy_redis_url *u, const char *text);
 void cvy_redis_url_fini(struct cvy_redis_url *u);
+void cvy_redis_place_fini(struct cvy_redis_place *p);
 
 #endif

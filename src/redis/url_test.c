@@ -14,7 +14,8 @@ static void check(const char *text, const char *addr, const char *user, const ch
     struct cvy_redis_url u;
 
     CHECK_EQ(cvy_redis_url_parse(&u, text), 0);
-    CHECK_STR(u.addr, addr);
+    CHECK_EQ(u.count, 1);
+    CHECK_STR(u.places[0].addr, addr);
     CHECK_STR(u.user, user);
     CHECK_STR(u.password, password);
     CHECK_EQ(u.db, db);
@@ -50,7 +51,27 @@ TEST(tls_needs_the_hosts_name)
 
     CHECK_EQ(cvy_redis_url_parse(&u, "rediss://example.org:1"), 0);
     CHECK(u.is_tls);
-    CHECK_STR(u.host, "example.org");
+    CHECK_STR(u.places[0].host, "example.org");
+    cvy_redis_url_fini(&u);
+}
+
+TEST(sentinels_may_be_several)
+{
+    struct cvy_redis_url u;
+
+    CHECK_EQ(cvy_redis_url_parse(&u, "redis://:p@a,b:1,[::1]/2?sentinel=the%20master"), 0);
+    CHECK_EQ(u.count, 3);
+    CHECK_STR(u.places[0].addr, "tcp://a:26379");
+    CHECK_STR(u.places[1].addr, "tcp://b:1");
+    CHECK_STR(u.places[2].addr, "tcp://[::1]:26379");
+    CHECK_STR(u.places[2].host, "::1");
+    CHECK_STR(u.master, "the master");
+    CHECK_STR(u.password, "p");
+    CHECK_EQ(u.db, 2);
+    cvy_redis_url_fini(&u);
+    CHECK_EQ(cvy_redis_url_parse(&u, "unix:///run/s?db=3&sentinel=m"), 0);
+    CHECK_STR(u.master, "m");
+    CHECK_EQ(u.db, 3);
     cvy_redis_url_fini(&u);
 }
 
@@ -75,6 +96,14 @@ TEST(what_is_no_url_is_refused_without_repeating_it)
         "redis://h?db=",
         "redis://h?database=1",
         "redis://h?db=1&x=2",
+        "redis://h?db=1&",
+        "redis://a,b",
+        "redis://a,b/1?db=1",
+        "redis://a,?sentinel=m",
+        "redis://,a?sentinel=m",
+        "redis://a?sentinel=",
+        "redis://a?sentinel=m&sentinel=n",
+        "redis://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a?sentinel=m",
         "redis://ho st",
         "redis://[::1",
         "redis://[::1]x",

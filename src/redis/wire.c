@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * wire.c - see wire.h. */
-#include "redis/wire.h"
+#include "redis/sentinel.h"
 
 #include <covey/ctx.h>
 
@@ -177,25 +177,47 @@ fail:
     return covey_errorf(-ENOMEM, "out of memory");
 }
 
-static int open_within(covey_ctx *ctx, const struct cvy_redis_config *config,
-                       struct cvy_redis_wire **wire)
+int cvy_redis_wire_dial(covey_ctx *ctx, const struct cvy_redis_config *config,
+                        const struct cvy_redis_place *to, struct cvy_redis_wire **wire)
 {
     const covey_redis_options *o = &config->options;
     covey_conn *conn = NULL;
 
-    int code = covey_dial(ctx, &conn, config->url.addr);
+    int code = covey_dial(ctx, &conn, to->addr);
     if (code == 0 && config->url.is_tls) {
-        code = o->secure(ctx, &conn, o->tls, config->url.host);
+        code = o->secure(ctx, &conn, o->tls, to->host);
     }
-    if (code == 0) {
-        code = make(conn, config, wire);
-    }
+    return code < 0 ? code : make(conn, config, wire);
+}
+
+static int open_at(covey_ctx *ctx, const struct cvy_redis_config *config,
+                   const struct cvy_redis_place *to, struct cvy_redis_wire **wire)
+{
+    int code = cvy_redis_wire_dial(ctx, config, to, wire);
+
     if (code == 0) {
         code = greet(ctx, config, *wire, false);
+        if (code == 0 && config->url.master) {
+            code = cvy_redis_sentinel_check(ctx, *wire, to);
+        }
         if (code < 0) {
             cvy_redis_wire_close(*wire);
         }
     }
+    return code;
+}
+
+static int open_within(covey_ctx *ctx, const struct cvy_redis_config *config,
+                       struct cvy_redis_wire **wire)
+{
+    struct cvy_redis_place master = {0};
+
+    if (!config->url.master) {
+        return open_at(ctx, config, &config->url.places[0], wire);
+    }
+    int code = cvy_redis_sentinel_find(ctx, config, &master);
+    code = code < 0 ? code : open_at(ctx, config, &master, wire);
+    cvy_redis_place_fini(&master);
     return code;
 }
 
@@ -208,7 +230,8 @@ int cvy_redis_wire_open(covey_ctx *ctx, const struct cvy_redis_config *config,
 
     covey_ctx_unref(limited);
     if (code == COVEY_EDEADLINE && covey_ctx_err(ctx) == 0) {
-        code = covey_errorf(-ETIMEDOUT, "redis %s: no connection in time", config->url.addr);
+        code =
+            covey_errorf(-ETIMEDOUT, "redis %s: no connection in time", config->url.places[0].addr);
     } else if (code == COVEY_ECANCELED && covey_ctx_err(ctx) == 0) {
         code = covey_errorf(-ENOMEM, "out of memory"); /* for the limit */
     }

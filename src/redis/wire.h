@@ -16,6 +16,9 @@ struct cvy_redis_config {
     covey_redis_options options; /* the defaults filled in; name is owned */
 };
 
+/* Fills in the options, for the URL that is there; opts may be NULL. -EINVAL, -ENOTSUP, -ENOMEM. */
+int cvy_redis_options_set(struct cvy_redis_config *config, const covey_redis_options *opts);
+
 struct cvy_redis_wire {
     covey_conn *conn;
     struct cvy_redis_wire *next; /* among the idle ones */
@@ -29,6 +32,9 @@ struct cvy_redis_wire {
 int cvy_redis_wire_open(covey_ctx *ctx, const struct cvy_redis_config *config,
                         struct cvy_redis_wire **wire);
 void cvy_redis_wire_close(struct cvy_redis_wire *wire); /* NULL is allowed */
+/* Connects, with TLS, and says nothing yet. */
+int cvy_redis_wire_dial(covey_ctx *ctx, const struct cvy_redis_config *config,
+                        const struct cvy_redis_place *to, struct cvy_redis_wire **wire);
 /* Makes one that was used as it was at first. */
 int cvy_redis_wire_reset(covey_ctx *ctx, const struct cvy_redis_config *config,
                          struct cvy_redis_wire *wire);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * blocking.c - the elastic pool: threads for calls that block a whole thread.
  *
- * A job goes to an idle thread or to a new one, up to THREADS_MAX; beyond that it queues. A thread
+ * A job goes to an idle thread or to a new one, up to THREADS_MAX; beyond that it queues. Calls of
+ * covey_blocking() wait for a slot before they are jobs, so that a context can end that. A thread
  * without work for IDLE_NS ends; ended threads are joined by the next that ends, or at the stop.
  * These are plain threads, so a pthread mutex does. */
 #define _GNU_SOURCE
@@ -35,6 +36,10 @@ struct cvy_blocking_pool {
     struct pool_thread *ended;
     int threads, idle, queued;
     bool stopping;
+
+    struct cvy_lock lock; /* rank CVY_RANK_CHAN; guards the rest */
+    int slots;            /* calls that may yet begin; with waiters there are none */
+    struct cvy_node waiters;
 };
 
 int cvy_blocking_start(struct cvy_runtime *rt)
@@ -46,6 +51,9 @@ int cvy_blocking_start(struct cvy_runtime *rt)
         return -ENOMEM;
     }
     p->tail = &p->head;
+    p->slots = THREADS_MAX;
+    cvy_lock_init(&p->lock, CVY_RANK_CHAN);
+    cvy_list_init(&p->waiters);
     (void)pthread_mutex_init(&p->mutex, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -187,9 +195,48 @@ void cvy_blocking_stop(struct cvy_runtime *rt)
     rt->blocking = NULL;
 }
 
+/* ---- slots ---- */
+
+static int take_slot(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_blocking_pool *p,
+                     covey_fn *fn)
+{
+    struct cvy_waiter wr = {0};
+
+    cvy_lock(&p->lock);
+    if (cvy_likely(p->slots > 0)) {
+        p->slots--;
+        cvy_unlock(&p->lock);
+        return 0;
+    }
+    return cvy_wait_in(thp, ctx, &p->lock, &p->waiters, &wr, CVY_WAIT_BLOCKING,
+                       (const void *)(uintptr_t)fn);
+}
+
+/* To the first in line, if there is one. */
+static void give_slot(struct cvy_thread *th, struct cvy_blocking_pool *p)
+{
+    struct cvy_waiter *w;
+
+    cvy_lock(&p->lock);
+    while ((w = cvy_waitq_first(&p->waiters)) != NULL) {
+        cvy_list_remove(&w->node);
+        if (cvy_claim(w->task, w->index)) {
+            break;
+        }
+    }
+    p->slots += w == NULL;
+    cvy_unlock(&p->lock);
+    if (w) {
+        cvy_ready(th, w->task);
+    }
+}
+
+/* ---- calls ---- */
+
 /* One covey_blocking(); lives in the caller's frame. */
 struct call {
     struct cvy_job job;
+    struct cvy_blocking_pool *pool;
     struct cvy_task *task;
     covey_fn *fn;
     covey_ctx *ctx;
@@ -202,6 +249,7 @@ static void call_run(struct cvy_job *job)
 {
     struct call *c = CVY_CONTAINER_OF(job, struct call, job);
     struct cvy_task *t = c->task;
+    struct cvy_blocking_pool *p = c->pool;
 
     CVY_EMIT(NULL, blocking_begin, t->id, 0, c->fn);
     c->code = c->fn(c->ctx, c->arg);
@@ -211,6 +259,7 @@ static void call_run(struct cvy_job *job)
     /* Nothing else can claim it: it waits without a context. */
     (void)cvy_claim(t, 0);
     cvy_ready(th, t);
+    give_slot(th, p);
     cvy_leave(th);
 }
 
@@ -232,11 +281,19 @@ int covey_blocking(covey_ctx *ctx, covey_fn *fn, void *arg)
         }
         return code;
     }
-    struct call call = {.job.run = call_run, .task = t, .fn = fn, .ctx = ctx, .arg = arg};
+    struct cvy_blocking_pool *p = th->runtime->blocking;
+    code = take_slot(&th, ctx, p, fn);
+    if (code < 0) {
+        cvy_leave(th);
+        return code;
+    }
+    struct call call = {
+        .job.run = call_run, .pool = p, .task = t, .fn = fn, .ctx = ctx, .arg = arg};
     (void)cvy_wait_open(t, NULL);
     code = cvy_blocking_submit(th->runtime, &call.job);
     if (code < 0) {
         cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
+        give_slot(th, p);
         cvy_leave(th);
         return cvy_fail(t, code);
     }

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK_SIZE 4096
+/* The first is what malloc() has at hand in each thread; most statements need no other. */
+#define CHUNK_FIRST 480
+#define CHUNK_MAX ((size_t)64 << 10)
 
 struct cvy_sql_chunk {
     struct cvy_sql_chunk *next;
@@ -17,8 +19,8 @@ struct cvy_sql_chunk {
 
 static struct cvy_sql_chunk *add_chunk(struct cvy_sql_arena *a, size_t size)
 {
-    size_t last = a->chunks ? a->chunks->size : CHUNK_SIZE / 2;
-    size_t room = last < 16 * CHUNK_SIZE ? 2 * last : last;
+    size_t last = a->chunks ? a->chunks->size : CHUNK_FIRST / 2;
+    size_t room = last < CHUNK_MAX / 2 ? 2 * last : CHUNK_MAX; /* after a huge one no other */
 
     room = room < size ? size : room;
     if (room > SIZE_MAX - sizeof(struct cvy_sql_chunk)) {

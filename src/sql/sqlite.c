@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * sqlite.c - the SQLite back end: connections and transactions.
+ * sqlite.c - the SQLite back end: its connections.
  *
  * A statement is stopped by its own thread, which looks at the context every so many steps of
  * SQLite's machine: an interrupt from outside could come late, and hit the next statement. */
@@ -151,108 +151,6 @@ static bool is_clean(struct cvy_sql_conn *conn)
     return true;
 }
 
-/* ---- scripts and transactions ---- */
-
-struct script {
-    struct cvy_sqlite_conn *c;
-    const char *sql; /* what is left of it */
-    bool is_reading;
-};
-
-static int script_hop(covey_ctx *ctx, void *arg)
-{
-    struct script *s = arg;
-
-    s->c->ctx = ctx;
-    if (!s->is_reading && !cvy_sqlite_try_write(s->c)) {
-        return CVY_SQLITE_WANTS_WRITER;
-    }
-    return cvy_sqlite_script(s->c, &s->sql);
-}
-
-/* Ends what a script left open, or notes what it ended. */
-static int clean_hop(covey_ctx *ctx, void *arg)
-{
-    struct cvy_sqlite_conn *c = arg;
-    bool is_open = sqlite3_get_autocommit(c->db) == 0;
-
-    (void)ctx;
-    c->ctx = NULL;
-    c->is_lost = c->base.is_in_tx && !is_open;
-    if (is_open && !c->base.is_in_tx) {
-        (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
-    }
-    return 0;
-}
-
-static int run_script(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql)
-{
-    struct cvy_sqlite_conn *c = cvy_sqlite_conn_of(conn);
-    struct script s = {.c = c, .sql = sql, .is_reading = conn->is_in_tx && c->is_read_only};
-
-    if (conn->is_in_tx && c->is_lost) {
-        return covey_errorf(COVEY_EABORTED, "sqlite: the transaction has been rolled back");
-    }
-    int code = cvy_sqlite_run(ctx, c, script_hop, &s);
-    if ((sqlite3_get_autocommit(c->db) == 0) != conn->is_in_tx) {
-        cvy_sqlite_run_surely(clean_hop, c);
-        if (code == 0) {
-            code =
-                covey_errorf(-EINVAL, "sqlite: the script left a transaction open, or ended one");
-        }
-    }
-    cvy_sqlite_settle(c);
-    return code;
-}
-
-static int begin(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_tx_options *opts)
-{
-    struct cvy_sqlite_conn *c = cvy_sqlite_conn_of(conn);
-    /* Immediate: a transaction that first reads and then must wait to write would find its snapshot
-     * passed by. */
-    struct script s = {.c = c,
-                       .sql = opts->read_only ? "BEGIN" : "BEGIN IMMEDIATE",
-                       .is_reading = opts->read_only};
-    int code = cvy_sqlite_run(ctx, c, script_hop, &s);
-
-    if (code == 0) {
-        conn->is_in_tx = true;
-        c->is_read_only = opts->read_only;
-        c->is_lost = false;
-    }
-    cvy_sqlite_settle(c);
-    return code;
-}
-
-static void rollback(struct cvy_sql_conn *conn)
-{
-    struct cvy_sqlite_conn *c = cvy_sqlite_conn_of(conn);
-
-    conn->is_in_tx = false;
-    cvy_sqlite_run_surely(clean_hop, c);
-    cvy_sqlite_settle(c);
-}
-
-static int commit(covey_ctx *ctx, struct cvy_sql_conn *conn)
-{
-    struct cvy_sqlite_conn *c = cvy_sqlite_conn_of(conn);
-    struct script s = {.c = c, .sql = "COMMIT", .is_reading = true};
-    int code;
-
-    if (c->is_lost) {
-        code = covey_errorf(COVEY_EABORTED, "sqlite: the transaction has been rolled back");
-    } else {
-        code = cvy_sqlite_run(ctx, c, script_hop, &s);
-    }
-    if (code < 0) {
-        rollback(conn);
-        return code;
-    }
-    conn->is_in_tx = false;
-    cvy_sqlite_settle(c);
-    return 0;
-}
-
 const struct cvy_sql_backend cvy_sql_sqlite = {
     .name = "sqlite",
     .has_few_types = true,
@@ -265,9 +163,9 @@ const struct cvy_sql_backend cvy_sql_sqlite = {
     .start = cvy_sqlite_start,
     .fetch = cvy_sqlite_fetch,
     .finish = cvy_sqlite_finish,
-    .script = run_script,
-    .begin = begin,
-    .commit = commit,
-    .rollback = rollback,
+    .script = cvy_sqlite_run_script,
+    .begin = cvy_sqlite_begin,
+    .commit = cvy_sqlite_commit,
+    .rollback = cvy_sqlite_rollback,
     .batch = cvy_sqlite_batch,
 };

@@ -65,6 +65,10 @@ int cvy_sqlite_start(covey_ctx *ctx, struct cvy_sql_conn *conn, const struct cvy
                      struct cvy_sql_result *r);
 int cvy_sqlite_fetch(covey_ctx *ctx, struct cvy_sql_conn *conn, struct cvy_sql_result *r);
 void cvy_sqlite_finish(struct cvy_sql_conn *conn);
+int cvy_sqlite_run_script(covey_ctx *ctx, struct cvy_sql_conn *conn, const char *sql);
+int cvy_sqlite_begin(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_tx_options *opts);
+int cvy_sqlite_commit(covey_ctx *ctx, struct cvy_sql_conn *conn);
+void cvy_sqlite_rollback(struct cvy_sql_conn *conn);
 int cvy_sqlite_batch(covey_ctx *ctx, struct cvy_sql_conn *conn, const covey_db_statement *list,
                      size_t n, struct cvy_sql_result **results);
 /* In a hop: starts a statement and reads until its end or until r is full; may be

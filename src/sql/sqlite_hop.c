@@ -50,7 +50,7 @@ void cvy_sqlite_settle(struct cvy_sqlite_conn *c)
     }
 }
 
-static int code_of(int rc)
+static int code_of(sqlite3 *db, int rc)
 {
     switch (rc & 0xff) {
     case SQLITE_CONSTRAINT:
@@ -63,7 +63,7 @@ static int code_of(int rc)
     case SQLITE_AUTH:
         return -EACCES;
     case SQLITE_CANTOPEN:
-        return -ENOENT;
+        return sqlite3_system_errno(db) == EACCES ? -EACCES : -ENOENT;
     case SQLITE_NOMEM:
         return -ENOMEM;
     case SQLITE_FULL:
@@ -96,7 +96,7 @@ int cvy_sqlite_fail(struct cvy_sqlite_conn *c, int rc)
     if (is_lock && rc != SQLITE_BUSY_SNAPSHOT && !c->has_rows) {
         return CVY_SQLITE_IS_LOCKED;
     }
-    return covey_errorf(code_of(rc), "sqlite: %s (%d)", sqlite3_errmsg(c->db), rc);
+    return covey_errorf(code_of(c->db, rc), "sqlite: %s (%d)", sqlite3_errmsg(c->db), rc);
 }
 
 int cvy_sqlite_refuse_write(void)

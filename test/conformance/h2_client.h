@@ -348,4 +348,17 @@ static inline void peer_close(struct peer *p)
     free(p);
 }
 
+/* A site's only client; its end, and the site's. */
+static inline struct peer *visit(struct site *s)
+{
+    site_open(s);
+    return peer_open(s);
+}
+
+static inline void part(struct peer *p, struct site *s)
+{
+    peer_close(p);
+    CHECK_EQ(site_close(s), 0);
+}
+
 #endif

@@ -106,9 +106,7 @@ static int does(covey_ctx *ctx, covey_http_server_request *req, covey_http_write
 TASK_TEST(a_request_is_told_as_it_was_meant)
 {
     struct site s = {.handler = tells};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     ask(p, 1, END_STREAM, "GET", "/a%20b?q=1+2",
         "x-own: me\ncookie: a=1\nuser-agent: test\ncookie: b=2\ncookie: c=3\n");
     struct answer *a = hear_answer(p, 1);
@@ -122,8 +120,7 @@ TASK_TEST(a_request_is_told_as_it_was_meant)
     CHECK_STR(hear_answer(p, 3)->body, "PUT / [/] q= x 20 2 2 - -");
     ask(p, 5, 0, "OPTIONS", "*", "");
     CHECK_STR(hear_answer(p, 5)->body, "OPTIONS * [*] q= x 20 -1 0 - -");
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     CHECK_EQ(s.stats.requests, 3);
     CHECK_EQ(s.stats.accepted, 1);
 }
@@ -151,16 +148,13 @@ TASK_TEST(a_request_may_come_byte_by_byte)
         covey_yield();
     }
     CHECK_STR(hear_answer(p, 1)->body, "abc");
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 TASK_TEST(responses_have_what_http_2_has_and_no_more)
 {
     struct site s = {.handler = does};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/");
     struct answer *a = hear_answer(p, 1);
     CHECK_EQ(a->status, 200);
@@ -175,8 +169,7 @@ TASK_TEST(responses_have_what_http_2_has_and_no_more)
     CHECK_EQ(a->status, 204);
     CHECK_EQ(count_of(a->head, "content-length"), 0);
     CHECK_EQ(a->datas, 0);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 TASK_TEST(requests_run_at_once_and_are_answered_as_they_end)
@@ -184,9 +177,7 @@ TASK_TEST(requests_run_at_once_and_are_answered_as_they_end)
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait};
     enum { MANY = 50 };
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     for (int i = 0; i < MANY; i++) {
         get2(p, STREAM(i), "/later");
     }
@@ -197,8 +188,7 @@ TASK_TEST(requests_run_at_once_and_are_answered_as_they_end)
     for (int i = 0; i < MANY; i++) {
         CHECK_STR(hear_answer(p, STREAM(i))->body, "/later");
     }
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     covey_chan_unref(wait.gate);
 }
 
@@ -210,9 +200,7 @@ TASK_TEST(a_handler_that_does_not_read_holds_up_its_own_client_only)
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait};
     static char block[16384];
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     ask(p, 1, 0, "POST", "/later", "");
     ask(p, 3, 0, "POST", "/later", "");
     for (int i = 0; i < 3; i++) {
@@ -228,8 +216,7 @@ TASK_TEST(a_handler_that_does_not_read_holds_up_its_own_client_only)
     }
     CHECK_EQ(covey_chan_close(wait.gate), 0);
     CHECK_EQ(hear_answer(p, 1)->status, 200);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     covey_chan_unref(wait.gate);
 }
 
@@ -238,9 +225,7 @@ TASK_TEST(more_than_the_window_is_a_fault_of_that_stream)
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait};
     static char block[16384];
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     ask(p, 1, 0, "POST", "/later", "");
     await_running(&s, 1);
     for (int i = 0; i < 5; i++) {
@@ -251,8 +236,7 @@ TASK_TEST(more_than_the_window_is_a_fault_of_that_stream)
     CHECK_EQ(a->why, NGHTTP2_FLOW_CONTROL_ERROR);
     await_running(&s, 0);
     CHECK_EQ(atomic_load(&wait.cause), -ECONNRESET);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     covey_chan_unref(wait.gate);
 }
 
@@ -260,9 +244,7 @@ TASK_TEST(bodies_larger_than_all_windows_come_whole)
 {
     struct site s = {.handler = echo, .opts.max_body = COVEY_HTTP_UNLIMITED};
     static char block[8192];
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     ask(p, 1, 0, "POST", "/", "");
     for (int i = 0; i < 400; i++) { /* what comes back is taken: the windows are open again */
         frame(p, DATA, i == 399 ? END_STREAM : 0, 1, block, sizeof(block));
@@ -273,8 +255,7 @@ TASK_TEST(bodies_larger_than_all_windows_come_whole)
     struct answer *a = hear_answer(p, 1);
     CHECK(a->has_ended);
     CHECK_EQ(a->len, 400 * sizeof(block));
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 static int pours(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
@@ -290,9 +271,7 @@ static int pours(covey_ctx *ctx, covey_http_server_request *req, covey_http_writ
 TASK_TEST(a_response_waits_for_its_window)
 {
     struct site s = {.handler = pours};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     p->is_stingy = true;
     get2(p, 1, "/");
     while (answer_of(p, 1)->len < WINDOW) {
@@ -306,16 +285,13 @@ TASK_TEST(a_response_waits_for_its_window)
     frame_word(p, WINDOW_UPDATE, 1, 100000);
     frame_word(p, WINDOW_UPDATE, 0, 100000);
     CHECK_EQ(hear_answer(p, 1)->len, 100000);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 TASK_TEST(continue_is_said_when_the_body_is_asked_for)
 {
     struct site s = {.handler = echo};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     ask(p, 1, 0, "POST", "/", "expect: 100-continue\n");
     while (answer_of(p, 1)->interim == 0) {
         CHECK(hear(p) >= 0);
@@ -325,16 +301,13 @@ TASK_TEST(continue_is_said_when_the_body_is_asked_for)
     CHECK_EQ(answer_of(p, 1)->interim, 1);
     ask(p, 3, 0, "POST", "/", "expect: 200-ok\n");
     CHECK_EQ(hear_answer(p, 3)->status, 417);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 TASK_TEST(who_has_its_answer_need_not_send_the_rest)
 {
     struct site s = {.handler = hello};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     ask(p, 1, 0, "POST", "/", "");
     frame(p, DATA, 0, 1, "some", 4);
     struct answer *a = hear_answer(p, 1);
@@ -345,8 +318,7 @@ TASK_TEST(who_has_its_answer_need_not_send_the_rest)
     CHECK_EQ(a->why, NGHTTP2_NO_ERROR);
     get2(p, 3, "/");
     CHECK_EQ(hear_answer(p, 3)->status, 200);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 /* ---- failures ---- */
@@ -354,9 +326,7 @@ TASK_TEST(who_has_its_answer_need_not_send_the_rest)
 TASK_TEST(a_failure_before_anything_was_sent_is_500_and_later_a_reset)
 {
     struct site s = {.handler = does};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/fails");
     CHECK_EQ(hear_answer(p, 1)->status, 500);
     CHECK_EQ(count_of(answer_of(p, 1)->body, "secret"), 0);
@@ -369,8 +339,7 @@ TASK_TEST(a_failure_before_anything_was_sent_is_500_and_later_a_reset)
     CHECK(a->is_reset && !a->has_ended);
     get2(p, 7, "/");
     CHECK_EQ(hear_answer(p, 7)->status, 200);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     CHECK_EQ(s.stats.failed, 2);
 }
 
@@ -379,9 +348,7 @@ TASK_TEST(limits_have_their_status)
     struct site s = {.handler = echo,
                      .opts = {.max_header_size = 2000, .max_header_count = 10, .max_body = 100}};
     char large[9000], fields[9100], *at = fields;
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     memset(large, 'x', sizeof(large));
     large[2000] = '\0';
     (void)snprintf(fields, sizeof(fields), "x: %s\n", large);
@@ -407,8 +374,7 @@ TASK_TEST(limits_have_their_status)
     CHECK_EQ(hear_answer(p, 15)->status, 400);
     ask(p, 17, END_STREAM, "GET", "/", "");
     CHECK_EQ(hear_answer(p, 17)->status, 200);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     CHECK_EQ(s.stats.refused, 7);
     CHECK_EQ(s.stats.requests, 2);
 }
@@ -429,9 +395,7 @@ TASK_TEST(what_is_malformed_resets_its_stream_only)
     };
     enum { HEADS = sizeof(heads) / sizeof(heads[0]) };
     struct site s = {.handler = hello};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     for (int i = 0; i < HEADS; i++) {
         head(p, STREAM(i), END_STREAM, heads[i]);
     }
@@ -444,17 +408,14 @@ TASK_TEST(what_is_malformed_resets_its_stream_only)
     frame(p, DATA, END_STREAM, STREAM(HEADS), "abcdef", 6);
     get2(p, STREAM(HEADS + 1), "/");
     CHECK_EQ(hear_answer(p, STREAM(HEADS + 1))->status, 200);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 TASK_TEST(more_than_may_run_are_503)
 {
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait, .opts = {.max_running = 2}};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/");
     get2(p, 3, "/");
     await_running(&s, 2);
@@ -463,8 +424,7 @@ TASK_TEST(more_than_may_run_are_503)
     CHECK(strstr(answer_of(p, 5)->head, "retry-after: 1\n"));
     CHECK_EQ(covey_chan_close(wait.gate), 0);
     CHECK_EQ(hear_answer(p, 1)->status, 200);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     covey_chan_unref(wait.gate);
 }
 
@@ -473,9 +433,7 @@ TASK_TEST(more_streams_than_may_be_are_refused)
 {
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait, .opts.max_streams = 3};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     for (int i = 0; i < 4; i++) {
         get2(p, STREAM(i), "/");
     }
@@ -488,8 +446,7 @@ TASK_TEST(more_streams_than_may_be_are_refused)
     CHECK_EQ(p->why, NGHTTP2_PROTOCOL_ERROR);
     await_running(&s, 0);
     CHECK_EQ(atomic_load(&wait.canceled), 3);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     covey_chan_unref(wait.gate);
 }
 
@@ -506,9 +463,7 @@ TASK_TEST(files_are_served_whole_in_part_or_not_again)
     FILE *f = fopen(name, "w");
     CHECK(f && fputs("0123456789", f) >= 0 && fclose(f) == 0);
     struct site s = {.handler = file_of, .arg = root};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/");
     CHECK_STR(hear_answer(p, 1)->body, "0123456789");
     ask(p, 3, END_STREAM, "GET", "/", "range: bytes=2-4\n");
@@ -521,8 +476,7 @@ TASK_TEST(files_are_served_whole_in_part_or_not_again)
     ask(p, 5, END_STREAM, "GET", "/", again);
     CHECK_EQ(hear_answer(p, 5)->status, 304);
     CHECK_EQ(answer_of(p, 5)->len, 0);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     CHECK_EQ(unlink(name), 0);
     CHECK_EQ(rmdir(root), 0);
 }
@@ -533,9 +487,7 @@ TASK_TEST(a_reset_ends_the_context_of_its_request_only)
 {
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/");
     get2(p, 3, "/");
     await_running(&s, 2);
@@ -546,8 +498,7 @@ TASK_TEST(a_reset_ends_the_context_of_its_request_only)
     CHECK_EQ(covey_chan_close(wait.gate), 0);
     CHECK_EQ(hear_answer(p, 3)->status, 200);
     CHECK_EQ(answer_of(p, 1)->status, 0);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     CHECK_EQ(s.stats.gone, 1);
     covey_chan_unref(wait.gate);
 }
@@ -556,9 +507,7 @@ TASK_TEST(the_contexts_end_when_the_client_goes_away)
 {
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     for (int i = 0; i < 10; i++) {
         get2(p, STREAM(i), "/");
     }
@@ -576,9 +525,7 @@ TASK_TEST(a_half_closed_client_is_gone_unless_told_otherwise)
     for (int half = 0; half < 2; half++) {
         struct wait wait = {.gate = covey_chan_new(0, 0)};
         struct site s = {.handler = waits, .arg = &wait, .opts.half_close = half};
-        site_open(&s);
-
-        struct peer *p = peer_open(&s);
+        struct peer *p = visit(&s);
         get2(p, 1, "/");
         await_running(&s, 1);
         CHECK_EQ(covey_shutdown_write(p->c), 0);
@@ -590,8 +537,7 @@ TASK_TEST(a_half_closed_client_is_gone_unless_told_otherwise)
             CHECK_EQ(atomic_load(&wait.canceled), 1);
         }
         hear_end(p);
-        peer_close(p);
-        CHECK_EQ(site_close(&s), 0);
+        part(p, &s);
         covey_chan_unref(wait.gate);
     }
 }
@@ -600,14 +546,11 @@ TASK_TEST(the_context_ends_at_the_requests_deadline)
 {
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait, .opts.request_timeout_ns = 20 * COVEY_MS};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/");
     CHECK_EQ(hear_answer(p, 1)->status, 500);
     CHECK_EQ(atomic_load(&wait.cause), COVEY_EDEADLINE);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
     covey_chan_unref(wait.gate);
 }
 
@@ -651,9 +594,7 @@ TASK_TEST(what_outlasts_the_grace_period_is_cut)
 {
     struct wait wait = {.gate = covey_chan_new(0, 0)};
     struct site s = {.handler = waits, .arg = &wait, .opts.grace_ns = 20 * COVEY_MS};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/");
     await_running(&s, 1);
     covey_ctx_cancel(s.ctx);
@@ -668,17 +609,14 @@ TASK_TEST(what_outlasts_the_grace_period_is_cut)
 TASK_TEST(a_handler_may_end_the_connection)
 {
     struct site s = {.handler = does};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/close");
     struct answer *a = hear_answer(p, 1);
     CHECK_EQ(a->status, 200);
     CHECK_EQ(count_of(a->head, "connection"), 0);
     hear_end(p);
     CHECK(p->is_leaving);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 /* ---- the rest ---- */
@@ -702,9 +640,7 @@ TASK_TEST(each_answer_is_told_to_the_access_log)
 {
     struct log l = {0};
     struct site s = {.handler = hello, .opts = {.on_access = on_access, .access_arg = &l}};
-    site_open(&s);
-
-    struct peer *p = peer_open(&s);
+    struct peer *p = visit(&s);
     get2(p, 1, "/");
     hear_answer(p, 1);
     while (atomic_load(&l.calls) < 1) {
@@ -719,8 +655,7 @@ TASK_TEST(each_answer_is_told_to_the_access_log)
     }
     CHECK_EQ(atomic_load(&l.status), 501);
     CHECK_EQ(atomic_load(&l.refused), 1);
-    peer_close(p);
-    CHECK_EQ(site_close(&s), 0);
+    part(p, &s);
 }
 
 TASK_TEST(http_2_is_not_spoken_where_it_is_not_wanted)

@@ -128,21 +128,42 @@ static covey_redlock *play(struct played *p, const covey_redlock_options *opts)
     return rl;
 }
 
-/* A test whose body is a test run. */
-#define PLAYED_TEST(test)                                                                          \
-    static int body_##test(covey_ctx *ctx, void *arg);                                             \
+/* A test whose body is a test run, with five servers and a lock over them. */
+#define PLAYED_TEST(test) PLAYED_TEST_WITH(test, .prefix = NULL)
+#define PLAYED_TEST_WITH(test, ...)                                                                \
+    static void play_##test(covey_ctx *ctx, struct played *p, covey_redlock *rl);                  \
+    static int body_##test(covey_ctx *ctx, __attribute__((unused)) void *arg)                      \
+    {                                                                                              \
+        struct played p[NODES];                                                                    \
+        covey_redlock *rl = play(p, &(covey_redlock_options){__VA_ARGS__});                        \
+        play_##test(ctx, p, rl);                                                                   \
+        covey_redlock_free(rl);                                                                    \
+        return 0;                                                                                  \
+    }                                                                                              \
     TEST(test)                                                                                     \
     {                                                                                              \
         CHECK_EQ(covey_test_run(7, body_##test, NULL), 0);                                         \
     }                                                                                              \
-    static int body_##test(covey_ctx *ctx, __attribute__((unused)) void *arg)
+    static void play_##test(covey_ctx *ctx, __attribute__((unused)) struct played *p,              \
+                            covey_redlock *rl)
 
 #define TRY(call) COVEY_TEST_CHECK((call) == 0)
 
+/* How long after begun its context ended as it was lost; which its release says, too. */
+static int64_t await_loss(covey_lease *l, int64_t begun)
+{
+    COVEY_TEST_CHECK(covey_sleep(covey_lease_ctx(l), 10 * ttl) == COVEY_ECANCELED);
+    int64_t took = covey_now() - begun;
+
+    COVEY_TEST_CHECK(covey_ctx_cause(covey_lease_ctx(l)) == COVEY_ELOST);
+    COVEY_TEST_CHECK(covey_lease_left(l) == 0);
+    COVEY_TEST_CHECK(covey_lease_extend(NULL, l) == COVEY_ELOST);
+    COVEY_TEST_CHECK(covey_lease_release(l) == COVEY_ELOST);
+    return took;
+}
+
 PLAYED_TEST(a_lease_is_extended_for_as_long_as_it_is_wanted)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, NULL);
     covey_lease *l = NULL;
 
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
@@ -152,50 +173,30 @@ PLAYED_TEST(a_lease_is_extended_for_as_long_as_it_is_wanted)
     for (int i = 0; i < NODES; i++) {
         COVEY_TEST_CHECK(p[i].until == 0);
     }
-    covey_redlock_free(rl);
-    return 0;
 }
 
-PLAYED_TEST(without_extension_it_ends_a_drift_before_its_time)
+PLAYED_TEST_WITH(without_extension_it_ends_a_drift_before_its_time, .extend_every_ns = -1)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, &(covey_redlock_options){.extend_every_ns = -1});
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
-    COVEY_TEST_CHECK(covey_sleep(covey_lease_ctx(l), 10 * ttl) == COVEY_ECANCELED);
-    COVEY_TEST_CHECK(covey_now() - begun == ttl - drift);
-    COVEY_TEST_CHECK(covey_ctx_cause(covey_lease_ctx(l)) == COVEY_ELOST);
-    COVEY_TEST_CHECK(covey_lease_left(l) == 0);
-    COVEY_TEST_CHECK(covey_lease_extend(ctx, l) == COVEY_ELOST);
-    COVEY_TEST_CHECK(covey_lease_release(l) == COVEY_ELOST);
-    covey_redlock_free(rl);
-    return 0;
+    COVEY_TEST_CHECK(await_loss(l, begun) == ttl - drift);
 }
 
-PLAYED_TEST(no_extension_reaches_beyond_the_most_that_is_allowed)
+PLAYED_TEST_WITH(no_extension_reaches_beyond_the_most_that_is_allowed, .max_ns = 5 * ttl)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, &(covey_redlock_options){.max_ns = 5 * ttl});
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
-    COVEY_TEST_CHECK(covey_sleep(covey_lease_ctx(l), 10 * ttl) == COVEY_ECANCELED);
-    COVEY_TEST_CHECK(covey_now() - begun == 5 * ttl);
-    COVEY_TEST_CHECK(covey_lease_release(l) == COVEY_ELOST);
-    covey_redlock_free(rl);
-    return 0;
+    COVEY_TEST_CHECK(await_loss(l, begun) == 5 * ttl);
 }
 
 PLAYED_TEST(two_servers_of_five_may_be_down)
 {
     for (int mood = SILENT; mood <= REFUSING; mood++) {
-        struct played p[NODES];
-        covey_redlock *rl = play(p, NULL);
         covey_lease *l = NULL;
-
         p[0].mood = p[3].mood = mood;
         TRY(covey_redlock_acquire(ctx, rl, "x", &l));
         TRY(covey_sleep(covey_lease_ctx(l), 5 * ttl));
@@ -203,15 +204,12 @@ PLAYED_TEST(two_servers_of_five_may_be_down)
         p[1].mood = mood;
         TRY(covey_sleep(covey_lease_ctx(l), 5 * ttl));
         TRY(covey_lease_release(l));
-        covey_redlock_free(rl);
+        p[1].mood = p[3].mood = WELL;
     }
-    return 0;
 }
 
 PLAYED_TEST(a_silent_server_costs_an_acquisition_next_to_nothing)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, NULL);
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
@@ -219,32 +217,22 @@ PLAYED_TEST(a_silent_server_costs_an_acquisition_next_to_nothing)
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
     COVEY_TEST_CHECK(covey_now() - begun <= COVEY_MS);
     TRY(covey_lease_release(l));
-    covey_redlock_free(rl);
-    return 0;
 }
 
 PLAYED_TEST(without_a_majority_a_lease_is_lost_when_its_time_is_over)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, NULL);
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
     p[0].mood = p[1].mood = SILENT;
     p[2].mood = REFUSING;
-    COVEY_TEST_CHECK(covey_sleep(covey_lease_ctx(l), 10 * ttl) == COVEY_ECANCELED);
-    COVEY_TEST_CHECK(covey_now() - begun == ttl - drift);
-    COVEY_TEST_CHECK(covey_ctx_cause(covey_lease_ctx(l)) == COVEY_ELOST);
-    COVEY_TEST_CHECK(covey_lease_release(l) == COVEY_ELOST);
-    covey_redlock_free(rl);
-    return 0;
+    COVEY_TEST_CHECK(await_loss(l, begun) == ttl - drift);
 }
 
-PLAYED_TEST(without_a_majority_nothing_is_acquired_and_the_reason_is_told)
+PLAYED_TEST_WITH(without_a_majority_nothing_is_acquired_and_the_reason_is_told,
+                 .retry = {.max_tries = 3})
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, &(covey_redlock_options){.retry = {.max_tries = 3}});
     covey_lease *l = NULL;
 
     p[0].mood = p[1].mood = p[4].mood = REFUSING;
@@ -252,14 +240,10 @@ PLAYED_TEST(without_a_majority_nothing_is_acquired_and_the_reason_is_told)
     COVEY_TEST_CHECK(strstr(covey_errmsg(), "lease x: 2 of 5 servers answered, 3 must: "
                                             "played: connection refused"));
     COVEY_TEST_CHECK(p[2].asked >= 6 && p[2].until == 0); /* asked, and released */
-    covey_redlock_free(rl);
-    return 0;
 }
 
 PLAYED_TEST(another_holder_of_the_majority_ends_a_lease_at_its_next_extension)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, NULL);
     covey_lease *l = NULL, *thief = NULL;
     int64_t begun = covey_now();
 
@@ -268,18 +252,12 @@ PLAYED_TEST(another_holder_of_the_majority_ends_a_lease_at_its_next_extension)
         forget(&p[i]); /* more than may: a majority */
     }
     TRY(covey_redlock_acquire(ctx, rl, "x", &thief));
-    COVEY_TEST_CHECK(covey_sleep(covey_lease_ctx(l), 10 * ttl) == COVEY_ECANCELED);
-    COVEY_TEST_CHECK(covey_now() - begun < ttl / 2);
-    COVEY_TEST_CHECK(covey_lease_release(l) == COVEY_ELOST);
+    COVEY_TEST_CHECK(await_loss(l, begun) < ttl / 2);
     TRY(covey_lease_release(thief));
-    covey_redlock_free(rl);
-    return 0;
 }
 
 PLAYED_TEST(servers_that_forgot_a_lease_are_told_again)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, NULL);
     covey_lease *l = NULL, *other = NULL;
 
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
@@ -293,14 +271,10 @@ PLAYED_TEST(servers_that_forgot_a_lease_are_told_again)
     TRY(covey_redlock_acquire(ctx, rl, "x", &other));
     COVEY_TEST_CHECK(covey_lease_token(other) > token);
     TRY(covey_lease_release(other));
-    covey_redlock_free(rl);
-    return 0;
 }
 
 PLAYED_TEST(a_crashed_holders_lease_passes_on_after_its_time)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, NULL);
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
@@ -311,14 +285,10 @@ PLAYED_TEST(a_crashed_holders_lease_passes_on_after_its_time)
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
     COVEY_TEST_CHECK(covey_now() - begun >= ttl && covey_now() - begun < 2 * ttl);
     TRY(covey_lease_release(l));
-    covey_redlock_free(rl);
-    return 0;
 }
 
 PLAYED_TEST(a_release_of_a_lease_that_the_majority_forgot_says_so)
 {
-    struct played p[NODES];
-    covey_redlock *rl = play(p, NULL);
     covey_lease *l = NULL;
 
     TRY(covey_redlock_acquire(ctx, rl, "x", &l));
@@ -326,12 +296,10 @@ PLAYED_TEST(a_release_of_a_lease_that_the_majority_forgot_says_so)
         forget(&p[i]);
     }
     COVEY_TEST_CHECK(covey_lease_release(l) == COVEY_ELOST);
-    covey_redlock_free(rl);
-    return 0;
 }
 
 /* In this process. */
-PLAYED_TEST(a_holder_that_is_not_extended_gives_way_to_the_first_in_line)
+static int body_in_process(covey_ctx *ctx, __attribute__((unused)) void *arg)
 {
     covey_redlock *rl =
         covey_redlock_new(NULL, 0, &(covey_redlock_options){.ttl_ns = ttl, .extend_every_ns = -1});
@@ -347,6 +315,11 @@ PLAYED_TEST(a_holder_that_is_not_extended_gives_way_to_the_first_in_line)
     TRY(covey_lease_release(b));
     covey_redlock_free(rl);
     return 0;
+}
+
+TEST(a_holder_that_is_not_extended_gives_way_to_the_first_in_line)
+{
+    CHECK_EQ(covey_test_run(7, body_in_process, NULL), 0);
 }
 
 /* ---- all of it at once ---- */

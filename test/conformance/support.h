@@ -58,6 +58,15 @@
 #define GO(group, fn, arg) CHECK_EQ(covey_group_go((group), fn, (arg)), 0)
 #define JOIN(group) CHECK_EQ(covey_group_wait(group), 0)
 
+/* n turns at the scale asked for: COVEY_STRESS_SCALE=X multiplies them (a decimal number). */
+static inline int turns(int n)
+{
+    const char *scale = getenv("COVEY_STRESS_SCALE");
+    double scaled = n * (scale && *scale ? atof(scale) : 1.0);
+
+    return scaled < 1 ? 1 : scaled > 1e9 ? 1000000000 : (int)scaled;
+}
+
 /* Gives whatever could run now the chance to. Proves nothing about what did not happen. */
 static inline void settle(void)
 {
@@ -139,22 +148,11 @@ static inline int count_fds(void)
     return count_entries("/proc/self/fd");
 }
 
-/* TSan starts a thread of its own with the first. */
-#if defined(__SANITIZE_THREAD__)
-#define HAS_FOREIGN_THREAD 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_FOREIGN_THREAD 1
-#endif
-#endif
-#ifndef HAS_FOREIGN_THREAD
-#define HAS_FOREIGN_THREAD 0
-#endif
-
-/* A thread that was joined is listed for a moment more. */
+/* A thread that was joined is listed for a moment more; TSan starts one of its own with the first.
+ */
 static inline void await_threads(int n)
 {
-    if (HAS_FOREIGN_THREAD) {
+    if (WITH_TSAN) {
         return;
     }
     while (count_threads() != n) {

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "proxy.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,10 +32,17 @@ struct link {
     struct link *next;
 };
 
+union place {
+    struct sockaddr any;
+    struct sockaddr_un local;
+    struct sockaddr_in tcp;
+};
+
 struct proxy {
     /* Immutable. */
-    char folder[64];
-    struct sockaddr_un here, there;
+    char folder[64]; /* of here; "" for TCP */
+    union place here, there;
+    socklen_t place_size;
     int listener;
     pthread_t acceptor;
 
@@ -163,9 +171,9 @@ static void *run_acceptor(void *arg)
 
     while ((client = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
         struct link *l = calloc(1, sizeof(*l));
-        int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        int server = socket(p->there.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         MUST(l && server >= 0);
-        if (connect(server, (struct sockaddr *)&p->there, sizeof(p->there)) < 0) {
+        if (connect(server, &p->there.any, p->place_size) < 0) {
             (void)close(server);
             (void)close(client);
             free(l);
@@ -187,6 +195,19 @@ static void *run_acceptor(void *arg)
     return NULL;
 }
 
+/* With its places set. */
+static struct proxy *start(struct proxy *p)
+{
+    (void)pthread_mutex_init(&p->mutex, NULL);
+    (void)pthread_cond_init(&p->changed, NULL);
+    p->listener = socket(p->here.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    MUST(bind(p->listener, &p->here.any, p->place_size) == 0);
+    MUST(listen(p->listener, 128) == 0);
+    MUST(getsockname(p->listener, &p->here.any, &(socklen_t){sizeof(p->here)}) == 0);
+    MUST(pthread_create(&p->acceptor, NULL, run_acceptor, p) == 0);
+    return p;
+}
+
 struct proxy *proxy_start(const char *target)
 {
     struct proxy *p = calloc(1, sizeof(*p));
@@ -195,16 +216,24 @@ struct proxy *proxy_start(const char *target)
     MUST(p && name);
     (void)snprintf(p->folder, sizeof(p->folder), "/tmp/covey-proxy.XXXXXX");
     MUST(mkdtemp(p->folder));
-    p->here.sun_family = p->there.sun_family = AF_UNIX;
-    (void)snprintf(p->here.sun_path, sizeof(p->here.sun_path), "%s%s", p->folder, name);
-    (void)snprintf(p->there.sun_path, sizeof(p->there.sun_path), "%s", target);
-    (void)pthread_mutex_init(&p->mutex, NULL);
-    (void)pthread_cond_init(&p->changed, NULL);
-    p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    MUST(bind(p->listener, (struct sockaddr *)&p->here, sizeof(p->here)) == 0);
-    MUST(listen(p->listener, 128) == 0);
-    MUST(pthread_create(&p->acceptor, NULL, run_acceptor, p) == 0);
-    return p;
+    struct sockaddr_un *here = &p->here.local, *there = &p->there.local;
+    here->sun_family = there->sun_family = AF_UNIX;
+    (void)snprintf(here->sun_path, sizeof(here->sun_path), "%s%s", p->folder, name);
+    (void)snprintf(there->sun_path, sizeof(there->sun_path), "%s", target);
+    p->place_size = sizeof(struct sockaddr_un);
+    return start(p);
+}
+
+struct proxy *proxy_start_tcp(int port)
+{
+    struct proxy *p = calloc(1, sizeof(*p));
+
+    MUST(p);
+    p->here.tcp.sin_family = p->there.tcp.sin_family = AF_INET;
+    p->here.tcp.sin_addr.s_addr = p->there.tcp.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    p->there.tcp.sin_port = htons((uint16_t)port);
+    p->place_size = sizeof(struct sockaddr_in);
+    return start(p);
 }
 
 void proxy_stop(struct proxy *p)
@@ -223,8 +252,10 @@ void proxy_stop(struct proxy *p)
     }
     (void)pthread_mutex_unlock(&p->mutex);
     (void)close(p->listener);
-    (void)unlink(p->here.sun_path);
-    (void)rmdir(p->folder);
+    if (p->folder[0]) {
+        (void)unlink(p->here.local.sun_path);
+        (void)rmdir(p->folder);
+    }
     (void)pthread_cond_destroy(&p->changed);
     (void)pthread_mutex_destroy(&p->mutex);
     free(p);
@@ -233,6 +264,11 @@ void proxy_stop(struct proxy *p)
 const char *proxy_folder(const struct proxy *p)
 {
     return p->folder;
+}
+
+int proxy_port(const struct proxy *p)
+{
+    return ntohs(p->here.tcp.sin_port);
 }
 
 void proxy_set(struct proxy *p, struct proxy_rule rule)

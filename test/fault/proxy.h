@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * proxy.h - a proxy between a client and its server that cuts or stalls a connection after so many
- * bytes in either direction. It knows no protocol; both ends are Unix sockets.
+ * bytes in either direction. It knows no protocol; both ends are Unix sockets, or TCP on this host.
  *
  * A rule holds for the connections there are when it is set, each counting from then on, or for
  * those that come later. Two plain threads a connection; any thread may call. */
@@ -24,9 +24,12 @@ struct proxy_rule {
 
 /* Listens on a socket of the same name as target in a folder of its own. Aborts on failure. */
 struct proxy *proxy_start(const char *target);
+/* Listens on a port of its own, in front of this one. */
+struct proxy *proxy_start_tcp(int port);
 void proxy_stop(struct proxy *p);
 /* Where it listens; valid until its end. */
 const char *proxy_folder(const struct proxy *p);
+int proxy_port(const struct proxy *p);
 
 /* For the connections there are, whose counts begin anew. */
 void proxy_set(struct proxy *p, struct proxy_rule rule);

@@ -132,6 +132,18 @@ REDIS_TEST(a_refusal_has_the_servers_words)
     CHECK_EQ(stats_of(r).refused, 2);
 }
 
+/* The server would answer nothing at all. */
+REDIS_TEST(a_command_without_a_word_is_refused)
+{
+    covey_redis_args none = {0, NULL, NULL};
+
+    CHECK_EQ(covey_redis_command(ctx, r, NULL, " "), -EINVAL);
+    CHECK_EQ(covey_redis_command(ctx, r, NULL, "%s", ""), -EINVAL);
+    CHECK_EQ(covey_redis_commandv(ctx, r, NULL, 0, NULL, NULL), -EINVAL);
+    CHECK_EQ(covey_redis_batch(ctx, r, NULL, &none, 1, 0), -EINVAL);
+    CHECK_EQ(stats_of(r).commands, 1); /* the greeting of its opening */
+}
+
 REDIS_TEST(what_would_change_a_shared_connection_needs_one_of_ones_own)
 {
     static const char *const commands[] = {"SELECT 1",    "multi",   "WATCH k", "BLPOP k 0",

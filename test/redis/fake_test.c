@@ -147,6 +147,21 @@ TASK_TEST(a_hang_up_after_any_byte_is_a_lost_connection)
     }
 }
 
+/* Of a cluster: the words name the node, and the kind can be told. */
+TASK_TEST(a_redirection_is_a_refusal_that_names_the_node)
+{
+    static const char *const answers[] = {"-MOVED 3999 10.0.0.2:6379\r\n",
+                                          "-ASK 3999 10.0.0.2:6379\r\n"};
+
+    for (int i = 0; i < 2; i++) {
+        struct fake f = {.stays = true};
+        CHECK_EQ(ask_fake(ctx, &f, answers[i], strlen(answers[i]), NULL, 0), COVEY_EREDIS);
+        CHECK(covey_redis_refused(i == 0 ? "MOVED" : "ASK"));
+        CHECK(!covey_redis_refused("MOVE"));
+        CHECK(strstr(covey_errmsg(), "(the key is on the cluster's node 10.0.0.2:6379: "));
+    }
+}
+
 TASK_TEST(what_is_no_reply_is_a_broken_protocol)
 {
     static const char deep[] = "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n";

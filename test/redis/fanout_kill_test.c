@@ -4,7 +4,8 @@
  *
  * A foreman, forked before the runtime is up, keeps a crew of worker processes, kills one after the
  * other and starts another in its place. What handlers do is seen in memory that all share: for
- * each key an effect, which stands for the row with a unique key that a handler would write. */
+ * each key an effect, which stands for the row with a unique key that a handler would write.
+ * COVEY_STRESS_SCALE=10 makes it ten times as many jobs. */
 #include "server.h"
 
 #include <covey/redis_fanout.h>
@@ -12,14 +13,16 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-enum { JOBS = 10000, CREW = 4 };
+enum { CREW = 4 };
+
+static int jobs; /* 10,000 */
 
 static const covey_fanout_timing timing = {.beat_ns = 20 * COVEY_MS, .dead_ns = COVEY_SEC};
 
 static struct shared {
     atomic_int runs, effects, repeated, lost;
     atomic_int killed, paused;
-    atomic_bool has_effect[JOBS + 1];
+    atomic_bool has_effect[]; /* by key: 1, 2, ... */
 } * shared;
 
 /* ---- a worker's process ---- */
@@ -137,7 +140,7 @@ static void keep_crew(struct server *s, int pipe, bool is_harming)
     }
     while (wait_ms(pipe, 40)) {
         /* The last ones are let end. */
-        if (is_harming && atomic_load(&shared->effects) < JOBS * 9 / 10) {
+        if (is_harming && atomic_load(&shared->effects) < jobs / 10 * 9) {
             turn++;
             harm(&crew[(turn * 2654435761u >> 16) % CREW], s, turn % 16 == 0, pipe);
         }
@@ -188,7 +191,7 @@ static int submit_some(covey_ctx *ctx, void *arg)
     static atomic_int next = 1;
     char key[16];
 
-    for (int i; (i = atomic_fetch_add(&next, 1)) <= JOBS;) {
+    for (int i; (i = atomic_fetch_add(&next, 1)) <= jobs;) {
         (void)snprintf(key, sizeof(key), "%d", i);
         covey_fanout_job job = {.name = "handle", .key = key};
         OK(covey_fanout_submit(ctx, arg, &job, NULL));
@@ -211,13 +214,14 @@ static int submit_all(covey_ctx *ctx, void *arg)
 static int coordinate(covey_ctx *ctx, void *arg)
 {
     const struct server *s = arg;
-    static bool is_home[JOBS + 1];
+    bool *is_home = calloc((size_t)jobs + 1, sizeof(*is_home));
     covey_fanout_stats stats;
     covey_fanout_options opts = {.with_results = true, .max_crashes = 1000, .stats = &stats};
     covey_fanout_result *result;
     covey_redis *r = NULL;
     covey_fanout *f = NULL;
 
+    CHECK(is_home);
     OK(covey_redis_open(ctx, &r, s->url, &patient));
     covey_fanout_engine *e = covey_redis_fanout(r, &timing);
     OK(covey_fanout_open(ctx, &f, e, &opts));
@@ -235,13 +239,14 @@ static int coordinate(covey_ctx *ctx, void *arg)
     }
     JOIN(g);
     OK(covey_fanout_wait(f));
-    CHECK_EQ(count, JOBS);
-    CHECK_EQ(stats.done, JOBS);
+    CHECK_EQ(count, jobs);
+    CHECK_EQ(stats.done, jobs);
     CHECK_EQ(ask(ctx, r, "DBSIZE"), 0);
     fprintf(stderr, "# %d workers killed, %d paused; %llu crashes, %d runs, %d of them again\n",
             atomic_load(&shared->killed), atomic_load(&shared->paused),
             (unsigned long long)stats.crashes, atomic_load(&shared->runs),
             atomic_load(&shared->repeated));
+    free(is_home);
     covey_fanout_engine_free(e);
     covey_redis_close(r);
     return 0;
@@ -249,7 +254,9 @@ static int coordinate(covey_ctx *ctx, void *arg)
 
 static void share(void)
 {
-    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    jobs = turns(10000);
+    size_t size = sizeof(*shared) + ((size_t)jobs + 1) * sizeof(shared->has_effect[0]);
+    shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(shared != MAP_FAILED);
 }
 
@@ -275,8 +282,8 @@ TEST(workers_killed_at_random_neither_lose_nor_double_an_effect)
     struct foreman f = start_foreman(&s, true);
     CHECK_EQ(covey_run(coordinate, &s), 0);
     end_foreman(f);
-    CHECK_EQ(atomic_load(&shared->effects), JOBS);
-    CHECK(atomic_load(&shared->runs) >= JOBS + atomic_load(&shared->repeated));
+    CHECK_EQ(atomic_load(&shared->effects), jobs);
+    CHECK(atomic_load(&shared->runs) >= jobs + atomic_load(&shared->repeated));
     CHECK(atomic_load(&shared->killed) > 0);
     CHECK_EQ(covey_run(check_that_nothing_is_left, &s), 0);
     server_end(&s);

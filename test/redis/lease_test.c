@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * lease_test.c - leases over five Redis servers that are killed, paused, stopped and emptied, and
- * over processes that are stopped for longer than a lease lasts. */
+ * over processes that are stopped for longer than a lease lasts. COVEY_STRESS_SCALE=10 makes it ten
+ * times as long. */
 #include "server.h"
 
 #include <covey/lock.h>
@@ -316,7 +317,7 @@ static int make_trouble(covey_ctx *ctx, void *arg)
     struct five *f = p->five;
 
     five_open(ctx, f, 0);
-    for (int round = 0; round < 8; round++) {
+    for (int round = 0; round < turns(8); round++) {
         int i = round % NODES;
         int holder = 0;
         for (int look = 0; look < 2000 && holder == 0; look++) {
@@ -354,7 +355,7 @@ TEST(a_guarded_counter_is_right_whatever_happens_to_processes_and_servers)
 {
     enum { PROCESSES = 4 };
     struct five f = {.body = NULL};
-    struct process p = {&f, resource_new(), WITH_TSAN || WITH_ASAN ? 60 : 250};
+    struct process p = {&f, resource_new(), turns(WITH_TSAN || WITH_ASAN ? 100 : 500)};
     pid_t pids[PROCESSES];
 
     five_start(&f);

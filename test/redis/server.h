@@ -34,6 +34,7 @@
 struct server {
     char folder[48], socket[64], url[80];
     const char *options[8]; /* more of the command line, ended by NULL */
+    const char *config;     /* what its file says, if it has one */
     pid_t pid, between;
     int hold; /* what it hangs on */
 };
@@ -83,18 +84,34 @@ static inline void server_keep(const char *const *argv, int hold, int tell)
     _exit(0);
 }
 
+static inline void server_write_config(const struct server *s, char *path, size_t size)
+{
+    (void)snprintf(path, size, "%s/conf", s->folder);
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(s->config, f) >= 0 && fclose(f) == 0);
+}
+
 static inline int server_start_now(covey_ctx *ctx, void *arg)
 {
     struct server *s = arg;
-    const char *argv[32] = {
-        "redis-server", "--port",      "0", "--unixsocket", s->socket, "--dir",
-        s->folder,      "--save",      "",  "--loglevel",   "warning", "--logfile",
-        "log",          "--daemonize", "no"};
+    const char *const common[] = {
+        "--port",     "0",       "--unixsocket", s->socket, "--dir",       s->folder, "--save", "",
+        "--loglevel", "warning", "--logfile",    "log",     "--daemonize", "no",      NULL};
+    const char *argv[32] = {"redis-server"};
+    char path[80];
     int hold[2], tell[2];
+    size_t n = 1;
 
     (void)ctx;
+    if (s->config) {
+        server_write_config(s, path, sizeof(path));
+        argv[n++] = path;
+    }
+    for (size_t i = 0; common[i]; i++) {
+        argv[n++] = common[i];
+    }
     for (size_t i = 0; s->options[i]; i++) {
-        argv[15 + i] = s->options[i];
+        argv[n++] = s->options[i];
     }
     (void)unlink(s->socket);
     CHECK_EQ(pipe2(hold, O_CLOEXEC), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * fault_test.c - PostgreSQL behind a proxy that stalls and cuts (../fault/proxy.h): a context that
- * ends in each state of a statement, a connection that ends after each so many bytes. What is told
- * is what happened in the database, and the pool heals. */
+ * ends in each state of a statement, with and without TLS, a connection that ends after each so
+ * many bytes. What is told is what happened in the database, and the pool heals. */
 #include "../fault/proxy.h"
 #include "database.h"
 
@@ -13,6 +13,7 @@ struct fault {
     struct proxy *proxy;
     covey_db *direct; /* not through the proxy */
     covey_db *db;     /* through it; one connection */
+    bool is_tls;
     char url[512];
 };
 
@@ -26,9 +27,11 @@ static int fault_main(covey_ctx *ctx, struct fault *f, const char *server,
     OK(covey_db_script(ctx, f->direct,
                        "DROP SCHEMA public CASCADE; CREATE SCHEMA public; "
                        "CREATE TABLE t (id BIGINT PRIMARY KEY, data TEXT)"));
-    (void)snprintf(f->url, sizeof(f->url), "postgresql://covey@/postgres?host=%s",
-                   proxy_folder(f->proxy));
     OK(covey_db_open(ctx, &f->db, f->url, &one));
+    CHECK_EQ(ask(ctx, f->db,
+                 "SELECT count(*) FROM pg_stat_ssl WHERE ssl AND "
+                 "pid = pg_backend_pid()"),
+             f->is_tls);
     body(ctx, f);
     /* Whatever has happened. */
     proxy_set_new(f->proxy, (struct proxy_rule){0});
@@ -54,18 +57,39 @@ static int fault_task(covey_ctx *ctx, void *arg)
     return fault_main(ctx, &r->fault, getenv("COVEY_TEST_POSTGRES"), r->body);
 }
 
-static void fault_test(void (*body)(covey_ctx *, struct fault *))
+/* The proxy, and the URL that goes through it. */
+static void place_between(struct fault *f, const char *server)
+{
+    char folder[160], socket[256];
+    int port = 0;
+
+    CHECK_EQ(sscanf(strstr(server, "host="), "host=%159[^&]&port=%d", folder, &port), 2);
+    if (f->is_tls) {
+        f->proxy = proxy_start_tcp(port);
+        (void)snprintf(f->url, sizeof(f->url),
+                       "postgresql://covey@127.0.0.1:%d/postgres?sslmode=verify-ca&sslrootcert=%s",
+                       proxy_port(f->proxy), getenv("COVEY_TEST_POSTGRES_CERT"));
+    } else {
+        (void)snprintf(socket, sizeof(socket), "%s/.s.PGSQL.%d", folder, port);
+        f->proxy = proxy_start(socket);
+        (void)snprintf(f->url, sizeof(f->url), "postgresql://covey@/postgres?host=%s&port=%d",
+                       proxy_folder(f->proxy), port);
+    }
+}
+
+static void fault_test(bool is_tls, void (*body)(covey_ctx *, struct fault *))
 {
     const char *server = getenv("COVEY_TEST_POSTGRES");
-    struct fault_run run = {.body = body};
-    char socket[256];
+    struct fault_run run = {.fault.is_tls = is_tls, .body = body};
     int fds = count_fds();
 
     if (!server) {
         SKIP("no PostgreSQL server");
     }
-    (void)snprintf(socket, sizeof(socket), "%s/.s.PGSQL.5432", strstr(server, "host=") + 5);
-    run.fault.proxy = proxy_start(socket);
+    if (is_tls && !getenv("COVEY_TEST_POSTGRES_CERT")) {
+        SKIP("a PostgreSQL server without TLS");
+    }
+    place_between(&run.fault, server);
     CHECK_EQ(covey_run(fault_task, &run), 0);
     proxy_stop(run.fault.proxy);
     CHECK_EQ(count_fds(), fds);
@@ -75,9 +99,18 @@ static void fault_test(void (*body)(covey_ctx *, struct fault *))
     static void name##_body(covey_ctx *ctx, struct fault *f);                                      \
     TEST(name)                                                                                     \
     {                                                                                              \
-        fault_test(name##_body);                                                                   \
+        fault_test(false, name##_body);                                                            \
     }                                                                                              \
     static void name##_body(covey_ctx *ctx, struct fault *f)
+
+/* Two: NAME, and NAME_over_tls, where a record that is not all there is nothing. */
+#define FAULT_TESTS(name)                                                                          \
+    static void name##_body(covey_ctx *ctx, struct fault *f);                                      \
+    TEST(name##_over_tls)                                                                          \
+    {                                                                                              \
+        fault_test(true, name##_body);                                                             \
+    }                                                                                              \
+    FAULT_TEST(name)
 
 static int64_t count_rows(covey_ctx *ctx, struct fault *f)
 {
@@ -148,7 +181,7 @@ static void check_told(covey_ctx *ctx, struct fault *f, int64_t code, int64_t su
 
 /* The server has nothing to cancel while the statement is still on its way to it: without a second
  * word it would run for ever. */
-FAULT_TEST(a_cancellation_that_overtakes_its_statement_is_repeated)
+FAULT_TESTS(a_cancellation_that_overtakes_its_statement_is_repeated)
 {
     covey_ctx *limited = covey_ctx_with_timeout(ctx, 20 * COVEY_MS);
     struct call c = {.db = f->db, .sql = ENDLESS};
@@ -179,7 +212,7 @@ FAULT_TEST(a_cancellation_that_overtakes_its_statement_is_repeated)
              0);
 }
 
-FAULT_TEST(cancelled_before_it_is_sent_nothing_is_sent)
+FAULT_TESTS(cancelled_before_it_is_sent_nothing_is_sent)
 {
     covey_ctx *done = covey_ctx_with_cancel(ctx);
 
@@ -207,13 +240,13 @@ static void cancel_half_sent(covey_ctx *ctx, struct fault *f, enum after after)
     free(text);
 }
 
-FAULT_TEST(cancelled_half_sent_it_ends_whole_or_not_at_all)
+FAULT_TESTS(cancelled_half_sent_it_ends_whole_or_not_at_all)
 {
     cancel_half_sent(ctx, f, GOES_ON);
     cancel_half_sent(ctx, f, IS_CUT);
 }
 
-FAULT_TEST(cancelled_while_its_answer_is_under_way_it_tells_what_happened)
+FAULT_TESTS(cancelled_while_its_answer_is_under_way_it_tells_what_happened)
 {
     for (long at = 0; at < 60; at += 4) {
         struct call c = {.db = f->db, INSERT};
@@ -225,7 +258,7 @@ FAULT_TEST(cancelled_while_its_answer_is_under_way_it_tells_what_happened)
 }
 
 /* The statement may have taken effect, and there is nobody left to say so. */
-FAULT_TEST(cancelled_and_cut_the_connection_is_replaced)
+FAULT_TESTS(cancelled_and_cut_the_connection_is_replaced)
 {
     for (int i = 0; i < 5; i++) {
         struct call c = {.db = f->db, INSERT};
@@ -255,7 +288,7 @@ static int read_rows(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-FAULT_TEST(cancelled_half_read_its_rows_end_and_the_next_are_right)
+FAULT_TESTS(cancelled_half_read_its_rows_end_and_the_next_are_right)
 {
     for (int i = 0; i < 5; i++) {
         struct call c = {.db = f->db, .fn = read_rows};
@@ -265,7 +298,7 @@ FAULT_TEST(cancelled_half_read_its_rows_end_and_the_next_are_right)
     }
 }
 
-FAULT_TEST(cancelled_in_a_transaction_it_commits_all_or_nothing)
+FAULT_TESTS(cancelled_in_a_transaction_it_commits_all_or_nothing)
 {
     for (int i = 0; i < 5; i++) {
         struct call c = {INSERT};
@@ -280,7 +313,7 @@ FAULT_TEST(cancelled_in_a_transaction_it_commits_all_or_nothing)
     }
 }
 
-FAULT_TEST(cancelled_in_commit_it_tells_what_happened)
+FAULT_TESTS(cancelled_in_commit_it_tells_what_happened)
 {
     for (int i = 0; i < 6; i++) {
         struct call c = {.fn = run_commit};

@@ -2,7 +2,7 @@
  * stress.h - what the stress tests share: a seed, random numbers, a scale.
  *
  * COVEY_STRESS_SEED=N      the seed; otherwise chosen from the clock, and printed
- * COVEY_STRESS_SCALE=X     multiplies the number of turns (a decimal number; default 1)
+ * COVEY_STRESS_SCALE=X     multiplies the number of turns (support.h)
  *
  * A seed repeats what every task tries, not how they interleave. Every test counts what went in and
  * what came out: nothing may be lost or doubled, whatever was cancelled meanwhile. */
@@ -46,15 +46,6 @@ static inline void stress_begin(const char *name)
 
     stress_seed = seed && *seed ? strtoull(seed, NULL, 0) : (uint64_t)covey_now();
     fprintf(stderr, "# %s: COVEY_STRESS_SEED=%llu\n", name, (unsigned long long)stress_seed);
-}
-
-/* n turns at the scale asked for. */
-static inline int turns(int n)
-{
-    const char *scale = getenv("COVEY_STRESS_SCALE");
-    double scaled = n * (scale && *scale ? atof(scale) : 1.0);
-
-    return scaled < 1 ? 1 : scaled > 1e9 ? 1000000000 : (int)scaled;
 }
 
 /* A test without a runtime; one whose body is the first task of one. */
