@@ -222,7 +222,10 @@ int covey_fanout_submit(covey_ctx *ctx, covey_fanout *f, const covey_fanout_job 
     int code = check_job(job);
 
     if (code == 0) {
+        covey_wait_note note = {.what = "room for a job in a fan-out", .text = job->name};
+        covey_wait_note_begin(&note);
         code = covey_select(ctx, COVEY_RECV(f->permits, NULL), COVEY_DONE(f->accepting));
+        covey_wait_note_end(&note);
     }
     if (code < 0) {
         return code;
@@ -296,7 +299,10 @@ static int verdict(const struct covey_fanout *f)
 int covey_fanout_wait(covey_fanout *f)
 {
     covey_fanout_close(f);
+    covey_wait_note note = {.what = "jobs of a fan-out", .text = f->options.queue};
+    covey_wait_note_begin(&note);
     (void)covey_group_wait(f->tasks);
+    covey_wait_note_end(&note);
     say_goodbye(f);
     if (f->options.stats) {
         *f->options.stats = f->stats;

@@ -5,10 +5,12 @@
 #include "redis/client.h"
 
 #include <covey/ctx.h>
+#include <covey/debug.h>
 
 #include <ctype.h>
 #include <hiredis/hiredis.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +43,28 @@ static void name_of(const char *bytes, size_t len, char *name, size_t size)
     name[n] = '\0';
 }
 
+/* The first argument behind the name; NULL: there is none. */
+static const char *second_word(const char *bytes, size_t len, size_t *word_len)
+{
+    const char *end = bytes + len;
+    const char *at = memchr(bytes, '$', len);
+
+    for (int word = 0; at; word++) {
+        char *digits_end;
+        unsigned long n = strtoul(at + 1, &digits_end, 10); /* a line's end follows */
+        const char *text = digits_end + 2;
+        if (text > end || n > (size_t)(end - text)) {
+            return NULL;
+        }
+        if (word == 1) {
+            *word_len = n;
+            return text;
+        }
+        at = text + n + 2 < end && text[n + 2] == '$' ? text + n + 2 : NULL;
+    }
+    return NULL;
+}
+
 static int refuse_shared(const char *name)
 {
     return covey_errorf(-EINVAL, "redis: %s needs a connection of its own (covey_redis_own)", name);
@@ -66,6 +90,30 @@ static bool is_named(const char *bytes, size_t len, const char *wanted)
 
 /* ---- sending ---- */
 
+struct request_note {
+    covey_wait_note note; /* first */
+    const struct cvy_redis_request *request;
+};
+
+/* "GET user:7", "EVALSHA and 2 more": the name, and the key if it may be shown. */
+static void describe_request(const covey_wait_note *note, char *out, size_t size)
+{
+    const struct cvy_redis_request *q = ((const struct request_note *)note)->request;
+    char name[16];
+    size_t len = 0;
+
+    name_of(q->bytes, q->len, name, sizeof(name));
+    const char *key = second_word(q->bytes, q->len, &len);
+    bool is_secret = strcmp(name, "AUTH") == 0 || strcmp(name, "HELLO") == 0;
+    if (q->replies > 1) {
+        (void)snprintf(out, size, "%s and %zu more", name, q->replies - 1);
+    } else if (key && !is_secret) {
+        (void)snprintf(out, size, "%s %.*s", name, (int)(len < size ? len : size), key);
+    } else {
+        (void)snprintf(out, size, "%s", name);
+    }
+}
+
 static int wait_for(covey_ctx *ctx, struct cvy_redis_link *l, struct cvy_redis_request *q)
 {
     int code = covey_waitgroup_wait(ctx, &q->ended);
@@ -74,14 +122,11 @@ static int wait_for(covey_ctx *ctx, struct cvy_redis_link *l, struct cvy_redis_r
     return code < 0 && cvy_redis_link_leave(l, q) ? code : 0;
 }
 
-int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
-                  struct cvy_redis_root **root)
+/* On a connection that is shared. */
+static int run_shared(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
+                      struct cvy_redis_root **root)
 {
     struct cvy_redis_client *c = r->client;
-
-    if (r->own) {
-        return cvy_redis_own_run(ctx, r->own, q, root);
-    }
     int code = covey_ctx_err(ctx) < 0 ? covey_waitgroup_wait(ctx, &q->ended) : 0; /* its words */
     if (code == 0) {
         unsigned turn = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed);
@@ -92,6 +137,18 @@ int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
         code = code < 0 ? code : cvy_redis_request_result(q, root);
         cvy_redis_client_drop(c);
     }
+    return code;
+}
+
+int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
+                  struct cvy_redis_root **root)
+{
+    struct request_note n = {.note = {.what = "Redis command", .describe = describe_request},
+                             .request = q};
+
+    covey_wait_note_begin(&n.note);
+    int code = r->own ? cvy_redis_own_run(ctx, r->own, q, root) : run_shared(ctx, r, q, root);
+    covey_wait_note_end(&n.note);
     cvy_redis_request_drop(q);
     return code;
 }

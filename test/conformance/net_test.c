@@ -1364,7 +1364,7 @@ TASK_TEST(a_dump_says_who_dials)
     for (int i = 0; i < 8; i++) { /* more than a backlog of 1 takes in */
         GO(g, dial_and_hold, l);
     }
-    while (!dump_says("\"dial_and_hold\" waiting in dial")) {
+    while (!dump_says("\"dial_and_hold\" waiting in dial (to tcp://127.0.0.1:")) {
         covey_yield();
     }
     covey_group_cancel(g, 0);

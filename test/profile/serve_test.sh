@@ -60,6 +60,9 @@ curl -sS "$url/trace?seconds=1" -o seconds.trace
 if [[ -x $COVEY_COMMAND ]]; then
     "$COVEY_COMMAND" trace seconds.trace >out 2>&1
     has "covey trace reads it" 'clerk' out
+    # The listener was there before the trace, the connection that asked came before it, too.
+    has "it says where is accepted" '^  accept .* at tcp://127\.0\.0\.1:[0-9]+$' out
+    has "and with whom is spoken" '^  (read|hang-up) .* to tcp://127\.0\.0\.1:[0-9]+$' out
 fi
 # Fifty at once, more than are let in: those that are, are answered.
 for _ in {1..50}; do
