@@ -745,7 +745,7 @@ readColours();
 draw();
 
 // For tests.
-window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf,
+window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf, peerOf,
   get lastDraw() { return lastDraw; }, loaded: performance.now() - began,
   rowOf: (s) => tasks().indexOf(taskOf[s]),
   longest: (name) => meta.groups.reduce((best, g, i) => g && nameOf(g[1]) === name &&
