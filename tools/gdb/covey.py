@@ -76,7 +76,8 @@ class Task:
                 note = gdb.Value(int(scope) - offset).cast(kind.pointer()).dereference()
                 words += f", awaiting {note['what'].string(errors='replace')}"
                 if int(note['text']):
-                    words += f" \"{note['text'].string(errors='replace')[:95]}\""
+                    text = ' '.join(note['text'].string(errors='replace').split())
+                    words += f' "{text[:95]}"'
             scope = scope['next']
         return words
 
