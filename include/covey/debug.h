@@ -35,6 +35,38 @@ typedef enum covey_dump_format {
  * -EINVAL: no such format. */
 COVEY_API int covey_dump_as(FILE *out, covey_dump_format format);
 
+/* What a wait is for, beyond the primitive that it ends in: "waiting in read (fd 9 to
+ * tcp://10.0.0.7:5432) for 1.2 s, awaiting query "select ..." for 1.2 s". For libraries; covey's do
+ * so for queries and connections of a database, Redis commands, HTTP transfers, leases and
+ * fan-outs.
+ *
+ * Fill in the first four, in a frame of the calling task's that lives until the end; notes nest as
+ * calls do. Whenever the task waits meanwhile, dumps show its innermost three. Some nanoseconds:
+ * nothing is formatted until a dump is made. In a plain thread nothing happens. Does not switch. */
+typedef struct covey_wait_note {
+    const char *what; /* "query"; a literal */
+    const char
+        *text; /* which; cut at 95 bytes, lines are joined; stays until the end; NULL: none */
+    /* Writes which, in the place of text; size is that of out. Called by whoever makes the dump
+     * while the task is kept parked: it only reads, takes no lock and allocates nothing. May be
+     * NULL. */
+    void (*describe)(const struct covey_wait_note *note, char *out, size_t size);
+    const void *object;     /* what others have meanwhile: covey_hold_begin(); NULL: nothing */
+    unsigned char own_[48]; /* covey's */
+} covey_wait_note;
+COVEY_API void covey_wait_note_begin(covey_wait_note *note);
+/* In the same task. */
+COVEY_API void covey_wait_note_end(covey_wait_note *note);
+
+/* Tells the diagnosis (covey_options.diagnose) that the calling task has object, so that others
+ * must wait for it, as a mutex's holder has it: dumps say "held by task 7" where a note has this
+ * object, and tasks that wait for each other through it, and whatever else they hold, are reported.
+ * object is compared and never read. Gives the task's number, for the end, which any thread may
+ * call; 0 if the diagnosis is off, or in a plain thread, and then nothing is to be ended. Does not
+ * switch. */
+COVEY_API uint64_t covey_hold_begin(const void *object);
+COVEY_API void covey_hold_end(const void *object, uint64_t holder);
+
 /* Profiles: where the tasks of a program are, what they wait for, who makes others wait, and where
  * the CPU's time goes; each as stacks with what they add up to, identical ones once (of the first
  * 4,096; the rest counts together).

@@ -19,6 +19,10 @@
  * of a majority's data they still grow, if the clocks agree and do not go back. The time of day of
  * a machine never decides who holds a lease.
  *
+ * Dumps say which lease a task waits for. With covey_options.diagnose they say too which task of
+ * this process has it: the one that acquired it. Tasks that wait for each other, through leases and
+ * mutexes as they come, are then reported as a deadlock while the rest goes on.
+ *
  * Needs a runtime. Everything may be called from tasks and plain threads, and may switch. */
 #ifndef COVEY_LOCK_H
 #define COVEY_LOCK_H

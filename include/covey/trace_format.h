@@ -96,7 +96,8 @@ typedef struct covey_trace_event {
     X(29, value, 1)          /* id: low, object: high half of a 64-bit number */                   \
     X(30, message, 1)        /* text follows */                                                    \
     X(31, pass, 0)           /* running woke id and waits: as ready, then park */                  \
-    X(32, relay, 0)          /* object: low half of running's id, ended, code 0; then id runs */
+    X(32, relay, 0)          /* object: low half of running's id, ended, code 0; then id runs */   \
+    X(33, peer, 1)           /* id: low half of a descriptor's object, as in park; text follows */
 
 enum covey_trace_event_type {
 #define COVEY_TRACE_ENUM_(number, name, level) COVEY_TRACE_##name = number,

@@ -40,6 +40,19 @@ struct select {
     struct cvy_wakelist list;
 };
 
+/* "readable fd 9 to tcp://10.0.0.7:5432": a case without an object is for a descriptor. */
+static int describe_fd(const covey_case *c, const char *comma, char *out, size_t size)
+{
+    int fd = (int)c->number;
+    char text[80] = "";
+
+    if (cvy_fd_describe) {
+        cvy_fd_describe(&fd, text, sizeof(text));
+    }
+    return text[0] ? snprintf(out, size, "%s%s %s", comma, c->kind->name, text)
+                   : snprintf(out, size, "%s%s %d", comma, c->kind->name, fd);
+}
+
 void cvy_select_describe(const void *object, char *out, size_t size)
 {
     const struct select *s = object;
@@ -52,9 +65,8 @@ void cvy_select_describe(const void *object, char *out, size_t size)
         int n = c->kind == &covey_waitable_after
                     ? snprintf(out + at, size - at, "%s%s %.6g s", comma, name,
                                (double)c->number / (double)COVEY_SEC)
-                : c->object
-                    ? snprintf(out + at, size - at, "%s%s %p", comma, name, c->object)
-                    : snprintf(out + at, size - at, "%s%s %lld", comma, name, (long long)c->number);
+                : c->object ? snprintf(out + at, size - at, "%s%s %p", comma, name, c->object)
+                            : describe_fd(c, comma, out + at, size - at);
         at += n > 0 ? (size_t)n : 0;
     }
 }

@@ -3,23 +3,51 @@
 #include "debug/dump_json.h"
 
 #include "os/file.h"
+#include "sched/diagnosis.h"
 #include "sched/fold.h"
 #include "sched/ignored.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define HOLDERS_MAX 16
+
+/* How long the UTF-8 sequence at c is; 0: it is none. */
+static size_t sequence_at(const unsigned char *c)
+{
+    size_t len = c[0] < 0x80                   ? 1
+                 : c[0] >= 0xc2 && c[0] < 0xe0 ? 2
+                 : c[0] >= 0xe0 && c[0] < 0xf0 ? 3
+                 : c[0] >= 0xf0 && c[0] < 0xf5 ? 4
+                                               : 0;
+
+    for (size_t i = 1; i < len; i++) {
+        if ((c[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    /* Longer than need be, a surrogate, or beyond the last character. */
+    bool is_wrong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] >= 0xa0) ||
+                    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] >= 0x90);
+    return is_wrong ? 0 : len;
+}
+
+/* What is no UTF-8, as a name cut in the middle of a character, becomes U+FFFD. */
 static void string(FILE *out, const char *text)
 {
     (void)fputc('"', out);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+    for (const unsigned char *c = (const unsigned char *)text; *c;) {
+        size_t len = sequence_at(c);
         if (*c == '"' || *c == '\\') {
             (void)fprintf(out, "\\%c", *c);
         } else if (*c < 0x20) {
             (void)fprintf(out, "\\u%04x", *c);
+        } else if (len == 0) {
+            (void)fputs("\\ufffd", out);
         } else {
-            (void)fputc(*c, out);
+            (void)fwrite(c, 1, len, out);
         }
+        c += len > 0 ? len : 1;
     }
     (void)fputc('"', out);
 }
@@ -49,6 +77,40 @@ static double seconds(int64_t ns)
     return (double)ns / (double)COVEY_SEC;
 }
 
+static void held_by(FILE *out, const void *object)
+{
+    uint32_t holders[HOLDERS_MAX];
+    size_t n = object && cvy_diagnosis_on() ? cvy_holders_of(object, holders, HOLDERS_MAX) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        (void)fprintf(out, "%s%u", i > 0 ? "," : ",\"held_by\":[", holders[i]);
+    }
+    if (n > 0) {
+        (void)fputc(']', out);
+    }
+}
+
+/* What it is for, the innermost first. */
+static void awaiting(struct cvy_dump *d, const struct cvy_view *v)
+{
+    for (uint32_t i = 0; i < v->note_count; i++) {
+        const struct cvy_view_note *n = &v->notes[i];
+        (void)fputs(i > 0 ? ",{\"what\":" : ",\"awaiting\":[{\"what\":", d->out);
+        string(d->out, n->what);
+        if (n->text[0]) {
+            field(d->out, "which", n->text);
+        }
+        held_by(d->out, n->object);
+        if (n->since > 0) {
+            (void)fprintf(d->out, ",\"seconds\":%.6f", seconds(d->now - n->since));
+        }
+        (void)fputc('}', d->out);
+    }
+    if (v->note_count > 0) {
+        (void)fputc(']', d->out);
+    }
+}
+
 static void wait(struct cvy_dump *d, const struct cvy_view *v)
 {
     (void)fputs(",\"wait\":{\"for\":", d->out);
@@ -61,6 +123,7 @@ static void wait(struct cvy_dump *d, const struct cvy_view *v)
     if (v->since > 0) {
         (void)fprintf(d->out, ",\"seconds\":%.6f", seconds(d->now - v->since));
     }
+    awaiting(d, v);
     (void)fputc('}', d->out);
 }
 

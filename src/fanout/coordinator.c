@@ -2,6 +2,8 @@
  * coordinator.c - covey_fanout: its opening, and its end. */
 #include "fanout/fanout.h"
 
+#include <covey/debug.h>
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -192,7 +194,10 @@ static int verdict(const struct covey_fanout *f)
 int covey_fanout_wait(covey_fanout *f)
 {
     covey_fanout_close(f);
+    covey_wait_note note = {.what = "jobs of a fan-out", .text = f->options.queue};
+    covey_wait_note_begin(&note);
     (void)covey_group_wait(f->tasks);
+    covey_wait_note_end(&note);
     covey_metrics_unregister(&f->source);
     say_goodbye(f);
     if (f->options.stats) {

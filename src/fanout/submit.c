@@ -5,6 +5,8 @@
  * answer does. Once it has, nothing here is touched any more: the fan-out may be over by then. */
 #include "fanout/fanout.h"
 
+#include <covey/debug.h>
+
 #include <stdio.h>
 #include <string.h>
 
@@ -83,7 +85,10 @@ int covey_fanout_submit(covey_ctx *ctx, covey_fanout *f, const covey_fanout_job 
     int code = check_job(job);
 
     if (code == 0) {
+        covey_wait_note note = {.what = "room for a job in a fan-out", .text = job->name};
+        covey_wait_note_begin(&note);
         code = covey_select(ctx, COVEY_RECV(f->permits, NULL), COVEY_DONE(f->accepting));
+        covey_wait_note_end(&note);
     }
     if (code < 0) {
         return code;

@@ -10,6 +10,7 @@
 
 /* One call, in its task. */
 struct call {
+    covey_wait_note note; /* first */
     covey_ctx *ctx;
     struct covey_http_client *client;
     const covey_http_request *req;
@@ -276,6 +277,17 @@ static void give_transfer(struct covey_http_client *c, struct cvy_http_transfer 
     covey_mutex_unlock(&c->mutex);
 }
 
+static void describe(const covey_wait_note *note, char *out, size_t size)
+{
+    const covey_http_request *req = ((const struct call *)note)->req;
+    const char *method = req->method ? req->method : req->body ? "POST" : "GET";
+    int len = snprintf(out, size, "%s ", method);
+
+    if (len > 0 && (size_t)len < size) {
+        (void)cvy_http_location_public(req->url, out + len, size - (size_t)len);
+    }
+}
+
 static int run(struct call *x)
 {
     struct cvy_http_transfer *t = x->transfer;
@@ -302,7 +314,11 @@ static int run(struct call *x)
 int cvy_http_fetch(covey_ctx *ctx, struct covey_http_client *c, const covey_http_request *req,
                    covey_http_response *resp)
 {
-    struct call x = {.ctx = ctx, .client = c, .req = req, .resp = resp};
+    struct call x = {.note = {.what = "HTTP transfer", .describe = describe},
+                     .ctx = ctx,
+                     .client = c,
+                     .req = req,
+                     .resp = resp};
 
     if (covey_ctx_err(ctx) < 0) {
         return cvy_http_name_failure(req->url, covey_select(ctx, COVEY_DEFAULT), NULL);
@@ -312,7 +328,9 @@ int cvy_http_fetch(covey_ctx *ctx, struct covey_http_client *c, const covey_http
         return cvy_http_name_failure(req->url, -ENOMEM, "");
     }
     int64_t begun = cvy_http_client_metrics_enter(c);
+    covey_wait_note_begin(&x.note);
     int code = run(&x);
+    covey_wait_note_end(&x.note);
     cvy_http_client_metrics_leave(c, begun, code, resp->status);
     give_transfer(c, x.transfer);
     return code;

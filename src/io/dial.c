@@ -11,6 +11,7 @@
 #include "io/conn_options.h"
 #include "io/io.h"
 #include "io/resolve.h"
+#include "sched/view.h"
 
 #include <covey/error.h>
 #include <covey/net.h>
@@ -230,6 +231,21 @@ static void leave_queues(struct race *r)
             cvy_unlock(&a->conn->fd.lock);
             a->waiter.node = (struct cvy_node){0};
         }
+    }
+}
+
+/* The last that was tried; dumps. */
+void cvy_dial_describe(const void *object, char *out, size_t size)
+{
+    const struct race *r = object;
+    char text[CVY_ADDR_TEXT_SIZE];
+
+    if (r->next > 0) {
+        struct cvy_sockaddr to = {.storage = r->addrs[r->next - 1],
+                                  .len = cvy_addr_len(&r->addrs[r->next - 1])};
+        cvy_addr_format(&to, text, sizeof(text));
+        (void)snprintf(out, size, r->count > 1 ? "to %s, %d of %d" : "to %s", text, r->next,
+                       r->count);
     }
 }
 

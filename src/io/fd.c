@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "io/io.h"
+#include "io/peer.h"
 #include "sched/recording.h"
 #include "trace/emit.h"
 
@@ -337,7 +338,24 @@ static int register_with(struct cvy_fd *f, struct cvy_poll *p)
     }
     cvy_store_release(&f->home, p);
     cvy_unlock(&pool.lock);
+    if (CVY_TRACES(peer)) {
+        cvy_peer_tell(&f->fd);
+    }
     return 0;
+}
+
+size_t cvy_fd_peers(struct cvy_peer *out, size_t max)
+{
+    size_t n = 0;
+
+    cvy_lock(&pool.lock);
+    for (struct cvy_node *at = pool.registered.prev; at != &pool.registered && n < max;
+         at = at->prev) {
+        const struct cvy_fd *f = fd_in_pool(at);
+        out[n++] = (struct cvy_peer){.object = &f->fd, .fd = f->fd};
+    }
+    cvy_unlock(&pool.lock);
+    return n;
 }
 
 int cvy_fd_register(struct cvy_fd *f)

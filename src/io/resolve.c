@@ -7,12 +7,14 @@
 
 #include "base/alloc.h"
 #include "io/addr.h"
+#include "sched/view.h"
 
 #include <covey/error.h>
 #include <covey/net.h>
 
 #include <limits.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -126,6 +128,12 @@ static void lookup_run(struct cvy_job *job)
     }
     lookup_unref(l);
     cvy_leave(th);
+}
+
+void cvy_resolve_describe(const void *object, char *out, size_t size)
+{
+    const struct lookup *l = object;
+    (void)snprintf(out, size, "%s", l->host);
 }
 
 /* 0 once it is done; else the context's error. */

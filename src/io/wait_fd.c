@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "io/io.h"
+#include "io/peer.h"
 #include "os/net.h"
 #include "sched/recording.h"
 #include "sched/waitable.h"
@@ -173,6 +174,22 @@ static struct watch *watch_get(int fd, int *code)
     return made;
 }
 
+size_t cvy_watch_peers(struct cvy_peer *out, size_t max)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < PAGES; i++) {
+        struct page *page = cvy_load_acquire(&table[i]);
+        for (int k = 0; page && k < PAGE_WATCHES && n < max; k++) {
+            const struct watch *w = cvy_load_acquire(&page->watches[k]);
+            if (w) {
+                out[n++] = (struct cvy_peer){.object = &w->fd, .fd = w->fd};
+            }
+        }
+    }
+    return n;
+}
+
 void cvy_watch_close(struct cvy_poll *p)
 {
     (void)p;
@@ -255,6 +272,9 @@ static int wait_fd(struct cvy_thread **thp, covey_ctx *ctx, int fd, uint32_t bit
         return code < 0 ? cvy_fail(t, code) : code;
     }
     cvy_io_attach(&rt->poll);
+    if (cvy_unlikely(cvy_load_relaxed(&cvy_trace_level) >= CVY_LEVEL_FULL)) {
+        cvy_peer_tell(&w->fd); /* each time: the number may be another file's by now */
+    }
     cvy_io_wait_begin(t, rt);
     code = wait_in(thp, ctx, w, bits);
     cvy_io_wait_end(t, rt);

@@ -6,6 +6,7 @@
 #include "lock/lock.h"
 
 #include <covey/ctx.h>
+#include <covey/debug.h>
 #include <covey/time.h>
 
 #include <stdio.h>
@@ -81,6 +82,17 @@ static void draw_value(char *value, size_t size)
                    (unsigned long long)bits[1]);
 }
 
+/* What all leases of a name have in common: a number, for comparison alone. */
+static const void *object_of(const covey_redlock *rl, const char *name)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)rl;
+
+    for (const char *c = name; *c; c++) {
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    }
+    return (const void *)(uintptr_t)hash;
+}
+
 static covey_lease *lease_new(covey_redlock *rl, const char *name)
 {
     size_t len = strlen(name);
@@ -89,6 +101,7 @@ static covey_lease *lease_new(covey_redlock *rl, const char *name)
     if (l) {
         memcpy(l->name, name, len + 1);
         l->rl = rl;
+        l->object = object_of(rl, name);
         l->key = (covey_redlock_key){.prefix = rl->options.prefix,
                                      .name = l->name,
                                      .value = l->value,
@@ -153,7 +166,10 @@ static int acquire(covey_ctx *ctx, covey_redlock *rl, const char *name, covey_le
         return covey_errorf(-ENOMEM, "out of memory");
     }
     struct acquiring a = {.lease = l, .is_once = is_once};
+    covey_wait_note note = {.what = "lease", .text = l->name, .object = l->object};
+    covey_wait_note_begin(&note);
     code = is_once ? covey_plain_code(try_once(ctx, &a)) : try_all(ctx, &a);
+    covey_wait_note_end(&note);
     if (code < 0) {
         free(l);
         return code;
@@ -163,8 +179,10 @@ static int acquire(covey_ctx *ctx, covey_redlock *rl, const char *name, covey_le
     l->last = rl->options.max_ns > 0 ? covey_now() + rl->options.max_ns : INT64_MAX;
     /* A context that is done at once is one for which there was no memory. */
     bool has_all = covey_ctx_err(l->stop) == 0 && covey_ctx_cause(l->ctx) != -ENOMEM;
+    l->holder = covey_hold_begin(l->object);
     code = has_all ? cvy_lease_keep(l) : -ENOMEM;
     if (code < 0) {
+        covey_hold_end(l->object, l->holder);
         release_all(rl, &l->key);
         covey_ctx_unref(l->ctx);
         covey_ctx_unref(l->stop);

@@ -7,6 +7,7 @@
 #include "lock/lock.h"
 
 #include <covey/ctx.h>
+#include <covey/debug.h>
 #include <covey/select.h>
 #include <covey/task.h>
 #include <covey/time.h>
@@ -26,7 +27,9 @@ static bool is_lost(const covey_lease *l)
 
 static void lose(covey_lease *l)
 {
-    atomic_store_explicit(&l->is_lost, true, memory_order_release);
+    if (!atomic_exchange_explicit(&l->is_lost, true, memory_order_acq_rel)) {
+        covey_hold_end(l->object, l->holder);
+    }
     covey_ctx_cancel_cause(l->ctx, COVEY_ELOST);
 }
 
@@ -185,6 +188,9 @@ int covey_lease_release(covey_lease *l)
     }
     covey_ctx_cancel(l->stop);
     (void)covey_waitgroup_wait(NULL, &l->keeper);
+    if (!atomic_load_explicit(&l->is_lost, memory_order_acquire)) {
+        covey_hold_end(l->object, l->holder);
+    }
     bool was_held = !is_lost(l);
     was_held &= give_back(l);
     int code = was_held ? 0 : lost(l);

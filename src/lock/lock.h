@@ -29,9 +29,11 @@ struct covey_lease {
     covey_redlock_key key; /* name and value are the lease's */
     char value[40];
     uint64_t token;
-    covey_ctx *ctx;  /* the user's */
-    covey_ctx *stop; /* ends the keeper */
-    int64_t last;    /* extensions reach no further; INT64_MAX: no limit */
+    covey_ctx *ctx;     /* the user's */
+    covey_ctx *stop;    /* ends the keeper */
+    int64_t last;       /* extensions reach no further; INT64_MAX: no limit */
+    const void *object; /* stands for the name, for diagnosis */
+    uint64_t holder;    /* the task that acquired it, if diagnosis is on */
 
     _Atomic int64_t valid_until; /* release, acquire: who sees it sees what it stands for */
     atomic_bool is_lost;         /* release, acquire */

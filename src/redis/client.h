@@ -68,7 +68,7 @@ int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
 /* One command; flags as of covey_redis_batch(). */
 int cvy_redis_run_args(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply,
                        const covey_redis_args *args, unsigned flags);
-/* cvy_redis_run() for a connection of one's own. */
+/* The same on a connection of one's own; q stays the caller's. */
 int cvy_redis_own_run(covey_ctx *ctx, struct cvy_redis_own *own, struct cvy_redis_request *q,
                       struct cvy_redis_root **root);
 /* Wakes whoever waits on it. The client's mutex is held. */

@@ -4,6 +4,7 @@
 #include "redis/format.h"
 
 #include <covey/ctx.h>
+#include <covey/debug.h>
 
 #include <hiredis/hiredis.h>
 #include <limits.h>
@@ -19,14 +20,11 @@ static int wait_for(covey_ctx *ctx, struct cvy_redis_link *l, struct cvy_redis_r
     return code < 0 && cvy_redis_link_leave(l, q) ? code : 0;
 }
 
-int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
-                  struct cvy_redis_root **root)
+/* On a connection that is shared. */
+static int run_shared(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
+                      struct cvy_redis_root **root)
 {
     struct cvy_redis_client *c = r->client;
-
-    if (r->own) {
-        return cvy_redis_own_run(ctx, r->own, q, root);
-    }
     int code = covey_ctx_err(ctx) < 0 ? covey_waitgroup_wait(ctx, &q->ended) : 0; /* its words */
     if (code == 0) {
         unsigned turn = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed);
@@ -37,6 +35,27 @@ int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
         code = code < 0 ? code : cvy_redis_request_result(q, root);
         cvy_redis_client_drop(c);
     }
+    return code;
+}
+
+struct request_note {
+    covey_wait_note note; /* first */
+    const struct cvy_redis_request *request;
+};
+
+static void describe(const covey_wait_note *note, char *out, size_t size)
+{
+    cvy_redis_describe(((const struct request_note *)note)->request, out, size);
+}
+
+int cvy_redis_run(covey_ctx *ctx, covey_redis *r, struct cvy_redis_request *q,
+                  struct cvy_redis_root **root)
+{
+    struct request_note n = {.note = {.what = "Redis command", .describe = describe}, .request = q};
+
+    covey_wait_note_begin(&n.note);
+    int code = r->own ? cvy_redis_own_run(ctx, r->own, q, root) : run_shared(ctx, r, q, root);
+    covey_wait_note_end(&n.note);
     cvy_redis_request_drop(q);
     return code;
 }

@@ -8,6 +8,7 @@
 
 #include <covey/chan.h>
 #include <covey/ctx.h>
+#include <covey/debug.h>
 
 #include <stdlib.h>
 
@@ -24,7 +25,10 @@ struct cvy_redis_own {
 
 static int wait_for_permit(covey_ctx *ctx, struct cvy_redis_client *c)
 {
+    covey_wait_note note = {.what = "Redis connection", .text = "all of one's own are in use"};
+    covey_wait_note_begin(&note);
     int code = covey_chan_recv(ctx, c->permits, NULL);
+    covey_wait_note_end(&note);
 
     return code == COVEY_ECLOSED ? cvy_redis_closed()
            : code < 0            ? covey_wrapf(code, "wait for a connection")
@@ -213,7 +217,6 @@ int cvy_redis_own_run(covey_ctx *ctx, struct cvy_redis_own *own, struct cvy_redi
             }
         }
     }
-    cvy_redis_request_drop(q);
     return code;
 }
 

@@ -45,6 +45,8 @@ struct cvy_redis_requests {
 struct cvy_redis_request *cvy_redis_request_new(size_t len, size_t replies);
 void cvy_redis_request_hold(struct cvy_redis_request *q);
 void cvy_redis_request_drop(struct cvy_redis_request *q);
+/* What a task that waits for it is said to wait for: its name and key. */
+void cvy_redis_describe(const struct cvy_redis_request *q, char *out, size_t size);
 /* Forgets the replies it has. */
 void cvy_redis_request_rewind(struct cvy_redis_request *q);
 /* Adds a reply, which it takes; true: it was the last. */

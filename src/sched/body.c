@@ -86,6 +86,10 @@ static void check_scopes(const struct cvy_task *t)
     if (!s) {
         return;
     }
+    if (s->kind == CVY_SCOPE_NOTE) {
+        cvy_fatal("task %llu \"%s\" ended before a covey_wait_note_end() that was due",
+                  (unsigned long long)t->id, cvy_task_label(t));
+    }
     cvy_fatal("task %llu \"%s\" ended with a group open that it opened at %s:%d",
               (unsigned long long)t->id, cvy_task_label(t), s->site ? s->site->file : "?",
               s->site ? s->site->line : 0);

@@ -25,7 +25,7 @@ static struct deferred *last_deferred(struct cvy_task *t)
 {
     struct cvy_scope *s = t->scopes;
 
-    while (s && !s->is_deferred) {
+    while (s && s->kind != CVY_SCOPE_DEFERRED) {
         s = s->next;
     }
     return s ? deferred_of(s) : NULL;
@@ -42,7 +42,7 @@ int covey_defer(void (*fn)(void *arg), void *arg)
     if (!d) {
         return cvy_fail(t, -ENOMEM);
     }
-    d->scope.is_deferred = true;
+    d->scope.kind = CVY_SCOPE_DEFERRED;
     d->fn = fn;
     d->arg = arg;
     cvy_scope_open(&d->scope, t);
@@ -53,7 +53,7 @@ bool covey_undefer(void (*fn)(void *arg), void *arg)
 {
     for (struct cvy_scope *s = cvy_task_self()->scopes; s; s = s->next) {
         struct deferred *d = deferred_of(s);
-        if (s->is_deferred && d->fn == fn && d->arg == arg) {
+        if (s->kind == CVY_SCOPE_DEFERRED && d->fn == fn && d->arg == arg) {
             cvy_scope_close(s);
             free(d);
             return true;

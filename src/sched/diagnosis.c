@@ -3,7 +3,8 @@
  *
  * A task that waits for a mutex, or for a rwmutex that is being written, waits for the task that
  * holds it; one that wants to write waits for each reader, and one that wants to read for those who
- * want to write and stand in front of it; one that waits for a group waits for each of its tasks. A
+ * want to write and stand in front of it; one that waits for a group waits for each of its tasks;
+ * one that has noted what it waits for (a lease) for whoever has told that it holds that. A
  * cycle in that is a deadlock. The nodes are collected one by one while everything moves, so a
  * cycle counts only if two looks in a row have found the same waits. */
 #include "sched/diagnosis.h"
@@ -11,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "sched/dump.h"
+#include "sched/note.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +22,18 @@
 #define DEPTH_MAX 1000
 #define REPORTED_MAX 64
 #define FOUND_MAX 8    /* cycles in a look */
-#define READERS_MAX 64 /* of one rwmutex that are followed */
+#define HOLDERS_MAX 64 /* of one object that are followed */
 #define NO_WORD UINT32_MAX
 
 atomic_bool cvy_diagnosis_is_on;
 
 enum mark { UNSEEN, ON_PATH, SEEN };
 
-/* A task that waits for a mutex, a rwmutex or a group. */
+/* A task that waits for a mutex, a rwmutex, a group, or what it has noted. */
 struct node {
     uint32_t owner_id;             /* as cvy_owner_of() has it */
     uint32_t holder;               /* of what it waits for; 0: none, or several */
-    unsigned reason;               /* what that is */
+    unsigned reason;               /* what that is; CVY_WAIT_NONE: what it has noted */
     const void *object;            /* may be gone: an address */
     const struct cvy_scope *group; /* its own; may be NULL */
     struct cvy_task *task;
@@ -93,6 +95,30 @@ static uint32_t holder_of(const struct node *n)
     }
 }
 
+/* It may have notes; a moment's view. */
+__attribute__((no_sanitize("thread"), noinline)) static bool
+may_have_notes(const struct cvy_task *t)
+{
+    return t->owns & CVY_OWNS_SCOPES;
+}
+
+/* What it has noted that others may hold, the innermost; false: nothing. */
+static bool read_notes(const struct cvy_task *t, struct node *n)
+{
+    const struct cvy_scope *from = t->scopes;
+    const covey_wait_note *note;
+
+    while ((note = cvy_note_next(&from)) != NULL) {
+        if (note->object) {
+            n->reason = CVY_WAIT_NONE;
+            n->object = note->object;
+            n->since = cvy_note_since(note);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What the task waits for, read while it is held. */
 static bool read_wait(struct cvy_task *t, struct node *n)
 {
@@ -109,8 +135,9 @@ static bool read_wait(struct cvy_task *t, struct node *n)
                        .since = cvy_load_relaxed(&t->wait_since)};
     n->group = cvy_group_member_end && t->on_end == cvy_group_member_end ? t->owner : NULL;
     n->holder = holder_of(n);
+    bool is_found = may_wait_for_tasks(n->reason) || read_notes(t, n);
     cvy_task_unhold(t, claim);
-    return may_wait_for_tasks(n->reason);
+    return is_found;
 }
 
 static bool collect(struct cvy_task *t, void *arg)
@@ -118,7 +145,8 @@ static bool collect(struct cvy_task *t, void *arg)
     struct graph *g = arg;
     struct node n;
 
-    if (!may_wait_for_tasks(cvy_load_relaxed(&t->reason)) || !read_wait(t, &n)) {
+    if (!(may_wait_for_tasks(cvy_load_relaxed(&t->reason)) || may_have_notes(t)) ||
+        !read_wait(t, &n)) {
         return true;
     }
     if (!cvy_grow(&g->nodes, g->count, &g->capacity, sizeof(*g->nodes))) {
@@ -147,13 +175,13 @@ static void follow_task(struct graph *g, uint32_t owner_id)
     }
 }
 
-static void follow_readers(struct graph *g, const void *rwmutex)
+static void follow_holders(struct graph *g, const void *object)
 {
-    uint32_t readers[READERS_MAX];
-    size_t n = cvy_rwmutex_readers ? cvy_rwmutex_readers(rwmutex, readers, READERS_MAX) : 0;
+    uint32_t holders[HOLDERS_MAX];
+    size_t n = cvy_holders_of ? cvy_holders_of(object, holders, HOLDERS_MAX) : 0;
 
     for (size_t i = 0; i < n; i++) {
-        follow_task(g, readers[i]);
+        follow_task(g, holders[i]);
     }
 }
 
@@ -174,8 +202,8 @@ static void follow_all(struct graph *g, const struct node *n)
         follow_task(g, n->holder);
         return;
     }
-    if (n->reason == CVY_WAIT_RWMUTEX_WRITE) {
-        follow_readers(g, n->object);
+    if (n->reason == CVY_WAIT_RWMUTEX_WRITE || n->reason == CVY_WAIT_NONE) {
+        follow_holders(g, n->object);
         return;
     }
     for (size_t i = 0; i < g->count && !g->has_cycle; i++) {
@@ -266,7 +294,7 @@ static uint64_t next_cycle(struct graph *g)
 {
     for (size_t i = 0; i < g->count; i++) {
         if (g->nodes[i].mark != UNSEEN || g->nodes[i].reason == CVY_WAIT_GROUP) {
-            continue; /* every cycle has a mutex in it */
+            continue; /* every cycle has something else in it */
         }
         g->depth = 0;
         g->has_cycle = false;

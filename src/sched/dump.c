@@ -2,6 +2,7 @@
  * dump.c - a task's line and stack, and which form a dump takes. See dump.h. */
 #include "sched/dump.h"
 
+#include "sched/diagnosis.h"
 #include "sched/ignored.h"
 
 #include <covey/debug.h>
@@ -127,13 +128,42 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
         }
     } else if (v->reason == CVY_WAIT_SELECT || v->reason == CVY_WAIT_READ ||
                v->reason == CVY_WAIT_WRITE || v->reason == CVY_WAIT_ACCEPT ||
-               v->reason == CVY_WAIT_SLEEP || v->reason == CVY_WAIT_HANGUP) {
+               v->reason == CVY_WAIT_SLEEP || v->reason == CVY_WAIT_HANGUP ||
+               v->reason == CVY_WAIT_DIAL || v->reason == CVY_WAIT_RESOLVE) {
         (void)fprintf(d->out, " (%s)", v->detail);
     } else {
         (void)fprintf(d->out, v->detail[0] ? " %p (%s)" : " %p%s", v->object, v->detail);
     }
     if (v->since > 0 && d->now > v->since) {
         (void)fprintf(d->out, " for %.3f s", (double)(d->now - v->since) / (double)COVEY_SEC);
+    }
+}
+
+/* "held by task 7, 9" */
+static void print_holders(struct cvy_dump *d, const void *object)
+{
+    uint32_t holders[4];
+    size_t n =
+        object && cvy_holders_of && cvy_diagnosis_on() ? cvy_holders_of(object, holders, 4) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        (void)fprintf(d->out, "%s%u", i > 0 ? ", " : " (held by task ", holders[i]);
+    }
+    if (n > 0) {
+        (void)fputc(')', d->out);
+    }
+}
+
+static void print_notes(struct cvy_dump *d, const struct cvy_view *v)
+{
+    for (uint32_t i = 0; i < v->note_count; i++) {
+        const struct cvy_view_note *n = &v->notes[i];
+        (void)fprintf(d->out, n->text[0] ? ", awaiting %s \"%s\"" : ", awaiting %s", n->what,
+                      n->text);
+        print_holders(d, n->object);
+        if (n->since > 0 && d->now > n->since) {
+            (void)fprintf(d->out, " for %.3f s", (double)(d->now - n->since) / (double)COVEY_SEC);
+        }
     }
 }
 
@@ -180,6 +210,7 @@ void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth)
     (void)fprintf(d->out, "%*stask %llu \"%s\" %s", depth * 2, "", (unsigned long long)v->id,
                   cvy_view_label(v), cvy_view_state(v));
     print_wait(d, v);
+    print_notes(d, v);
     print_context(d, v);
     cvy_dump_site(d, ", started at", v->started);
     (void)fputc('\n', d->out);

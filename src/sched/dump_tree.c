@@ -66,7 +66,7 @@ static bool add_opened(struct tree *t, struct cvy_task *task)
         return true;
     }
     for (const struct cvy_scope *s = task->scopes; s && n < 16; s = s->next) {
-        if (!s->is_deferred) {
+        if (s->kind == CVY_SCOPE_GROUP) {
             opened[n++] = (struct group_node){.group = s, .opener = task->id, .site = s->site};
         }
     }

@@ -180,9 +180,21 @@ static void emit_running(void)
     cvy_leave(th);
 }
 
+static void tell_peers(void)
+{
+    if (cvy_peers_tell) {
+        cvy_peers_tell();
+    }
+}
+
 static int start(const char *path)
 {
-    return cvy_trace_start(path, collect);
+    int code = cvy_trace_start(path, collect);
+
+    if (code == 0) {
+        tell_peers();
+    }
+    return code;
 }
 
 static int stop(const char *path)
@@ -193,12 +205,14 @@ static int stop(const char *path)
 
 static int snapshot(const char *path)
 {
+    tell_peers();
     return cvy_trace_snapshot(path, collect, true);
 }
 
 static int fire(const char *path)
 {
     (void)path;
+    tell_peers();
     cvy_trace_watch_fire(collect);
     return 0;
 }

@@ -93,6 +93,10 @@ static inline void cvy_recording_new(struct cvy_thread *th, uint64_t id, const c
     cvy_trace_new(cvy_ring_of(th), id, site, (uint64_t)(uintptr_t)owner);
 }
 
+/* The layer of descriptors: what those that are waited for are connected to. NULL: nobody waits for
+ * one. */
+__attribute__((weak)) void cvy_peers_tell(void);
+
 /* A new task has a name of its own. */
 void cvy_recording_name(struct cvy_thread *th, const struct cvy_task *t);
 /* A snapshot, if one was asked for, before the process aborts. */

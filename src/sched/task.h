@@ -141,7 +141,7 @@ struct cvy_task {
     struct cvy_thread *pinned_to; /* written by the task, read by who dequeues it */
 
     /* Owned by the task itself. */
-    struct cvy_scope *scopes; /* groups it opened and has not waited for */
+    struct cvy_scope *scopes; /* what it has opened; the last first */
     struct cvy_message message;
     struct cvy_waiter ctx_waiter;
 
@@ -155,13 +155,16 @@ static_assert(offsetof(struct cvy_task, fn) == CVY_CACHE_LINE &&
               "two hot lines");
 static_assert(sizeof(struct cvy_task) == 5 * CVY_CACHE_LINE, "a million of them count");
 
-/* What a task must close before it ends; a group has one. Owned by the opener. Deferred calls stand
- * in the same list. */
+/* What stands in a task's list of scopes. */
+enum cvy_scope_kind { CVY_SCOPE_GROUP, CVY_SCOPE_DEFERRED, CVY_SCOPE_NOTE };
+
+/* What a task must close before it ends; a group has one. Owned by the opener. Deferred calls, and
+ * notes of what it waits for (note.h), stand in the same list. */
 struct cvy_scope {
     struct cvy_scope *next, **link; /* *link == this scope */
     struct cvy_task *opener;        /* NULL: a plain thread, which is not checked */
     const covey_site *site;
-    bool is_deferred; /* immutable */
+    enum cvy_scope_kind kind; /* immutable */
 };
 
 static inline void cvy_scope_open(struct cvy_scope *s, struct cvy_task *t)

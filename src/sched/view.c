@@ -3,6 +3,7 @@
 #include "sched/view.h"
 
 #include "os/unwind.h"
+#include "sched/note.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,9 +41,9 @@ static const struct {
     [CVY_WAIT_READ] = {"read", cvy_fd_describe},
     [CVY_WAIT_WRITE] = {"write", cvy_fd_describe},
     [CVY_WAIT_ACCEPT] = {"accept", cvy_fd_describe},
-    [CVY_WAIT_DIAL] = {"dial", NULL},
+    [CVY_WAIT_DIAL] = {"dial", cvy_dial_describe},
     [CVY_WAIT_BLOCKING] = {"blocking call", NULL},
-    [CVY_WAIT_RESOLVE] = {"name lookup", NULL},
+    [CVY_WAIT_RESOLVE] = {"name lookup", cvy_resolve_describe},
     [CVY_WAIT_SINGLEFLIGHT] = {"singleflight", NULL},
     [CVY_WAIT_SETTLE] = {"test settle", NULL},
     [CVY_WAIT_HANGUP] = {"hang-up", cvy_fd_describe},
@@ -132,6 +133,9 @@ static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_vie
     if (describe && v->object && !is_brief) {
         describe(v->object, v->detail, sizeof(v->detail));
     }
+    if (!is_brief) {
+        cvy_notes_view(t, v);
+    }
     v->frame_count = (uint32_t)cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES);
 }
 
@@ -145,6 +149,7 @@ static void clear(struct cvy_view *v)
     v->opener_name[0] = '\0';
     v->detail[0] = '\0';
     v->frame_count = 0;
+    v->note_count = 0;
 }
 
 void cvy_view_take_own_stack(const struct cvy_task *t, struct cvy_view *v)

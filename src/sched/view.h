@@ -10,8 +10,19 @@
 
 #include "sched/wait.h"
 
+#include <covey/debug.h>
+
 #define CVY_VIEW_FRAMES 48
+#define CVY_VIEW_NOTES 3
 #define CVY_VIEW_THREAD "plain thread" /* the name of what is no task */
+
+/* A covey_wait_note. */
+struct cvy_view_note {
+    const char *what;
+    const void *object; /* what others may hold; an address, not to be read */
+    int64_t since;      /* 0: unknown */
+    char text[96];      /* may be empty */
+};
 
 struct cvy_view {
     struct cvy_task *task;
@@ -39,9 +50,11 @@ struct cvy_view {
     char opener_name[sizeof(((struct cvy_task *)0)->name)];
     const covey_site *group_site; /* where the group was opened */
     char detail[128];             /* of what it waits for, in words; may be empty */
+    uint32_t note_count;
+    struct cvy_view_note notes[CVY_VIEW_NOTES]; /* what for; the innermost first */
 };
 
-/* False: the record is free. is_brief: without detail. */
+/* False: the record is free. is_brief: without detail and notes. */
 bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief);
 const char *cvy_view_label(const struct cvy_view *v);
 const char *cvy_view_state(const struct cvy_view *v);
@@ -64,12 +77,14 @@ void cvy_task_unhold(struct cvy_task *t, uint32_t claim);
 typedef void cvy_describe_fn(const void *object, char *out, size_t size);
 #define CVY_WEAK __attribute__((weak))
 CVY_WEAK cvy_describe_fn cvy_chan_describe, cvy_select_describe, cvy_group_describe,
-    cvy_fd_describe, cvy_mutex_describe, cvy_rwmutex_describe, cvy_waitgroup_describe;
+    cvy_fd_describe, cvy_dial_describe, cvy_resolve_describe, cvy_mutex_describe,
+    cvy_rwmutex_describe, cvy_waitgroup_describe;
 /* Who holds a mutex, or a rwmutex to write, as cvy_owner_of() has it; 0: nobody, or unknown. */
 CVY_WEAK uint32_t cvy_mutex_owner(const void *mutex);
 CVY_WEAK uint32_t cvy_rwmutex_owner(const void *rwmutex);
-/* Who reads under one, at most max; it may be gone. */
-CVY_WEAK size_t cvy_rwmutex_readers(const void *rwmutex, uint32_t *out, size_t max);
+/* Who reads under a rwmutex, or has told that it holds something else, while diagnosis is on: at
+ * most max. The object may be gone. A moment's view. */
+CVY_WEAK size_t cvy_holders_of(const void *object, uint32_t *out, size_t max);
 /* The end of a group's tasks; their owner is its struct cvy_scope. */
 CVY_WEAK cvy_end_fn cvy_group_member_end;
 

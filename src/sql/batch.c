@@ -63,7 +63,10 @@ int covey_db_batch(covey_ctx *ctx, covey_db *db, const covey_db_statement *list,
     code = make(&b, db, rows != NULL);
     code = code < 0 ? code : cvy_sql_take(ctx, db, &conn);
     if (code == 0) {
+        covey_wait_note note;
+        cvy_sql_note(&note, list[0].sql);
         code = conn->backend->batch(ctx, conn, list, n, b.results);
+        covey_wait_note_end(&note);
         cvy_sql_give(db, conn);
     }
     if (code == 0 && rows) {

@@ -21,7 +21,10 @@ int64_t covey_db_copy_in(covey_ctx *ctx, covey_db *db, const char *sql,
     int64_t n = take(ctx, db, sql, source != NULL, &conn);
 
     if (n == 0) {
+        covey_wait_note note;
+        cvy_sql_note(&note, sql);
         n = conn->backend->copy_in(ctx, conn, sql, source, arg);
+        covey_wait_note_end(&note);
         cvy_sql_give(db, conn);
     }
     return n;
@@ -34,7 +37,10 @@ int64_t covey_db_copy_out(covey_ctx *ctx, covey_db *db, const char *sql, covey_d
     int64_t n = take(ctx, db, sql, sink != NULL, &conn);
 
     if (n == 0) {
+        covey_wait_note note;
+        cvy_sql_note(&note, sql);
         n = conn->backend->copy_out(ctx, conn, sql, sink, arg);
+        covey_wait_note_end(&note);
         cvy_sql_give(db, conn);
     }
     return n;

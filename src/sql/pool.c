@@ -2,6 +2,7 @@
  * pool.c - see pool.h. */
 #include "sql/pool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 void cvy_sql_pool_ref(struct cvy_sql_pool *p)
@@ -51,6 +52,34 @@ bool cvy_sql_is_expired_locked(struct cvy_sql_pool *p, const struct cvy_sql_conn
 
 /* ---- taking ---- */
 
+static const char *name_of(const struct cvy_sql_pool *p)
+{
+    return p->config.options.name ? p->config.options.name : p->backend->name;
+}
+
+struct permit_note {
+    covey_wait_note note; /* first */
+    const struct cvy_sql_pool *pool;
+};
+
+static void describe_permit(const covey_wait_note *note, char *out, size_t size)
+{
+    const struct cvy_sql_pool *p = ((const struct permit_note *)note)->pool;
+
+    (void)snprintf(out, size, "%s: all %d are in use", name_of(p), p->config.options.max_open);
+}
+
+static int receive_permit(covey_ctx *ctx, struct cvy_sql_pool *p)
+{
+    struct permit_note n = {.note = {.what = "database connection", .describe = describe_permit},
+                            .pool = p};
+
+    covey_wait_note_begin(&n.note);
+    int code = covey_chan_recv(ctx, p->permits, NULL);
+    covey_wait_note_end(&n.note);
+    return code;
+}
+
 static int wait_for_permit(covey_ctx *ctx, struct cvy_sql_pool *p)
 {
     /* Not before those who wait: while one does, there is no permit to be had. */
@@ -59,7 +88,7 @@ static int wait_for_permit(covey_ctx *ctx, struct cvy_sql_pool *p)
     if (code == COVEY_EAGAIN) {
         int64_t since = covey_now();
         atomic_fetch_add_explicit(&p->waiting, 1, memory_order_relaxed);
-        code = covey_chan_recv(ctx, p->permits, NULL);
+        code = receive_permit(ctx, p);
         atomic_fetch_sub_explicit(&p->waiting, 1, memory_order_relaxed);
         covey_mutex_lock(&p->mutex);
         p->stats.waits++;
@@ -104,7 +133,10 @@ static bool is_well(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn 
 static int make_one(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn **conn)
 {
     covey_ctx *limited = covey_ctx_with_timeout(ctx, p->config.options.connect_timeout_ns);
+    covey_wait_note note = {.what = "new database connection", .text = name_of(p)};
+    covey_wait_note_begin(&note);
     int code = p->backend->connect(limited, p->shared, conn);
+    covey_wait_note_end(&note);
 
     if (code == COVEY_EDEADLINE && covey_ctx_err(ctx) == 0) {
         code = covey_errorf(-ETIMEDOUT, "%s: no connection in time", p->backend->name);

@@ -57,6 +57,14 @@ void cvy_sql_pool_put(struct cvy_sql_pool *p, struct cvy_sql_conn *conn);
 int cvy_sql_take(covey_ctx *ctx, covey_db *db, struct cvy_sql_conn **conn);
 void cvy_sql_give(covey_db *db, struct cvy_sql_conn *conn);
 
+/* What a task waits for in a call of the back end, for dumps, which show the statement;
+ * covey_wait_note_end(). */
+static inline void cvy_sql_note(covey_wait_note *note, const char *sql)
+{
+    *note = (covey_wait_note){.what = "query", .text = sql};
+    covey_wait_note_begin(note);
+}
+
 /* Starts the task that closes idle connections that grow old, if there is work for it. */
 void cvy_sql_reaper_start(struct cvy_sql_pool *p);
 /* Whether an idle connection is past its time, at time now; counts it. The mutex is held. */

@@ -60,7 +60,10 @@ int covey_rows_next(covey_ctx *ctx, covey_rows *r)
     }
     if (r->next == r->result.rows && !r->result.is_over) {
         r->next = 0;
+        covey_wait_note note = {.what = "rows of a query"};
+        covey_wait_note_begin(&note);
         code = r->backend->fetch(ctx, r->conn, &r->result);
+        covey_wait_note_end(&note);
         if (code < 0) {
             r->result.is_over = true;
             (void)fail(r, code);

@@ -24,7 +24,10 @@ int64_t covey_db_exec(covey_ctx *ctx, covey_db *db, const char *sql, const covey
     if (code < 0) {
         return code;
     }
+    covey_wait_note note;
+    cvy_sql_note(&note, sql);
     code = conn->backend->start(ctx, conn, &q, &result);
+    covey_wait_note_end(&note);
     cvy_sql_give(db, conn);
     int64_t affected = result.affected;
     cvy_sql_result_fini(&result);
@@ -40,7 +43,10 @@ int covey_db_script(covey_ctx *ctx, covey_db *db, const char *sql)
     if (code < 0) {
         return code;
     }
+    covey_wait_note note;
+    cvy_sql_note(&note, sql);
     code = conn->backend->script(ctx, conn, sql);
+    covey_wait_note_end(&note);
     cvy_sql_give(db, conn);
     return code;
 }
@@ -65,7 +71,10 @@ static int open_rows(covey_ctx *ctx, covey_db *db, struct covey_rows **rows,
         goto fail;
     }
     r->backend = r->conn->backend;
+    covey_wait_note note;
+    cvy_sql_note(&note, q->sql);
     code = r->backend->start(ctx, r->conn, q, &r->result);
+    covey_wait_note_end(&note);
     if (code < 0) {
         cvy_sql_give(db, r->conn);
         goto fail;

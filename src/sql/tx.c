@@ -61,7 +61,10 @@ int covey_db_begin(covey_ctx *ctx, covey_db *db, covey_db **tx, const covey_db_t
     if (code < 0) {
         goto fail;
     }
+    covey_wait_note note;
+    cvy_sql_note(&note, "begin");
     code = t->conn->backend->begin(ctx, t->conn, opts ? opts : &defaults);
+    covey_wait_note_end(&note);
     if (code < 0) {
         cvy_sql_pool_put(db->pool, t->conn);
         goto fail;
@@ -93,7 +96,10 @@ int covey_db_commit(covey_ctx *ctx, covey_db *tx)
     if (code < 0) {
         return code;
     }
+    covey_wait_note note;
+    cvy_sql_note(&note, "commit");
     code = tx->conn->backend->commit(ctx, tx->conn);
+    covey_wait_note_end(&note);
     let_go(tx);
     free_handle(tx);
     return code;
@@ -104,7 +110,10 @@ void covey_db_rollback(covey_db *tx)
     if (!tx || !tx->conn || take_for_end(tx) < 0) {
         return;
     }
+    covey_wait_note note;
+    cvy_sql_note(&note, "rollback");
     tx->conn->backend->rollback(tx->conn);
+    covey_wait_note_end(&note);
     let_go(tx);
     free_handle(tx);
 }

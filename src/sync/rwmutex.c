@@ -6,11 +6,11 @@
  * who releases it: a woken one holds it already.
  *
  * While diagnosis is on (sched/diagnosis.h) the rest says which task writes, readers are kept
- * beside (readers.h), and the fast ways expect a word that there is not. */
+ * beside (holders.h), and the fast ways expect a word that there is not. */
 #include "sched/diagnosis.h"
 #include "sched/lot.h"
 #include "sched/profile.h"
-#include "sync/readers.h"
+#include "sync/holders.h"
 
 #include <covey/sync.h>
 
@@ -37,16 +37,11 @@ uint32_t cvy_rwmutex_owner(const void *object)
     return state & WRITER ? state >> OWNER_SHIFT : 0;
 }
 
-size_t cvy_rwmutex_readers(const void *object, uint32_t *out, size_t max)
-{
-    return cvy_readers_of(object, out, max);
-}
-
 void cvy_rwmutex_describe(const void *object, char *out, size_t size)
 {
     uint32_t readers[READERS_SHOWN];
     uint32_t owner = cvy_rwmutex_owner(object);
-    size_t n = owner || !cvy_diagnosis_on() ? 0 : cvy_readers_of(object, readers, READERS_SHOWN);
+    size_t n = owner || !cvy_diagnosis_on() ? 0 : cvy_holders_of(object, readers, READERS_SHOWN);
 
     if (owner) {
         (void)snprintf(out, size, "held by task %u", owner);
@@ -74,7 +69,7 @@ static inline bool is_open(uint32_t state, int kind)
 static void note_reader(const covey_rwmutex *m, int kind, const struct cvy_task *t)
 {
     if (kind == READ && cvy_unlikely(cvy_diagnosis_on())) {
-        cvy_readers_add(m, cvy_owner_of(t->id));
+        cvy_holders_add(m, cvy_owner_of(t->id));
     }
 }
 
@@ -276,8 +271,9 @@ void covey_rwmutex_runlock(covey_rwmutex *m)
     uint32_t state = cvy_load_relaxed(word_of(m));
 
     COVEY_REQUIRE(!(state & WRITER) && state >= READER, "runlock of a rwmutex without readers");
-    if (cvy_unlikely(cvy_diagnosis_on())) {
-        cvy_readers_remove(m, cvy_owner_of(cvy_task_self()->id));
+    if (cvy_unlikely(cvy_diagnosis_on()) &&
+        !cvy_holders_remove(m, cvy_owner_of(cvy_task_self()->id))) {
+        (void)cvy_holders_remove(m, 0); /* another's: who unlocks for it is not known */
     }
     release(m, READ);
     cvy_test_point();

@@ -19,6 +19,8 @@ bool cvy_trace_report_group(const struct cvy_trace_model *m, const char *name, s
 void cvy_trace_write_chrome(const struct cvy_trace_model *m, FILE *out);
 /* One page that needs nothing else. False: out of memory. */
 bool cvy_trace_write_html(const struct cvy_trace_model *m, const char *title, FILE *out);
+/* "1.25 ms", in out, which it returns. */
+const char *cvy_trace_duration(int64_t ns, char out[16]);
 /* Text within a JSON string's quotes. */
 void cvy_trace_write_json_text(const char *text, FILE *out);
 /* 0: none. */

@@ -9,6 +9,7 @@
 #include <trace_view_files.h>
 
 #define PART_BYTES ((size_t)12 << 20) /* of one script element; a multiple of 3 */
+#define PEERS_MAX 20000
 #define MARKS_MAX 300
 #define REGIONS_MAX 200
 
@@ -226,6 +227,25 @@ static void write_workers(struct page *p)
     (void)fputc(']', p->out);
 }
 
+/* [low half of the object, time, what it is connected to], by object and time. */
+static void write_peers(struct page *p)
+{
+    const struct cvy_trace_model *m = p->m;
+    bool is_first = true;
+
+    (void)fputs(",\"peers\":[", p->out);
+    for (size_t i = 0; i < m->peer_count && i < PEERS_MAX; i++) {
+        const struct cvy_trace_peer *r = &m->peers[i];
+        if (r->text) {
+            (void)fprintf(p->out, "%s[%" PRIu32 ",%" PRIu32 ",", comma(&is_first), r->object,
+                          time_of(p, r->at));
+            text(p, r->text);
+            (void)fputc(']', p->out);
+        }
+    }
+    (void)fputc(']', p->out);
+}
+
 static void write_groups(struct page *p)
 {
     const struct cvy_trace_model *m = p->m;
@@ -310,6 +330,7 @@ static void write_meta(struct page *p, const char *title)
     (void)fputc(']', p->out);
     write_names(p);
     write_workers(p);
+    write_peers(p);
     write_groups(p);
     write_marks(p);
     (void)fputc('}', p->out);

@@ -8,6 +8,7 @@
 #include "tools/trace_model.h"
 
 #include "tools/grow.h"
+#include "tools/trace_peers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -358,6 +359,8 @@ static void text(struct cvy_trace_model *m, const struct cvy_trace_item *e)
         at = &m->lives[w->pending_index].name;
     } else if (w->pending == COVEY_TRACE_message) {
         at = &m->marks[w->pending_index].text;
+    } else if (w->pending == COVEY_TRACE_peer) {
+        at = &m->peers[w->pending_index].text;
     } else {
         return;
     }
@@ -376,6 +379,18 @@ static void text(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     }
     if (e->arg & 0x80) {
         w->pending = 0;
+    }
+}
+
+static void peer(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    struct cvy_trace_worker *w = &m->workers[e->ring];
+
+    w->pending = 0;
+    if (grow(m, &m->peers, m->peer_count, &m->peer_room, sizeof(*m->peers))) {
+        w->pending = COVEY_TRACE_peer;
+        w->pending_index = (uint32_t)m->peer_count;
+        m->peers[m->peer_count++] = (struct cvy_trace_peer){.object = e->id, .at = e->ns};
     }
 }
 
@@ -421,6 +436,9 @@ static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
             free(m->lives[w->pending_index].name);
             m->lives[w->pending_index].name = NULL;
         }
+        break;
+    case COVEY_TRACE_peer:
+        peer(m, e);
         break;
     case COVEY_TRACE_text:
         text(m, e);
@@ -600,6 +618,7 @@ struct cvy_trace_model *cvy_trace_model_new(const struct cvy_trace *t)
     }
     if (!m->is_out_of_memory) {
         sort_segments(m);
+        cvy_trace_peers_sort(m);
     }
     if (m->is_out_of_memory) {
         cvy_trace_model_free(m);
@@ -620,6 +639,10 @@ void cvy_trace_model_free(struct cvy_trace_model *m)
     for (size_t i = 0; i < m->mark_count; i++) {
         free(m->marks[i].text);
     }
+    for (size_t i = 0; i < m->peer_count; i++) {
+        free(m->peers[i].text);
+    }
+    free(m->peers);
     free(m->lives);
     free(m->segments);
     free(m->groups);

@@ -75,6 +75,13 @@ struct cvy_trace_mark {
     char *text; /* owned */
 };
 
+/* What a descriptor is connected to, from a time on. */
+struct cvy_trace_peer {
+    uint32_t object; /* the low half */
+    int64_t at;
+    char *text; /* "fd 7 to tcp://10.0.0.7:5432"; owned; may be NULL */
+};
+
 struct cvy_trace_worker {
     uint32_t current, group_of_new;
     uint64_t switches, steals, stolen, idles;
@@ -99,6 +106,8 @@ struct cvy_trace_model {
     size_t region_count, region_room;
     struct cvy_trace_mark *marks;
     size_t mark_count, mark_room;
+    struct cvy_trace_peer *peers; /* by object and time */
+    size_t peer_count, peer_room;
     struct cvy_trace_worker *workers; /* one a ring of the trace */
     uint64_t counts[256];
     /* While events are read. */
@@ -120,6 +129,8 @@ const char *cvy_trace_name(const struct cvy_trace_model *m, uint32_t life);
 /* "file.c:12", cut to its last part; "?" if unknown. Into out. */
 const char *cvy_trace_place(const struct cvy_trace_model *m, uint64_t site, char *out, size_t size);
 const char *cvy_trace_reason(uint8_t reason);
+/* What a wait's descriptor is connected to; NULL: it is for none, or unknown. */
+const char *cvy_trace_peer_of(const struct cvy_trace_model *m, const struct cvy_trace_segment *s);
 
 /* The sum, or the largest number there is: a hostile file may have any times. */
 static inline int64_t cvy_trace_sum(int64_t a, int64_t b)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * trace_report.c - a trace as tables in the terminal. */
 #include "tools/trace.h"
+#include "tools/trace_peers.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -8,8 +9,7 @@
 
 #define MS 1e6
 
-/* "1.25 ms" */
-static const char *duration(int64_t ns, char out[16])
+const char *cvy_trace_duration(int64_t ns, char out[16])
 {
     static const char *const units[] = {"ns", "us", "ms", "s"};
     double n = (double)ns;
@@ -124,7 +124,7 @@ static void report_head(const struct cvy_trace_model *m, FILE *out)
     }
     (void)fprintf(out, "%s of process %" PRIu32 ": %s, %" PRIu64 " events%s\n",
                   t->header.is_snapshot ? "Snapshot" : "Trace", t->header.pid,
-                  duration(m->end, took), t->events,
+                  cvy_trace_duration(m->end, took), t->events,
                   t->is_whole ? "" : "; the file was not finished, its end is missing");
     if (t->lost > 0) {
         (void)fprintf(out, "LOST: %" PRIu64 " events came faster than they could be written\n",
@@ -176,9 +176,9 @@ static void report_sums(const struct cvy_trace_model *m, const struct sum *sums,
                            : sums[i].state == CVY_TRACE_ASTRAY ? "without worker"
                                                                : cvy_trace_reason(sums[i].reason);
         (void)fprintf(out, "  %-14s %9s %9" PRIu64 " %9s %9s  %s (%s)\n", what,
-                      duration(sums[i].total, a), sums[i].count,
-                      duration(sums[i].total / (int64_t)sums[i].count, b), duration(sums[i].max, c),
-                      cvy_trace_name(m, sums[i].task),
+                      cvy_trace_duration(sums[i].total, a), sums[i].count,
+                      cvy_trace_duration(sums[i].total / (int64_t)sums[i].count, b),
+                      cvy_trace_duration(sums[i].max, c), cvy_trace_name(m, sums[i].task),
                       cvy_trace_place(m, m->lives[sums[i].task].site, place, sizeof(place)));
     }
     if (n > rows) {
@@ -226,9 +226,9 @@ static void report_latency(const struct cvy_trace_model *m, FILE *out)
         qsort(times, n, sizeof(*times), compare_times);
         for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
             (void)fprintf(out, " p%g %s ", shares[i] * 100,
-                          duration(percentile(times, n, shares[i]), text));
+                          cvy_trace_duration(percentile(times, n, shares[i]), text));
         }
-        (void)fprintf(out, " longest %s\n", duration(times[n - 1], text));
+        (void)fprintf(out, " longest %s\n", cvy_trace_duration(times[n - 1], text));
     }
     free(times);
 }
@@ -260,8 +260,8 @@ static void report_longest(const struct cvy_trace_model *m, size_t rows, FILE *o
     (void)fprintf(out, "\nLONGEST RUNS (a task on a worker, without a switch)\n");
     for (size_t i = 0; i < n; i++) {
         (void)fprintf(out, "  %9s at %.3f ms  worker %" PRIu32 "%s  task %" PRIu64 " %s (%s)\n",
-                      duration(top[i]->end - top[i]->start, a), (double)top[i]->start / MS,
-                      m->trace->rings[top[i]->worker].number,
+                      cvy_trace_duration(top[i]->end - top[i]->start, a),
+                      (double)top[i]->start / MS, m->trace->rings[top[i]->worker].number,
                       top[i]->state == CVY_TRACE_ASTRAY ? " (taken from it)" : "",
                       m->lives[top[i]->task].id, cvy_trace_name(m, top[i]->task),
                       cvy_trace_place(m, m->lives[top[i]->task].site, place, sizeof(place)));
@@ -312,10 +312,11 @@ static void report_regions(const struct cvy_trace_model *m, FILE *out)
         const struct cvy_trace_region *median = &regions[i + (next - i) / 2];
         const struct cvy_trace_region *high = &regions[i + (size_t)((double)(next - i) * 0.99)];
         const struct cvy_trace_site *s = cvy_trace_site_at(m->trace, regions[i].site);
-        (void)fprintf(out, "  %9zu %9s %9s %9s %9s  %s (%s)\n", next - i, duration(total, a),
-                      duration(median->end - median->start, b),
-                      duration(high->end - high->start, c),
-                      duration(regions[next - 1].end - regions[next - 1].start, d),
+        (void)fprintf(out, "  %9zu %9s %9s %9s %9s  %s (%s)\n", next - i,
+                      cvy_trace_duration(total, a),
+                      cvy_trace_duration(median->end - median->start, b),
+                      cvy_trace_duration(high->end - high->start, c),
+                      cvy_trace_duration(regions[next - 1].end - regions[next - 1].start, d),
                       s ? s->name : "?", cvy_trace_place(m, regions[i].site, place, sizeof(place)));
     }
     free(regions);
@@ -361,7 +362,8 @@ static void report_groups(const struct cvy_trace_model *m, size_t rows, FILE *ou
             waiting = cvy_trace_sum(waiting, all[next]->waiting);
         }
         (void)fprintf(out, "  %9zu %9" PRIu64 " %9s %9s %9s  %s (%s)\n", next - i, tasks,
-                      duration(longest, a), duration(running, b), duration(waiting, c),
+                      cvy_trace_duration(longest, a), cvy_trace_duration(running, b),
+                      cvy_trace_duration(waiting, c),
                       cvy_trace_place(m, all[i]->site, place, sizeof(place)),
                       cvy_trace_name(m, all[i]->opener));
     }
@@ -373,6 +375,7 @@ void cvy_trace_report(const struct cvy_trace_model *m, size_t rows, FILE *out)
     report_head(m, out);
     report_workers(m, out);
     report_waits(m, rows, out);
+    cvy_trace_report_peers(m, rows, out);
     report_latency(m, out);
     report_longest(m, rows, out);
     report_groups(m, rows, out);
@@ -431,7 +434,8 @@ bool cvy_trace_report_group(const struct cvy_trace_model *m, const char *name, s
                   " tasks, %s from %.3f ms\n",
                   cvy_trace_place(m, g->site, place, sizeof(place)), m->lives[g->opener].id,
                   cvy_trace_name(m, g->opener), g->members,
-                  duration((g->end >= 0 ? g->end : m->end) - g->start, a), (double)g->start / MS);
+                  cvy_trace_duration((g->end >= 0 ? g->end : m->end) - g->start, a),
+                  (double)g->start / MS);
     for (size_t i = 0; sums && i < n; i++) {
         sums[i] = sum_of(steps[i].segment, steps[i].end - steps[i].start);
     }

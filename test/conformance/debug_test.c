@@ -180,6 +180,144 @@ TASK_TEST(the_json_dump_has_what_the_text_has)
     covey_chan_unref(ch);
 }
 
+TASK_TEST(a_name_that_is_no_utf8_makes_good_json)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+
+    /* A lone byte, a character cut in half, one too long, a surrogate; and two that are good. */
+    go_waiting(g, "\xff \xe2\x82 \xc0\xaf \xed\xa0\x80 \xc3\xa9\xe2\x82\xac", receive, ch);
+    char *text = dump_as(COVEY_DUMP_JSON);
+    check_has(text, "\"name\":\"\\ufffd \\ufffd\\ufffd \\ufffd\\ufffd "
+                    "\\ufffd\\ufffd\\ufffd \xc3\xa9\xe2\x82\xac\"");
+    free(text);
+    text = dump_as(COVEY_DUMP_PLACES_JSON);
+    check_has(text, "\"name\":\"\\ufffd ");
+    free(text);
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
+/* ---- notes of what a wait is for ---- */
+
+static void describe_seven(const covey_wait_note *note, char *out, size_t size)
+{
+    (void)snprintf(out, size, "%s 7", note->text);
+}
+
+static int receive_for_reasons(covey_ctx *ctx, void *arg)
+{
+    covey_wait_note outer = {.what = "parcel", .text = "  from\n\tfar \n away "};
+    covey_wait_note inner = {.what = "lorry", .text = "number", .describe = describe_seven};
+    covey_wait_note plain = {.what = "driver"}, hidden = {.what = "weather"};
+
+    covey_wait_note_begin(&hidden);
+    covey_wait_note_begin(&outer);
+    covey_wait_note_begin(&inner);
+    covey_wait_note_begin(&plain);
+    int code = receive(ctx, arg);
+    covey_wait_note_end(&plain);
+    covey_wait_note_end(&inner);
+    covey_wait_note_end(&outer);
+    code = code < 0 ? code : receive(ctx, arg);
+    covey_wait_note_end(&hidden);
+    return code < 0 ? code : receive(ctx, arg);
+}
+
+TASK_TEST(notes_say_what_a_wait_is_for_until_they_end)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+
+    go_waiting(g, "noted", receive_for_reasons, ch);
+    CHECK(dump_says(", awaiting driver"));
+    CHECK(dump_says(", awaiting lorry \"number 7\""));
+    CHECK(dump_says(", awaiting parcel \"from far away\""));
+    CHECK(!dump_says("awaiting weather")); /* the innermost three */
+    char *text = dump_as(COVEY_DUMP_JSON);
+    check_has(text, "\"awaiting\":[{\"what\":\"driver\"");
+    check_has(text, "{\"what\":\"lorry\",\"which\":\"number 7\"");
+    free(text);
+    CHECK_EQ(covey_chan_send(ctx, ch, NULL), 0);
+    while (!dump_says(", awaiting weather")) {
+        covey_yield();
+    }
+    CHECK(!dump_says("awaiting driver") && !dump_says("awaiting parcel"));
+    CHECK_EQ(covey_chan_send(ctx, ch, NULL), 0);
+    while (dump_says("awaiting")) {
+        covey_yield();
+    }
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
+static int receive_for_long_text(covey_ctx *ctx, void *arg)
+{
+    char text[200];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    covey_wait_note note = {.what = "text", .text = text};
+    covey_wait_note_begin(&note);
+    int code = receive(ctx, arg);
+    covey_wait_note_end(&note);
+    return code;
+}
+
+TASK_TEST(a_long_note_is_cut)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+
+    go_waiting(g, "noted", receive_for_long_text, ch);
+    CHECK(dump_says("xxxxx...\""));
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
+/* Groups that it opens, and calls that it defers, stand among its notes. */
+static int join_between_notes(covey_ctx *ctx, void *arg)
+{
+    covey_wait_note first = {.what = "first"}, second = {.what = "second"};
+
+    covey_wait_note_begin(&first);
+    covey_group *g = covey_group_new(ctx);
+    covey_wait_note_begin(&second);
+    GO(g, receive, arg);
+    covey_wait_note_end(&first);
+    int code = covey_group_wait(g);
+    covey_wait_note_end(&second);
+    return code;
+}
+
+TASK_TEST(notes_and_groups_may_overlap)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+
+    go_waiting(g, "joins", join_between_notes, ch);
+    while (!dump_says("\"joins\" waiting in group wait")) {
+        covey_yield();
+    }
+    CHECK(dump_says("awaiting second") && !dump_says("awaiting first"));
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
+TEST(a_plain_thread_may_note_and_hold)
+{
+    covey_wait_note note = {.what = "nothing"};
+
+    covey_wait_note_begin(&note);
+    covey_wait_note_end(&note);
+    CHECK_EQ(covey_hold_begin(&note), 0);
+    covey_hold_end(&note, 0);
+}
+
 TEST(without_a_runtime_the_formats_say_closed)
 {
     CHECK_EQ(covey_dump_as(stderr, COVEY_DUMP_FOLDED), COVEY_ECLOSED);

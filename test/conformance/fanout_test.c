@@ -151,6 +151,31 @@ TASK_TEST(a_job_is_run_and_its_result_comes_home)
     CHECK_EQ(c.stats[0].reported, 1);
 }
 
+static int open_and_wait(covey_ctx *ctx, void *arg)
+{
+    covey_fanout *f;
+
+    CHECK_EQ(covey_fanout_open(ctx, &f, arg, NULL), 0);
+    (void)submit(f, "wait", "");
+    CHECK_EQ(covey_fanout_wait(f), COVEY_ECANCELED);
+    return 0;
+}
+
+TASK_TEST(a_dump_says_which_fan_out_a_task_waits_for)
+{
+    struct crew c;
+    covey_group *g = covey_group_new(ctx);
+
+    GO(g, open_and_wait, start_crew(&c, 1, 1));
+    while (!dump_says(", awaiting jobs of a fan-out \"default\"") ||
+           !dump_says("\"wait\" waiting")) {
+        covey_yield();
+    }
+    covey_group_cancel(g, 0);
+    JOIN(g);
+    end_crew(&c);
+}
+
 TASK_TEST(a_fan_out_without_jobs_ends_at_once)
 {
     covey_fanout_engine *e = covey_fanout_local(NULL);

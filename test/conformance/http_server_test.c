@@ -435,6 +435,39 @@ TASK_TEST(a_body_left_unread_is_skipped_if_it_is_short)
 
 /* ---- the request's context ---- */
 
+static int get_under_a_password(covey_ctx *ctx, void *arg)
+{
+    struct site *s = arg;
+    covey_http_client *client = covey_http_client_new(NULL);
+    covey_http_response resp;
+    char url[128];
+
+    (void)snprintf(url, sizeof(url), "http://me:secret@%s/slow",
+                   covey_listener_addr(s->listener) + strlen("tcp://"));
+    int code = covey_http_get(ctx, client, url, &resp);
+    covey_http_response_free(&resp);
+    covey_http_client_free(client);
+    return code == COVEY_ECANCELED ? 0 : code;
+}
+
+TASK_TEST(a_dump_says_which_transfer_a_client_waits_for)
+{
+    struct ends ends = {0};
+    struct site s = {.handler = until_done, .arg = &ends};
+    site_open(&s);
+    covey_group *g = covey_group_new(ctx);
+
+    GO(g, get_under_a_password, &s);
+    await_running(&s, 1);
+    while (!dump_says(", awaiting HTTP transfer \"GET http://me:***@127.0.0.1:")) {
+        covey_yield();
+    }
+    CHECK(!dump_says("secret"));
+    covey_group_cancel(g, 0);
+    JOIN(g);
+    CHECK_EQ(site_close(&s), 0);
+}
+
 TASK_TEST(the_context_ends_when_the_client_goes_away)
 {
     struct ends ends = {0};

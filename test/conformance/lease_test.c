@@ -33,6 +33,32 @@ TASK_TEST(a_name_has_one_holder)
     covey_redlock_free(NULL);
 }
 
+static int acquire_the_same(covey_ctx *ctx, void *arg)
+{
+    covey_lease *lease = NULL;
+    int code = covey_redlock_acquire(ctx, arg, "orders:7", &lease);
+
+    return code < 0 ? code : covey_lease_release(lease);
+}
+
+TASK_TEST(a_dump_says_which_lease_a_task_waits_for)
+{
+    covey_redlock *rl = redlock();
+    covey_group *g = covey_group_new(ctx);
+    covey_lease *lease = NULL;
+
+    CHECK_EQ(covey_redlock_acquire(ctx, rl, "orders:7", &lease), 0);
+    go_waiting(g, "second", acquire_the_same, rl);
+    while (!dump_says(", awaiting lease \"orders:7\"")) {
+        covey_yield();
+    }
+    CHECK(!dump_says("\"orders:7\" (held by")); /* only with covey_options.diagnose */
+    CHECK_EQ(covey_lease_release(lease), 0);
+    JOIN(g);
+    CHECK(!dump_says("awaiting"));
+    covey_redlock_free(rl);
+}
+
 struct work {
     covey_redlock *rl;
     int turns;

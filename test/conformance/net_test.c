@@ -1364,10 +1364,32 @@ TASK_TEST(a_dump_says_who_dials)
     for (int i = 0; i < 8; i++) { /* more than a backlog of 1 takes in */
         GO(g, dial_and_hold, l);
     }
-    while (!dump_says("\"dial_and_hold\" waiting in dial")) {
+    while (!dump_says("\"dial_and_hold\" waiting in dial (to tcp://127.0.0.1:")) {
         covey_yield();
     }
     covey_group_cancel(g, 0);
     JOIN(g);
     covey_listener_close(l);
+}
+
+static int select_on_connection(covey_ctx *ctx, void *arg)
+{
+    return covey_select(ctx, COVEY_READABLE(covey_conn_fd(arg)), COVEY_AFTER(hour));
+}
+
+TASK_TEST(a_dump_says_what_a_select_would_read_from)
+{
+    covey_conn *a, *b;
+    covey_group *g = covey_group_new(ctx);
+    char words[96];
+
+    tcp_pair(&a, &b);
+    (void)snprintf(words, sizeof(words), "waiting in select (readable fd %d to %s, after",
+                   covey_conn_fd(a), covey_conn_peer(a));
+    go_waiting(g, "reader", select_on_connection, a);
+    CHECK(dump_says(words));
+    CHECK_EQ(covey_write(ctx, b, "x", 1), 1);
+    JOIN(g);
+    covey_close(a);
+    covey_close(b);
 }

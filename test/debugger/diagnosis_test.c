@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * diagnosis_test.c - cycles of tasks that wait for each other, through mutexes, read-write mutexes
- * and joins of groups, while the rest of the program goes on; and waits that are none. */
+ * diagnosis_test.c - cycles of tasks that wait for each other, through mutexes, read-write mutexes,
+ * leases and joins of groups, while the rest of the program goes on; and waits that are none. */
 #include "harness.h"
 
 #include <covey.h>
@@ -18,6 +18,7 @@
 static covey_mutex mutexes[8];
 static covey_rwmutex rwmutexes[8];
 static _Atomic int ready[8];
+static covey_redlock *redlock;
 
 /* Both of a pair hold what they hold. */
 static void meet(covey_ctx *ctx, int pair)
@@ -103,6 +104,70 @@ static int join_under_mutex(covey_ctx *ctx, void *arg)
     return covey_group_wait(g);
 }
 
+static covey_lease *acquire(const char *name)
+{
+    covey_lease *lease = NULL;
+
+    CHECK(covey_redlock_acquire(NULL, redlock, name, &lease) == 0);
+    return lease;
+}
+
+static int mutex_then_lease(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_mutex_lock(&mutexes[5]);
+    meet(ctx, 5);
+    (void)acquire("till");
+    return 0;
+}
+
+static int lease_then_mutex(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)acquire("till");
+    meet(ctx, 5);
+    covey_mutex_lock(&mutexes[5]);
+    return 0;
+}
+
+static int red_then_blue(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)acquire("red");
+    meet(ctx, 6);
+    (void)acquire("blue");
+    return 0;
+}
+
+static int blue_then_red(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)acquire("blue");
+    meet(ctx, 6);
+    (void)acquire("red");
+    return 0;
+}
+
+/* A lease that is waited for, and one that was given back: no cycle. */
+static int lease_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_lease_release(acquire("done"));
+    (void)acquire("long");
+    meet(ctx, 7);
+    (void)covey_sleep(ctx, 60 * COVEY_SEC);
+    return 0;
+}
+
+static int lease_after_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    meet(ctx, 7);
+    (void)acquire("done");
+    (void)acquire("long");
+    return 0;
+}
+
 /* Long waits, in pairs, without a cycle: readers who were there have gone. */
 static int hold_for_long(covey_ctx *ctx, void *arg)
 {
@@ -131,6 +196,13 @@ static int all_of_them(covey_ctx *ctx, void *arg)
     covey_group *g = covey_group_new(ctx);
 
     (void)arg;
+    redlock = covey_redlock_new(NULL, 0, NULL);
+    (void)covey_group_go(g, mutex_then_lease, NULL);
+    (void)covey_group_go(g, lease_then_mutex, NULL);
+    (void)covey_group_go(g, red_then_blue, NULL);
+    (void)covey_group_go(g, blue_then_red, NULL);
+    (void)covey_group_go(g, lease_for_long, NULL);
+    (void)covey_group_go(g, lease_after_long, NULL);
     (void)covey_group_go(g, writer_then_mutex, NULL);
     (void)covey_group_go(g, mutex_then_read, NULL);
     (void)covey_group_go(g, reader_then_mutex, NULL);
@@ -207,7 +279,7 @@ static void check_cycle(const char *report, const char *first, const char *secon
 
 TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
 {
-    char *report = report_of_child("covey: deadlock:", 4);
+    char *report = report_of_child("covey: deadlock:", 6);
 
     printf("%s", report);
     check_cycle(report, "writer_then_mutex", "mutex_then_read", "waiting in rwmutex read");
@@ -215,6 +287,12 @@ TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
     check_cycle(report, "reader_then_mutex", "mutex_then_write", "(read by task ");
     check_cycle(report, "read_twice", "write_between", "waiting in rwmutex write");
     check_cycle(report, "join_under_mutex", "needs_mutex", "waiting in group wait");
+    check_cycle(report, "mutex_then_lease", "lease_then_mutex",
+                "awaiting lease \"till\" (held by task ");
+    check_cycle(report, "mutex_then_lease", "lease_then_mutex", "waiting in mutex 0x");
+    check_cycle(report, "red_then_blue", "blue_then_red", "awaiting lease \"red\" (held by task ");
+    check_cycle(report, "red_then_blue", "blue_then_red", "awaiting lease \"blue\" (held by task ");
+    CHECK(!strstr(report, "lease_for_long") && !strstr(report, "lease_after_long"));
     CHECK(!strstr(report, "hold_for_long") && !strstr(report, "wait_for_long"));
     free(report);
 }

@@ -56,10 +56,22 @@ curl -sS -X POST "$url/tasks" -o out -w '%{http_code}' >code
 has "405" '^405$' code
 curl -sS -H 'Host: evil.example' "$url/tasks" -o out -w '%{http_code}' >code
 has "403 for another host's name" '^403$' code
-curl -sS "$url/trace?seconds=1" -o seconds.trace
+# Meanwhile a client that takes its time: somebody waits for it, and for the next one.
+curl -sS "$url/trace?seconds=1" -o seconds.trace &
+recording=$!
+for _ in 1 2 3; do
+    exec 3<>"/dev/tcp/127.0.0.1/${addr##*:}"
+    sleep 0.2 # sleeps: the time it takes
+    printf 'GET /debug/covey/ HTTP/1.0\r\n\r\n' >&3
+    cat <&3 >/dev/null
+    exec 3>&-
+done
+wait "$recording"
 if [[ -x $COVEY_COMMAND ]]; then
     "$COVEY_COMMAND" trace seconds.trace >out 2>&1
     has "covey trace reads it" 'clerk' out
+    has "it says where is accepted" '^  accept .* at tcp://127\.0\.0\.1:[0-9]+$' out
+    has "and with whom is spoken" '^  read .* to tcp://127\.0\.0\.1:[0-9]+$' out
 fi
 # Fifty at once, more than are let in: those that are, are answered.
 for _ in {1..50}; do

@@ -79,6 +79,43 @@ shows_not() {
     say 1 "$1: still $2" screen
 }
 
+# The lines that are drawn in reverse; tmux tells of it only where it changes.
+reversed() {
+    awk '{ while (match($0, /^\033\[[0-9;]*m/)) {
+               is_reverse = substr($0, 1, RLENGTH) ~ /\[7m/ || (is_reverse && substr($0, 1, RLENGTH) !~ /\[(0|27)?m/)
+               $0 = substr($0, RLENGTH + 1)
+           } }
+         is_reverse'
+}
+
+# cursor_on WHAT REGEX - waits until the selected row, which is drawn in reverse, has it.
+cursor_on() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        t capture-pane -pe 2>&1 | reversed >screen
+        if grep -qE -- "$2" screen; then
+            say 0 "$1"
+            return
+        fi
+        sleep 0.05 # sleeps: between two looks at the screen
+    done
+    say 1 "$1: the cursor is not on $2" screen
+}
+
+# above WHAT A B - waits until the row of A stands above that of B.
+above() {
+    local i
+    for ((i = 0; i < 200; i++)); do
+        t capture-pane -p >screen 2>&1
+        if grep -oE -- "[-+] ($2|$3) served" screen | head -n 1 | grep -q -- " $2 "; then
+            say 0 "$1"
+            return
+        fi
+        sleep 0.05 # sleeps: between two looks at the screen
+    done
+    say 1 "$1: $2 is not above $3" screen
+}
+
 t -f /dev/null new-session -d -x 130 -y 24 bash --norc || exit 1
 t send-keys "PS1='prompt> '; stty -g >before; cd $folder; clear" Enter
 t send-keys "$COVEY_COMMAND top --interval 100ms '$addr'; stty -g >after; cmp before after && echo same-\$((40 + 2))" Enter
@@ -94,7 +131,41 @@ shows "opened: the stack" '  at covey_(chan_send|sleep) '
 t send-keys Left
 t send-keys Escape
 shows "all again" 'clerk'
+shows "sorted by tasks at first" 'by tasks'
+above "most tasks first" customer counter
+# Every key that moves, and its letter.
+t send-keys Home
+cursor_on "Home: the first row" 'shop served'
+for keys in 'Down Up' 'j k' 'PageDown PageUp' 'End Home'; do
+    read -r there back <<<"$keys"
+    t send-keys "$there"
+    cursor_on "$there" '[-+] (group|customer|counter|clerk|debug_|group wait)'
+    t send-keys "$back"
+    cursor_on "$back" 'shop served'
+done
+# And every one that opens and closes.
+t send-keys j j
+cursor_on "on the customers" 'customer served'
+for keys in 'Right Left' 'l h' '+ -' 'Enter Left'; do
+    read -r open close <<<"$keys"
+    t send-keys "$open"
+    shows "$open opens" '\+ (chan send|sleep) at customer \(served\.c'
+    t send-keys "$close"
+    shows_not "$close closes" ' at customer \(served\.c'
+done
+t send-keys /
+t send-keys clerkx BSpace
+shows "a typed letter is taken back" 'show only: clerk_'
+t send-keys Enter
+shows_not "Enter keeps the filter" 'customer'
+t send-keys Escape
+shows "Escape shows all" 'customer'
+t send-keys s s
+shows "sorted by change" 'by change'
 t send-keys s
+shows "sorted by name" 'by name'
+above "by the alphabet" counter customer
+t send-keys s s
 shows "sorted by the oldest wait" 'by oldest wait'
 t send-keys '?'
 shows "help" 'write a dump of all tasks'
@@ -103,6 +174,19 @@ shows "a dump is written" 'all tasks are in covey-dump-[0-9]+-1\.txt'
 has "with what covey_dump says" '"clerk"' covey-dump-*.txt
 t send-keys p
 shows "paused" 'paused'
+t capture-pane -p | head -n 3 >paused
+sleep 0.3 # sleeps: three times as long as it takes to ask
+t capture-pane -p | head -n 3 >now
+cmp -s paused now
+say $? "paused: nothing changes" now
+for ((i = 0; i < 200; i++)); do
+    t send-keys Space
+    t capture-pane -p | head -n 3 >now
+    cmp -s paused now || break
+    sleep 0.05 # sleeps: between two looks at the screen
+done
+! cmp -s paused now
+say $? "Space asks all the same" now
 t resize-window -x 60 -y 10
 shows "drawn anew at another size" 'by oldest wait'
 [[ $(grep -c . screen) -le 10 ]]

@@ -354,6 +354,9 @@ REDIS_TEST(a_blocking_command_waits_beside_the_others)
 
     OK(covey_redis_own(ctx, r, &b.own));
     go_waiting(g, "pop", pop, &b);
+    while (!dump_says(", awaiting Redis command \"BLPOP list\"")) {
+        covey_yield();
+    }
     CHECK_EQ(covey_redis_command(ctx, b.own, NULL, "PING"), -EBUSY);
     OK(covey_redis_command(ctx, r, NULL, "RPUSH list x"));
     JOIN(g);

@@ -65,6 +65,9 @@ DB_TEST(a_cancellation_stops_a_statement_in_the_database)
         struct query q = {.db = db, .sql = ENDLESS};
 
         go_running(ctx, t, g, &q);
+        while (!dump_says(", awaiting query \"WITH RECURSIVE t(n) AS")) {
+            covey_yield();
+        }
         covey_group_cancel(g, 0);
         JOIN(g);
         CHECK_EQ(q.code, COVEY_ECANCELED);

@@ -38,6 +38,9 @@ DB_TEST_WITH(connections_go_first_come_first_served, .max_open = 1)
     for (int i = 0; i < 10; i++) {
         go_waiting_nth(g, "waiter", i, take_a_turn, &w);
     }
+    CHECK(dump_says(t->is_postgres
+                        ? ", awaiting database connection \"postgres: all 1 are in use\""
+                        : ", awaiting database connection \"sqlite: all 1 are in use\""));
     covey_db_stats_get(db, &stats);
     CHECK_EQ(stats.waiting, 10);
     CHECK_EQ(stats.in_use, 1);

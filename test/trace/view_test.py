@@ -6,14 +6,17 @@ it, draws a critical path, in light and dark, without a network, with no error o
 view_test.py --screenshots DIR   also writes the pictures of docs/
 view_test.py --measure FILE.html loads that page, and times its frames while it is scrolled"""
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 import browser
 
 ENV = os.environ
 COMMAND = ENV.get('COVEY_COMMAND', '')
+SERVED = os.path.join(ENV.get('COVEY_BUILD_DIR', ''), 'examples/debugging/served')
 TOUR = os.path.join(ENV.get('COVEY_BUILD_DIR', ''), 'examples/trace_tour')
 
 
@@ -29,6 +32,24 @@ def make_page(folder):
     page = os.path.join(folder, 'tour.html')
     subprocess.run([COMMAND, 'trace', '--html', page, f'{folder}/trace_tour.w2.trace'], check=True,
                    stdout=subprocess.DEVNULL)
+    return page
+
+
+def make_page_of_a_server(folder):
+    """Of one to which a client connects, who then takes a moment."""
+    trace = f'{folder}/served.trace'
+    with subprocess.Popen([SERVED, '--port', '0', '--ms', '700'], cwd=folder, text=True,
+                          env=dict(ENV, COVEY_WORKERS='2', COVEY_TRACE=trace),
+                          stdout=subprocess.PIPE) as server:
+        address = next(line for line in server.stdout if 'listening' in line).rsplit('/', 1)[1].split(':')
+        with socket.create_connection((address[0], int(address[1]))) as client:
+            time.sleep(0.1)  # sleeps: the moment
+            client.sendall(b'GET /debug/covey/ HTTP/1.0\r\n\r\n')
+            while client.recv(65536):
+                pass
+        server.stdout.read()
+    page = f'{folder}/served.html'
+    subprocess.run([COMMAND, 'trace', '--html', page, trace], check=True, stdout=subprocess.DEVNULL)
     return page
 
 
@@ -157,6 +178,19 @@ def measure(page):
     b.close()
 
 
+def test_peers(b, page):
+    b.open(page)
+    for end in ('to tcp://127.0.0.1:', 'at tcp://127.0.0.1:'):
+        wait = b.run('(() => { for (let s = 0; s < coveyTrace.segments; s++) {'
+                     '  const peer = coveyTrace.col.state[s] === 3 ? coveyTrace.peerOf(s) : null;'
+                     f'  if (peer && peer.includes("{end}")) return s; '
+                     '} return -1; })()')
+        check(wait >= 0, f'there is a wait {end}...')
+        b.run(f'coveyTrace.select({wait})')
+        check(end in text_of(b, 'details'), 'and a click on it says so')
+    check(not b.errors, f'no error on the console {b.errors}')
+
+
 def main():
     if not browser.find():
         print('skipped: no Chromium')
@@ -170,6 +204,7 @@ def main():
         b = browser.Browser()
         try:
             test_page(b, page, screenshots)
+            test_peers(b, make_page_of_a_server(folder))
         finally:
             b.close()
 

@@ -66,6 +66,21 @@ class Task:
         site = self.record['site']
         return f"{site['file'].string()}:{int(site['line'])}" if int(site) else ''
 
+    def notes(self):
+        """What its wait is for: covey_wait_note, the innermost first."""
+        scope, words = self.record['scopes'], ''
+        kind = gdb.lookup_type('covey_wait_note')
+        offset = next(f.bitpos // 8 for f in kind.fields() if f.name == 'own_')
+        while int(scope):
+            if str(scope['kind']) == 'CVY_SCOPE_NOTE':
+                note = gdb.Value(int(scope) - offset).cast(kind.pointer()).dereference()
+                words += f", awaiting {note['what'].string(errors='replace')}"
+                if int(note['text']):
+                    text = ' '.join(note['text'].string(errors='replace').split())
+                    words += f' "{text[:95]}"'
+            scope = scope['next']
+        return words
+
     def has_stack(self):
         return not self.is_running and int(self.record['stack']) != 0 and int(self.record['sp']) != 0
 
@@ -77,6 +92,7 @@ class Task:
                 if field.enumval == reason:
                     kind = field.name.replace('CVY_WAIT_', '').lower().replace('_', ' ')
                     words += f" in {kind} {plain(self.record['wait_object']):#x}"
+            words += self.notes()
         where = self.started
         return f'task {self.id} "{self.name}" {words}' + (f', started at {where}' if where else '')
 

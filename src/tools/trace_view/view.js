@@ -448,6 +448,18 @@ function link(text, act) {
   return b;
 }
 
+/** What a wait's descriptor is connected to: as last named before the wait's end, else as named later. */
+function peerOf(s) {
+  if (!['read', 'write', 'accept', 'hang-up'].includes(meta.reasons[col.reason[s]])) return null;
+  let named = null;
+  for (const [object, at, text] of meta.peers) {
+    if (object !== col.object_low[s]) continue;
+    if (named !== null && at > col.end[s]) break;
+    named = text;
+  }
+  return named;
+}
+
 function select(s) {
   view.selected = s;
   const details = byId('details');
@@ -465,7 +477,8 @@ function select(s) {
   if (col.life_creator[t]) add('by', titleOf(col.life_creator[t]));
   add('State', STATES[col.state[s]] + (col.state[s] === WAITING ? `: ${meta.reasons[col.reason[s]]}` : ''));
   if (col.state[s] === WAITING && (col.object_low[s] || col.object_high[s])) {
-    add('for', `0x${(col.object_high[s] * 2 ** 32 + col.object_low[s]).toString(16)}`);
+    const peer = peerOf(s);
+    add('for', peer || `0x${(col.object_high[s] * 2 ** 32 + col.object_low[s]).toString(16)}`);
   }
   if (col.state[s] === RUNNING) add('on', `worker ${meta.rings[col.worker[s]]}`);
   add('From', duration(col.start[s]));
@@ -732,7 +745,7 @@ readColours();
 draw();
 
 // For tests.
-window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf,
+window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf, peerOf,
   get lastDraw() { return lastDraw; }, loaded: performance.now() - began,
   rowOf: (s) => tasks().indexOf(taskOf[s]),
   longest: (name) => meta.groups.reduce((best, g, i) => g && nameOf(g[1]) === name &&
