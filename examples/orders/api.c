@@ -8,7 +8,8 @@
  *   GET  /readyz        200 while requests are welcome; 503 once it drains, or without a database
  *
  * Failures: 400 (cannot be understood), 404, 415, 429 (more than the limit; Retry-After), 503 (no
- * price to be had; Retry-After), 504 (the deadline passed). A name is of letters, digits, - and _,
+ * price to be had, or the user's lease was lost; Retry-After), 504 (the deadline passed, perhaps
+ * behind other orders of the user). A name is of letters, digits, - and _,
  * so nothing here needs escaping. */
 #include "service.h"
 

@@ -137,11 +137,13 @@ static int orders_main(covey_ctx *ctx, void *arg)
 {
     struct config *config = arg;
     int64_t rate = config->orders_a_second;
-    struct service s = {.config = config, .limiter = covey_limiter_new((double)rate, (int)rate)};
+    struct service s = {.config = config,
+                        .limiter = covey_limiter_new((double)rate, (int)rate),
+                        .users = covey_redlock_new(NULL, 0, NULL)};
     struct helpers h = {
         .service = &s, .group = covey_group_new(ctx), .serving = covey_ctx_with_cancel(ctx)};
 
-    int code = s.limiter ? run(ctx, &h, config) : covey_errorf(-ENOMEM, "out of memory");
+    int code = s.limiter && s.users ? run(ctx, &h, config) : covey_errorf(-ENOMEM, "out of memory");
     if (code < 0) {
         log_warn("ending: %s", covey_errmsg());
     }
@@ -151,6 +153,7 @@ static int orders_main(covey_ctx *ctx, void *arg)
     covey_listener_close(h.prices);
     prices_close(&s);
     covey_db_close(s.db);
+    covey_redlock_free(s.users);
     covey_limiter_free(s.limiter);
     return code < 0 ? code : helped;
 }

@@ -4,7 +4,7 @@
  *   main.c     begins, waits for SIGTERM, drains, ends
  *   config.c   arguments and environment
  *   api.c      HTTP: reads requests, writes answers
- *   orders.c   what an order is: priced, then stored, or not at all
+ *   orders.c   what an order is: priced, then stored, one at a time of each user, or not at all
  *   prices.c   asks the price service, and knows what to do without it
  *   store.c    the database
  *   upstream.c a small price service, for a start without one
@@ -20,6 +20,7 @@
 #include <covey.h>
 #include <covey/db.h>
 #include <covey/http.h>
+#include <covey/lock.h>
 
 #include <stdatomic.h>
 
@@ -31,6 +32,7 @@ struct service {
     covey_http_client *prices;
     covey_map *known_prices; /* the last one of each item */
     covey_limiter *limiter;  /* of new orders */
+    covey_redlock *users;    /* a lease for each whose order is being placed */
     atomic_bool is_ready;
 };
 
@@ -43,7 +45,8 @@ struct order {
 
 /* ---- orders.c ---- */
 
-/* Prices o and stores it; fills in the rest of it. 0, or a code of price_of() or store_add(). */
+/* Prices o and stores it under its user's lease, which it waits for; fills in the rest of it. 0, or
+ * a code of covey_redlock_acquire(), price_of() or store_add(). */
 int order_place(covey_ctx *ctx, struct service *s, struct order *o);
 
 /* ---- prices.c ---- */

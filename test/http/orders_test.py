@@ -2,6 +2,7 @@
 """orders_test.py ORDERS - drives the order service with curl and http.client, takes its price
 service away, and ends it under load."""
 import http.client
+import http.server
 import json
 import os
 import re
@@ -190,6 +191,60 @@ class Degraded(Case):
             self.assertEqual(p.order("tea")[0], 504)
             self.assertEqual(self.stored(), 0)
             self.assertEqual(p.end(), 0)
+
+
+class Prices(http.server.BaseHTTPRequestHandler):
+    """A price service that counts how many it answers at once."""
+    lock, now, most = threading.Lock(), 0, 0
+    pause = staticmethod(lambda: None)
+
+    def do_GET(self):
+        with Prices.lock:
+            Prices.now += 1
+            Prices.most = max(Prices.most, Prices.now)
+        Prices.pause()
+        with Prices.lock:
+            Prices.now -= 1
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"450")
+
+    def log_message(self, *args):
+        pass
+
+
+class Lease(Case):
+    def place(self, users, pause):
+        Prices.now, Prices.most, Prices.pause = 0, 0, staticmethod(pause)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Prices) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            p = self.start_orders("--prices", f"http://127.0.0.1:{server.server_port}",
+                                  "--deadline-ms", "60000")
+            answers = []
+            asking = [threading.Thread(target=lambda u=u: answers.append(p.order("tea", u)[0]))
+                      for u in users]
+            for t in asking:
+                t.start()
+            for t in asking:
+                t.join()
+            self.assertEqual(answers, [201] * len(users))
+            self.assertEqual(p.end(), 0)
+            server.shutdown()
+
+    def test_orders_of_one_user_are_placed_one_at_a_time(self):
+        self.place(["ann"] * 8, lambda: time.sleep(0.02))
+        self.assertEqual((Prices.most, self.stored()), (1, 8))
+
+    def test_orders_of_two_users_do_not_wait_for_each_other(self):
+        both = threading.Event()
+
+        def until_both():
+            if Prices.most == 2:
+                both.set()
+            both.wait(0.4)  # a try's time is 0.5 s; then there is another
+
+        self.place(["ann", "bob"], until_both)
+        self.assertEqual(Prices.most, 2)
 
 
 class Client(threading.Thread):
