@@ -16,6 +16,7 @@ static int toil(covey_ctx *ctx, const struct service *s)
     return covey_sleep(ctx, s->config->invoice_ms * COVEY_MS / 2);
 }
 
+/* 1; 0: it was there already. */
 static int make(covey_ctx *ctx, struct service *s, struct invoice *i)
 {
     struct order o;
@@ -27,8 +28,12 @@ static int make(covey_ctx *ctx, struct service *s, struct invoice *i)
     i->tax = o.cents / 5;
     i->cents = o.cents + i->tax;
     code = toil(ctx, s);
-    code = code < 0 ? code : store_add_invoice(ctx, s, i);
-    return code < 0 ? code : toil(ctx, s);
+    if (code < 0) {
+        return code;
+    }
+    int made = store_add_invoice(ctx, s, i);
+    code = made < 0 ? made : toil(ctx, s);
+    return code < 0 ? code : made;
 }
 
 static int handle(covey_ctx *ctx, covey_fanout_call *call, void *arg)
@@ -40,15 +45,12 @@ static int handle(covey_ctx *ctx, covey_fanout_call *call, void *arg)
     if (s->config->log_requests) {
         log_info("invoice begins order=%s attempt=%d", call->key, call->attempt);
     }
-    int code = make(ctx, s, &i);
-    if (code == 0) {
-        int n = snprintf(cents, sizeof(cents), "%" PRId64, i.cents);
-        code = covey_fanout_reply(call, cents, (size_t)n);
-    }
+    int made = make(ctx, s, &i);
     if (s->config->log_requests) {
-        log_info("invoice ends order=%s code=%d cause=%d", call->key, code, covey_ctx_cause(ctx));
+        log_info("invoice ends order=%s made=%d", call->key, made);
     }
-    return code;
+    int n = snprintf(cents, sizeof(cents), "%" PRId64, i.cents);
+    return made < 0 ? made : covey_fanout_reply(call, cents, (size_t)n);
 }
 
 int worker_serve(covey_ctx *ctx, struct service *s)

@@ -91,28 +91,27 @@ class Leases(Processes):
 
 class Invoices(Processes):
     def test_workers_killed_at_random_make_each_invoice_once(self):
-        n, seed = 300, int.from_bytes(os.urandom(4), "little")
+        n, seed = 400, int.from_bytes(os.urandom(4), "little")
         chance = random.Random(seed)
-        print(f"# seed {seed}")
         p = self.start_service()
         self.add_orders(n)
-        workers = [self.start_worker("--invoice-ms", "10") for _ in range(3)]
+        workers = [self.start_worker("--invoice-ms", "40") for _ in range(3)]
+        dead = []
         asking = Asking(p.invoices)
-        kills = 0
         while asking.is_alive():
-            made = self.stored("invoices")
-            if made < n * 3 // 4:
-                victim = chance.randrange(len(workers))
-                workers[victim].end("kill")
-                workers[victim] = self.start_worker("--invoice-ms", "10")
-                kills += 1
-            time.sleep(chance.random() * 0.1)
+            time.sleep(chance.random() * 0.2)
+            if self.stored("invoices") < n * 3 // 4:
+                dead.append(workers.pop(chance.randrange(3)))
+                dead[-1].end("kill")
+                workers.append(self.start_worker("--invoice-ms", "40"))
         cents = sum(100 * i + 20 * i for i in range(1, n + 1))
         self.assertEqual(asking.answer(), (200, {"invoices": n, "cents": cents}))
         self.assertEqual((self.stored("invoices"), self.sql("SELECT sum(cents) FROM invoices")),
                          (n, cents))
-        self.assertGreater(kills, 0)
-        print("#", kills, "workers killed;", p.wait_for("invoices orders=.*"))
+        self.assertGreater(len(dead), 0)
+        found = sum(w.count("invoice ends .* made=0") for w in workers + dead)
+        print(f"# seed {seed}: {len(dead)} workers killed, {found} invoices found in their second "
+              f"run;", p.wait_for("invoices orders=.*"))
         self.assertEqual([w.end() for w in workers], [0] * 3)
         self.assertEqual(p.end(), 0)
         self.assertTrue(self.nothing_is_left())
@@ -137,7 +136,7 @@ class Invoices(Processes):
         self.add_orders(8)
         p.invoices_for_one_who_leaves(lambda: until(lambda: worker.count("invoice begins") == 2))
         p.wait_for("invoices orders=8 made=0 ")
-        until(lambda: worker.count("invoice ends .* code=-") == 2)
+        until(lambda: worker.count("invoice ends .* made=-") == 2)
         self.assertEqual((worker.count("invoice begins"), self.stored("invoices")), (2, 0))
         self.assertTrue(self.nothing_is_left())
         self.assertEqual((worker.end(), p.end()), (0, 0))
@@ -156,7 +155,7 @@ class Invoices(Processes):
         Asking(p.invoices)
         until(lambda: worker.count("invoice begins") == 2)
         p.end("kill")
-        until(lambda: worker.count("invoice ends .* code=-") == 2)
+        until(lambda: worker.count("invoice ends .* made=-") == 2)
         until(self.nothing_is_left)
         p = self.start_service()
         quick = self.start_worker()

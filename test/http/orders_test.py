@@ -176,7 +176,7 @@ class Invoices(Case):
         self.add_orders(8)
         p.invoices_for_one_who_leaves(lambda: until(lambda: p.count("invoice begins") == 2))
         p.wait_for("invoices orders=8 made=0 ")
-        self.assertEqual((p.count("invoice begins"), p.count("invoice ends .* code=-")), (2, 2))
+        self.assertEqual((p.count("invoice begins"), p.count("invoice ends .* made=-")), (2, 2))
         self.assertEqual(self.stored("invoices"), 0)
         self.assertEqual(p.end(), 0)
 
@@ -207,7 +207,7 @@ class Invoices(Case):
         asking = Asking(p.invoices)
         p.wait_for("invoice begins")
         self.assertEqual(p.end(), 1)
-        p.wait_for("invoice ends .* code=-")
+        p.wait_for("invoice ends .* made=-")
         asking.answer()
 
 
