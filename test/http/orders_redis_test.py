@@ -12,7 +12,7 @@ import unittest
 
 from orders_support import ORDERS, PATIENCE, POSTGRES, REDIS, Asking, Case, until
 
-DEAD_MS = "1000"
+DEAD_MS = "1500"
 
 
 class Processes(Case):

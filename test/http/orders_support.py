@@ -184,7 +184,7 @@ class Case(unittest.TestCase):
         return p
 
     def start_orders(self, *args):
-        return self.start("--addr", "tcp://127.0.0.1:0", "--db", self.url, *args)
+        return self.start("--addr", "tcp://127.0.0.1:0", "--db", self.url, "--settle-ms", "0", *args)
 
     def start_prices(self, *args):
         prices = Prices(*args)

@@ -149,6 +149,9 @@ class Lease(Case):
 class Invoices(Case):
     """All of it in one process."""
 
+    def start_orders(self, *args):
+        return super().start_orders("--dead-ms", "2000", *args)
+
     def test_each_order_gets_one_invoice(self):
         p = self.start_orders()
         for user in ["ann", "bob", "ann"]:
@@ -191,7 +194,7 @@ class Invoices(Case):
         self.assertEqual(p.end(), 0)
 
     def test_it_drains_with_jobs_in_flight(self):
-        p = self.start_orders("--settle-ms", "0", "--grace-ms", "60000", "--deadline-ms", "60000",
+        p = self.start_orders("--grace-ms", "60000", "--deadline-ms", "60000",
                               "--invoice-ms", "100", "--log-requests", "1")
         self.add_orders(12)
         asking = Asking(p.invoices)
@@ -201,7 +204,7 @@ class Invoices(Case):
         p.wait_for("worked taken=12 reported=12 returned=0 lost=0 troubles=0 code=0")
 
     def test_jobs_end_with_the_grace_period(self):
-        p = self.start_orders("--settle-ms", "0", "--grace-ms", "100", "--deadline-ms", "600000",
+        p = self.start_orders("--grace-ms", "100", "--deadline-ms", "600000",
                               "--invoice-ms", "600000", "--log-requests", "1")
         self.add_orders(1)
         asking = Asking(p.invoices)
@@ -270,7 +273,7 @@ class Drain(Case):
         silent = socket.create_server(("127.0.0.1", 0))
         silent.settimeout(PATIENCE)
         p = self.start_orders("--prices", f"http://127.0.0.1:{silent.getsockname()[1]}",
-                              "--settle-ms", "0", "--deadline-ms", "400")
+                              "--deadline-ms", "400")
         asking = Asking(p.order, "tea")
         with silent.accept()[0]:  # it asks for the price
             self.assertEqual(p.end(), 0)
