@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What an invoice takes beside the database: it is drawn before it is stored, and mailed after. */
+/* Stands for what an invoice takes beside the database, before it is stored and after. */
 static int toil(covey_ctx *ctx, const struct service *s)
 {
     return covey_sleep(ctx, s->config->invoice_ms * COVEY_MS / 2);
