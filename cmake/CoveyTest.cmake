@@ -26,7 +26,7 @@ function(covey_register test label seconds)
 endfunction()
 
 # covey_add_program(<target> <source> <output folder> [<source>...]): a user's program, with libcovey
-# and those of the other libraries, and OpenSSL, whose headers the first source includes.
+# and those of the other libraries whose headers the sources include, and OpenSSL, if the first does.
 function(covey_add_program target source folder)
     get_filename_component(stem ${source} NAME_WE)
     add_executable(${target} ${source} ${ARGN})
@@ -35,8 +35,12 @@ function(covey_add_program target source folder)
     target_compile_options(${target} PRIVATE
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fno-omit-frame-pointer)
     foreach(part http tls sql redis)
-        file(STRINGS ${source} uses LIMIT_COUNT 1
-            REGEX "^#include <covey/(${covey_${part}_names})\\.h>")
+        set(uses)
+        foreach(file ${source} ${ARGN})
+            file(STRINGS ${file} line LIMIT_COUNT 1
+                REGEX "^#include <covey/(${covey_${part}_names})\\.h>")
+            string(APPEND uses "${line}")
+        endforeach()
         if(uses)
             string(REPLACE covey covey-${part} library ${covey_lib})
             target_link_libraries(${target} PRIVATE ${library})
@@ -110,10 +114,21 @@ function(covey_programs folder)
 endfunction()
 
 # covey_service(<name>): the program of all files in examples/<name>/, whose service.h includes what
-# it uses.
+# it cannot do without. no_X.c stands in for an X.c that includes what is not built here.
 function(covey_service name)
     set(folder ${PROJECT_SOURCE_DIR}/examples/${name})
     file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c)
+    foreach(stand_in IN LISTS sources)
+        if(stand_in MATCHES "/no_[^/]*$")
+            string(REGEX REPLACE "/no_([^/]*)$" "/\\1" source ${stand_in})
+            covey_can_build(${source} can_build)
+            if(can_build)
+                list(REMOVE_ITEM sources ${stand_in})
+            else()
+                list(REMOVE_ITEM sources ${source})
+            endif()
+        endif()
+    endforeach()
     covey_can_build(${folder}/service.h can_build)
     if(can_build)
         covey_add_program(examples-${name} ${folder}/service.h examples/${name} ${sources})

@@ -56,7 +56,7 @@ if(covey_with_sql)
         # The order service with one.
         add_test(NAME example.orders.postgres
             COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
-                sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec python3 -B \"$0\" \"$1\" Postgres"
+                sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec python3 -B \"$0\" \"$1\" Postgres PostgresInvoices"
                 ${PROJECT_SOURCE_DIR}/test/http/orders_test.py $<TARGET_FILE:examples-orders>)
         covey_register(example.orders.postgres example 120)
     endif()
@@ -75,6 +75,15 @@ if(covey_with_redis)
             sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
             $<TARGET_FILE:examples-distributed_group>)
     covey_register(example.distributed_group.redis example 120)
+    if(covey_with_http AND covey_with_sql)
+        # The order service in several processes, on PostgreSQL if it is there.
+        add_test(NAME example.orders.redis
+            COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
+                bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 3
+                sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec python3 -B \"$0\" \"$1\""
+                ${PROJECT_SOURCE_DIR}/test/http/orders_redis_test.py $<TARGET_FILE:examples-orders>)
+        covey_register(example.orders.redis example 240)
+    endif()
 endif()
 covey_suite(fault SECONDS 300)
 covey_wrap_heap(fault-http_lack_test)

@@ -8,33 +8,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum kind { TEXT, NUMBER, FLAG };
+
 struct setting {
+    enum kind kind;
     const char *name;
     size_t offset; /* in struct config */
-    bool is_number;
     const char *preset, *help;
 };
 
-#define TEXT(name, field, preset, help)                                                            \
+#define SETTING(kind, name, field, preset, help)                                                   \
     {                                                                                              \
-        name, offsetof(struct config, field), false, preset, help                                  \
-    }
-#define NUMBER(name, field, preset, help)                                                          \
-    {                                                                                              \
-        name, offsetof(struct config, field), true, preset, help                                   \
+        kind, name, offsetof(struct config, field), preset, help                                   \
     }
 
 static const struct setting settings[] = {
-    TEXT("addr", addr, "tcp://127.0.0.1:8080", "address of the API"),
-    TEXT("debug-addr", debug_addr, "tcp://127.0.0.1:0", "of the debug server; \"\": none"),
-    TEXT("db", db_url, "sqlite:orders.db", "sqlite:FILE or postgres://..."),
-    TEXT("prices", prices_url, "", "URL of the price service; \"\": one in this process"),
-    TEXT("serve-prices", prices_addr, "", "address: be nothing but a price service"),
-    NUMBER("deadline-ms", deadline_ms, "2000", "of a request"),
-    NUMBER("orders-a-second", orders_a_second, "10000", "accepted, and as many at once"),
-    NUMBER("settle-ms", settle_ms, "500", "after SIGTERM: not ready, but still there"),
-    NUMBER("grace-ms", grace_ms, "5000", "for requests that run then"),
-    NUMBER("log-requests", log_requests, "0", "1: a line for each"),
+    SETTING(TEXT, "addr", addr, "tcp://127.0.0.1:8080", "address of the API"),
+    SETTING(TEXT, "debug-addr", debug_addr, "tcp://127.0.0.1:0", "of the debug server; \"\": none"),
+    SETTING(TEXT, "db", db_url, "sqlite:orders.db", "sqlite:FILE or postgres://..."),
+    SETTING(TEXT, "redis", redis_urls, "",
+            "URL[,URL...] of Redis servers; \"\": all in one process"),
+    SETTING(TEXT, "prices", prices_url, "", "URL of the price service; \"\": one in this process"),
+    SETTING(TEXT, "serve-prices", prices_addr, "", "address: be nothing but a price service"),
+    SETTING(FLAG, "worker", is_worker, "0", "make invoices, and serve no API; needs --redis"),
+    SETTING(NUMBER, "deadline-ms", deadline_ms, "2000", "of a request"),
+    SETTING(NUMBER, "orders-a-second", orders_a_second, "10000", "accepted, and as many at once"),
+    SETTING(NUMBER, "dead-ms", dead_ms, "10000", "unheard of so long, others take over"),
+    SETTING(NUMBER, "invoice-jobs", invoice_jobs, "4", "that a worker makes at once"),
+    SETTING(NUMBER, "invoice-ms", invoice_ms, "0", "what an invoice takes"),
+    SETTING(NUMBER, "settle-ms", settle_ms, "500", "after SIGTERM: not ready, but still there"),
+    SETTING(NUMBER, "grace-ms", grace_ms, "5000", "for requests and jobs that run then"),
+    SETTING(NUMBER, "log-requests", log_requests, "0", "1: a line for each"),
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
 
@@ -43,8 +47,12 @@ static bool set(struct config *c, const struct setting *s, const char *value)
     char *end = NULL;
     void *field = (char *)c + s->offset;
 
-    if (!s->is_number) {
+    if (s->kind == TEXT) {
         *(const char **)field = value;
+        return true;
+    }
+    if (s->kind == FLAG) {
+        *(bool *)field = strcmp(value, "0") != 0;
         return true;
     }
     *(int64_t *)field = strtoll(value, &end, 10);
@@ -70,7 +78,7 @@ static const char *from_environment(const struct setting *s)
 static void usage(FILE *out)
 {
     fprintf(out, "usage: orders [--NAME VALUE]...\nAn order service. NAME may be (in the "
-                 "environment: ORDERS_ADDR ...):\n");
+                 "environment: ORDERS_ADDR ...; --worker has no value):\n");
     for (size_t i = 0; i < SETTINGS; i++) {
         fprintf(out, "  --%-16s %s (default \"%s\")\n", settings[i].name, settings[i].help,
                 settings[i].preset);
@@ -95,13 +103,14 @@ bool config_read(struct config *c, int argc, char **argv)
             return false;
         }
     }
-    for (int arg = 1; arg < argc; arg += 2) {
+    for (int arg = 1; arg < argc; arg++) {
         const struct setting *s = find(argv[arg]);
-        if (!s || arg + 1 == argc) {
-            usage(strcmp(argv[arg], "--help") == 0 ? stdout : stderr);
+        const char *value = s && s->kind == FLAG ? "1" : argv[++arg]; /* the last one is NULL */
+        if (!s || !value) {
+            usage(strcmp(argv[arg - 1], "--help") == 0 ? stdout : stderr);
             return false;
         }
-        if (!set(c, s, argv[arg + 1])) {
+        if (!set(c, s, value)) {
             return false;
         }
     }

@@ -2,6 +2,8 @@
  * upstream.c - a small price service, so that the order service runs without one. */
 #include "service.h"
 
+#include <signal.h>
+
 static const struct {
     const char *item;
     int cents;
@@ -30,5 +32,23 @@ int upstream_serve(covey_ctx *ctx, covey_listener *listener)
         code = covey_http_serve(ctx, listener, covey_http_route, router, NULL);
     }
     covey_http_router_free(router);
+    return code;
+}
+
+int upstream_main(covey_ctx *ctx, void *arg)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+    const struct config *config = arg;
+    covey_listener *listener;
+    int code = covey_listen(&listener, config->prices_addr, NULL);
+
+    if (code < 0) {
+        return code;
+    }
+    log_info("listening addr=%s", covey_listener_addr(listener));
+    covey_ctx *until = covey_ctx_with_signals(ctx, signals, 2);
+    code = upstream_serve(until, listener);
+    covey_ctx_unref(until);
+    covey_listener_close(listener);
     return code;
 }

@@ -79,7 +79,8 @@ typedef struct covey_fanout_result {
     const char *message; /* its words; "" if it is done */
     const char *name;    /* the job's; of a lost one "", as its key is */
     const char *key;
-    const void *data; /* done: what the handler left with covey_fanout_reply(); dead: the payload */
+    const void *data; /* done: what the handler left with covey_fanout_reply(); dead: the payload;
+                         with a NUL behind it */
     size_t len;
     int attempts; /* times it was given to a worker, */
     int failures; /* of which so many failed, */

@@ -1,106 +1,20 @@
 # SPDX-License-Identifier: MIT
 """orders_test.py ORDERS - drives the order service with curl and http.client, takes its price
-service away, and ends it under load."""
+service away, ends its clients and itself under load. orders_redis_test.py has its other half."""
 import http.client
 import json
-import os
-import re
 import socket
-import sqlite3
 import subprocess
-import sys
-import tempfile
 import threading
 import time
 import unittest
 
-ORDERS = sys.argv.pop(1)
-POSTGRES = os.environ.get("COVEY_TEST_POSTGRES", "")
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-PATIENCE = 60  # seconds, for what must happen soon
-
-
-class Process:
-    """A run of the program; its lines on standard error are read as they come."""
-
-    def __init__(self, *args):
-        self.lines = []
-        self.process = subprocess.Popen([ORDERS, *args], stderr=subprocess.PIPE, text=True)
-        threading.Thread(target=self._read, daemon=True).start()
-        self.port = int(self.wait_for(r"listening addr=tcp://127.0.0.1:(\d+)"))
-
-    def _read(self):
-        for line in self.process.stderr:
-            self.lines.append(line)
-
-    def wait_for(self, pattern):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            for line in list(self.lines):
-                found = re.search(pattern, line)
-                if found:
-                    return found.group(found.lastindex or 0)
-            time.sleep(0.01)
-        raise AssertionError(f"no line {pattern!r} in {self.lines}")
-
-    def end(self, how="terminate"):
-        getattr(self.process, how)()
-        return self.process.wait(PATIENCE)
-
-    def request(self, method, path, body=None, headers=FORM):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        try:
-            c.request(method, path, body, headers)
-            r = c.getresponse()
-            return r.status, r.headers, r.read().decode()
-        finally:
-            c.close()
-
-    def order(self, item, user="ann", quantity=1):
-        status, headers, body = self.request(
-            "POST", "/orders", f"user={user}&item={item}&quantity={quantity}")
-        return status, headers, json.loads(body)
-
-    def metric(self, name):
-        port = self.wait_for(r"debug addr=tcp://127.0.0.1:(\d+)")
-        c = http.client.HTTPConnection("127.0.0.1", int(port), timeout=PATIENCE)
-        c.request("GET", "/debug/covey/metrics")
-        text = c.getresponse().read().decode()
-        c.close()
-        return sum(float(line.split()[-1]) for line in text.splitlines()
-                   if re.match(name, line))
+from orders_support import (FORM, PATIENCE, POSTGRES, Asking, Case, until)
 
 
 def curl(*args):
     return subprocess.run(["curl", "-q", "-sS", "-m", str(PATIENCE), *args], check=True,
                           capture_output=True, text=True).stdout
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.running = []
-        self.addCleanup(self.folder.cleanup)
-        self.addCleanup(self.kill_all)
-
-    def kill_all(self):
-        for p in self.running:
-            p.process.kill()
-            p.process.wait()
-            p.process.stderr.close()
-
-    def start(self, *args):
-        p = Process(*args)
-        self.running.append(p)
-        return p
-
-    def start_orders(self, *args):
-        self.db = os.path.join(self.folder.name, "orders.db")
-        return self.start("--addr", "tcp://127.0.0.1:0", "--db", f"sqlite:{self.db}", *args)
-
-    def stored(self):
-        with sqlite3.connect(self.db) as db:
-            return db.execute("SELECT count(*) FROM orders").fetchone()[0]
 
 
 class Api(Case):
@@ -149,8 +63,10 @@ class Api(Case):
 
 @unittest.skipUnless(POSTGRES, "no PostgreSQL server")
 class Postgres(Case):
+    in_postgres = True
+
     def test_orders_may_be_in_postgresql(self):
-        p = self.start("--addr", "tcp://127.0.0.1:0", "--db", POSTGRES)
+        p = self.start_orders()
         made = p.order("coffee", quantity=2)[2]
         self.assertEqual(json.loads(p.request("GET", f"/orders/{made['id']}")[2]), made)
         self.assertEqual(json.loads(p.request("GET", "/orders?user=ann&limit=1")[2]), [made])
@@ -192,18 +108,129 @@ class Degraded(Case):
             self.assertEqual(p.end(), 0)
 
 
+class Lease(Case):
+    def test_orders_of_one_user_are_placed_one_at_a_time(self):
+        prices = self.start_prices(lambda item: time.sleep(0.02))
+        p = self.start_orders("--prices", prices.url, "--deadline-ms", "60000")
+        asking = [Asking(p.order, "tea") for _ in range(8)]
+        self.assertEqual([a.answer()[0] for a in asking], [201] * 8)
+        self.assertEqual((prices.most, self.stored()), (1, 8))
+        self.assertEqual(p.end(), 0)
+
+    def test_orders_of_two_users_do_not_wait_for_each_other(self):
+        asked, both = set(), threading.Event()
+
+        def until_both(item):
+            asked.add(item)
+            if len(asked) == 2:
+                both.set()
+            both.wait(PATIENCE)
+
+        p = self.start_orders("--prices", self.start_prices(until_both).url)
+        asking = [Asking(p.order, "tea", "ann"), Asking(p.order, "cup", "bob")]
+        self.assertEqual([a.answer()[0] for a in asking], [201] * 2)
+        self.assertEqual(p.end(), 0)
+
+    def test_an_order_with_a_token_smaller_than_the_last_is_refused(self):
+        prices = self.start_prices(lambda item: self.pause())
+        self.pause = lambda: None
+        p = self.start_orders("--prices", prices.url)
+        self.assertEqual(p.order("tea")[0], 201)
+        # A later holder stores an order meanwhile, as when this one had been stopped for long.
+        self.pause = lambda: self.sql("UPDATE users SET token = token + 1000000000")
+        status, headers, body = p.order("tea")
+        self.assertEqual((status, headers["Retry-After"], body), (503, "1", {"error": "not now"}))
+        p.wait_for("request failed: store: a later order of ann is there")
+        self.pause = lambda: None
+        self.assertEqual(p.order("tea", "bob")[0], 201)
+        self.assertEqual(self.stored(), 2)
+
+
+class Invoices(Case):
+    """All of it in one process."""
+
+    def start_orders(self, *args):
+        return super().start_orders("--dead-ms", "2000", *args)
+
+    def test_each_order_gets_one_invoice(self):
+        p = self.start_orders()
+        for user in ["ann", "bob", "ann"]:
+            self.assertEqual(p.order("tea", user, quantity=2)[0], 201)
+        self.assertEqual(p.invoices("ann"), (200, {"invoices": 2, "cents": 2160}))
+        self.assertEqual(p.invoices(), (200, {"invoices": 1, "cents": 1080}))
+        self.assertEqual(p.invoices(), (200, {"invoices": 0, "cents": 0}))
+        self.assertEqual(json.loads(p.request("GET", "/orders/2/invoice")[2]),
+                         {"order": 2, "cents": 1080, "tax": 180})
+        self.assertEqual(p.request("GET", "/orders/4/invoice")[0], 404)
+        self.assertEqual(p.request("POST", "/invoices?user=a'b")[0], 400)
+        self.assertEqual(self.stored("invoices"), 3)
+        self.assertEqual(p.end(), 0)
+
+    def test_batches_that_overlap_make_each_invoice_once(self):
+        p = self.start_orders("--invoice-ms", "2", "--deadline-ms", "60000")
+        self.add_orders(60)
+        asking = [Asking(p.invoices) for _ in range(4)]
+        self.assertEqual([a.answer()[0] for a in asking], [200] * 4)
+        self.assertEqual(self.stored("invoices"), 60)
+
+    def test_a_client_that_goes_away_ends_its_jobs(self):
+        p = self.start_orders("--invoice-ms", "600000", "--deadline-ms", "600000",
+                              "--invoice-jobs", "2", "--log-requests", "1")
+        self.add_orders(8)
+        p.invoices_for_one_who_leaves(lambda: until(lambda: p.count("invoice begins") == 2))
+        p.wait_for("invoices orders=8 made=0 ")
+        self.assertEqual((p.count("invoice begins"), p.count("invoice ends .* made=-")), (2, 2))
+        self.assertEqual(self.stored("invoices"), 0)
+        self.assertEqual(p.end(), 0)
+
+    def test_the_deadline_ends_its_jobs_and_what_is_made_stays(self):
+        p = self.start_orders("--deadline-ms", "600", "--invoice-ms", "200", "--log-requests", "1")
+        self.add_orders(100)
+        self.assertEqual(p.invoices()[0], 504)
+        p.wait_for("invoices orders=100 made=")
+        self.assertEqual(p.count("invoice begins"), p.count("invoice ends"))
+        made = self.stored("invoices")
+        self.assertLess(made, 100)
+        self.assertEqual(p.end(), 0)
+
+    def test_it_drains_with_jobs_in_flight(self):
+        p = self.start_orders("--grace-ms", "60000", "--deadline-ms", "60000",
+                              "--invoice-ms", "100", "--log-requests", "1")
+        self.add_orders(12)
+        asking = Asking(p.invoices)
+        p.wait_for("invoice begins")
+        self.assertEqual(p.end(), 0)
+        self.assertEqual(asking.answer()[1]["invoices"], 12)
+        p.wait_for("worked taken=12 reported=12 returned=0 lost=0 troubles=0 code=0")
+
+    def test_jobs_end_with_the_grace_period(self):
+        p = self.start_orders("--grace-ms", "100", "--deadline-ms", "600000",
+                              "--invoice-ms", "600000", "--log-requests", "1")
+        self.add_orders(1)
+        asking = Asking(p.invoices)
+        p.wait_for("invoice begins")
+        self.assertEqual(p.end(), 1)
+        p.wait_for("invoice ends .* made=-")
+        asking.answer()
+
+
+@unittest.skipUnless(POSTGRES, "no PostgreSQL server")
+class PostgresInvoices(Invoices):
+    in_postgres = True
+
+
 class Client(threading.Thread):
     """Orders on one connection until it is told to stop; leaves when it is asked to."""
 
-    def __init__(self, service, stop):
-        super().__init__()
-        self.service, self.stop, self.made, self.failed = service, stop, 0, []
+    def __init__(self, service, user, stop):
+        super().__init__(daemon=True)
+        self.service, self.user, self.stop, self.made, self.failed = service, user, stop, 0, []
 
     def run(self):
         c = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=PATIENCE)
         while not self.stop.is_set():
             try:
-                c.request("POST", "/orders", "user=ann&item=tea", FORM)
+                c.request("POST", "/orders", f"user={self.user}&item=tea", FORM)
                 r = c.getresponse()
                 body = r.read()
                 if r.status == 201:
@@ -218,40 +245,40 @@ class Client(threading.Thread):
 
 class Drain(Case):
     def test_no_order_is_lost_when_it_is_ended_under_load(self):
-        p = self.start_orders("--settle-ms", "1000")
+        p = self.start_orders("--settle-ms", "2000")
         stop = threading.Event()
-        clients = [Client(p, stop) for _ in range(8)]
+        clients = [Client(p, f"user{i % 6}", stop) for i in range(8)]  # some wait for each other
+        self.addCleanup(stop.set)
+
+        def made():
+            return sum(c.made for c in clients)
+
         for c in clients:
             c.start()
-        while sum(c.made for c in clients) < 100:
-            time.sleep(0.01)
+        until(lambda: made() >= 100)
         p.process.terminate()
         # As a load balancer does: no more requests once it says that it is not ready.
-        while p.request("GET", "/readyz")[0] != 503:
-            time.sleep(0.01)
-        after = sum(c.made for c in clients)
-        while sum(c.made for c in clients) < after + 50:  # still served
-            time.sleep(0.01)
+        until(lambda: p.request("GET", "/readyz")[0] == 503)
+        after = made()
+        until(lambda: made() > after)  # still served
         stop.set()
         for c in clients:
             c.join()
         self.assertEqual([f for c in clients for f in c.failed], [])
         self.assertEqual(p.process.wait(PATIENCE), 0)
-        self.assertEqual(self.stored(), sum(c.made for c in clients))
+        self.assertEqual(self.stored(), made())
         p.wait_for("served requests=.* failed=0 .* code=0")
 
     def test_what_runs_is_finished(self):
         silent = socket.create_server(("127.0.0.1", 0))
+        silent.settimeout(PATIENCE)
         p = self.start_orders("--prices", f"http://127.0.0.1:{silent.getsockname()[1]}",
-                              "--settle-ms", "0", "--deadline-ms", "400")
-        answers = []
-        asking = threading.Thread(target=lambda: answers.append(p.order("tea")[0]))
-        asking.start()
+                              "--deadline-ms", "400")
+        asking = Asking(p.order, "tea")
         with silent.accept()[0]:  # it asks for the price
             self.assertEqual(p.end(), 0)
-        asking.join()
+        self.assertEqual(asking.answer()[0], 504)  # late, but an answer
         silent.close()
-        self.assertEqual(answers, [504])  # late, but an answer
 
 
 if __name__ == "__main__":
