@@ -72,8 +72,9 @@ COVEY_API bool covey_undefer(void (*fn)(void *arg), void *arg);
 
 /* Runs fn(ctx, arg) on the elastic thread pool and parks this task until it returned; gives fn's
  * code, and its message. For calls that block a whole thread: file systems, getaddrinfo, foreign
- * libraries. In fn the caller is a plain thread. fn is always seen through once it runs: it borrows
- * arg safely from the caller's frame. From a plain thread fn is simply called.
+ * libraries; at most 512 at once, more wait their turn. In fn the caller is a plain thread. fn is
+ * always seen through once it runs: it borrows arg safely from the caller's frame. From a plain
+ * thread fn is simply called.
  * Always may switch. With a done context fn is not called: COVEY_ECANCELED or COVEY_EDEADLINE.
  * COVEY_EAGAIN: no thread could be made. */
 COVEY_API int covey_blocking(covey_ctx *ctx, covey_fn *fn, void *arg);
