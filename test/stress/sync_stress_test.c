@@ -464,7 +464,7 @@ static void pass_and_free(covey_ctx *ctx, struct unlocker *u)
 
 static int pass_for_a_while(covey_ctx *ctx, void *arg)
 {
-    struct unlocker u = {0};
+    struct unlocker u = {NULL, 0};
     pthread_t t;
 
     (void)arg;
