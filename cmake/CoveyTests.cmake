@@ -142,6 +142,12 @@ if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
         covey_register(rules.shellcheck rules 120)
     endif()
+    if(covey_with_http)
+        # What the README has a newcomer run first.
+        add_test(NAME fetch.demo
+            COMMAND bash ${PROJECT_SOURCE_DIR}/scripts/demo.sh ${PROJECT_BINARY_DIR})
+        covey_register(fetch.demo fetch 120)
+    endif()
     add_test(NAME install.headers COMMAND bash ${PROJECT_SOURCE_DIR}/test/install/headers.sh)
     covey_register(install.headers install 300)
     add_test(NAME install.consumers COMMAND bash ${PROJECT_SOURCE_DIR}/test/install/run.sh)

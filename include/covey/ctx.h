@@ -68,8 +68,8 @@ COVEY_API void covey_ctx_cancel_cause(covey_ctx *ctx, int cause);
 COVEY_API int covey_ctx_err(covey_ctx *ctx);
 /* The cause given, else covey_ctx_err(). */
 COVEY_API int covey_ctx_cause(covey_ctx *ctx);
-/* A channel that is closed when ctx is done; ctx's own (do not unref or close it). NULL if ctx can
- * never be done. COVEY_DONE(ctx) in a select needs no channel and is cheaper. */
+/* A channel that is closed when ctx is done; ctx's own (do not unref or close it). NULL: ctx can
+ * never be done, or out of memory. COVEY_DONE(ctx) in a select needs no channel and is cheaper. */
 COVEY_API covey_chan *covey_ctx_done(covey_ctx *ctx);
 /* Whether there is a deadline, its own or inherited; writes it if at_ns is not NULL. */
 COVEY_API bool covey_ctx_deadline(covey_ctx *ctx, int64_t *at_ns);

@@ -169,7 +169,7 @@ COVEY_API const char *covey_http_response_header(const covey_http_response *resp
  * this machine's wall clock. 0: nothing, or not readable; a year at most. Any thread; does not
  * switch. */
 COVEY_API int64_t covey_http_retry_after(const covey_http_response *resp);
-/* Frees what resp holds, not resp itself, and makes it {0} again. */
+/* Frees what resp holds, not resp itself, and makes it {0} again. NULL is allowed. */
 COVEY_API void covey_http_response_free(covey_http_response *resp);
 
 /* Since the client was made. Each try and each hedge is a transfer. */

@@ -15,15 +15,16 @@ static void done_free(struct cvy_cancel *c)
     covey_chan_unref(cvy_load_relaxed(&c->done_chan));
 }
 
-/* Makes ch the done channel unless there is one; whether it did. *is_done: the caller closes it. */
-static bool install(struct cvy_cancel *c, covey_chan *ch, bool *is_done)
+/* Makes ch the done channel unless there is one. False: c has ended, and ch must be closed first:
+ * nobody may find it open then. */
+static bool install(struct cvy_cancel *c, covey_chan *ch, bool is_closed)
 {
     cvy_lock(&c->lock);
     bool is_first = !cvy_load_relaxed(&c->done_chan);
-    if (is_first) {
+    bool is_late = is_first && !is_closed && cvy_cancel_is_done(c);
+    if (is_first && !is_late) {
         c->done_free = done_free;
-        *is_done = cvy_cancel_is_done(c);
-        if (!*is_done) {
+        if (!is_closed) {
             c->done_hook.fn = on_done;
             cvy_list_push_tail(&c->hooks, &c->done_hook.node);
         }
@@ -31,13 +32,13 @@ static bool install(struct cvy_cancel *c, covey_chan *ch, bool *is_done)
         cvy_store_release(&c->done_chan, ch);
     }
     cvy_unlock(&c->lock);
-    return is_first;
+    return !is_late;
 }
 
 covey_chan *covey_ctx_done(covey_ctx *ctx)
 {
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
-    bool is_done = false;
+    bool is_closed = false;
 
     if (!c) {
         return NULL;
@@ -50,16 +51,15 @@ covey_chan *covey_ctx_done(covey_ctx *ctx)
     if (!ch) {
         return NULL;
     }
-    struct cvy_thread *th = cvy_enter();
     CVY_WINDOW_NAMED(CVY_WINDOW_DONE);
-    if (!install(c, ch, &is_done)) {
+    do {
+        if (cvy_cancel_is_done(c)) {
+            is_closed = covey_chan_close(ch) == 0;
+        }
+    } while (!install(c, ch, is_closed));
+    covey_chan *installed = cvy_load_acquire(&c->done_chan);
+    if (installed != ch) {
         covey_chan_unref(ch);
-        ch = cvy_load_acquire(&c->done_chan);
-    } else if (is_done) {
-        struct cvy_wakelist list = {0};
-        cvy_chan_close(ch, &list);
-        cvy_ready_all(th, &list);
     }
-    cvy_leave(th);
-    return ch;
+    return installed;
 }

@@ -19,7 +19,8 @@ static covey_ctx exhausted = {
             .done = COVEY_ECANCELED,
             .cause = -ENOMEM,
             .holds = 1,
-            .settled = 1},
+            .settled = 1,
+            .lock = CVY_LOCK_INIT(CVY_RANK_CANCEL)},
 };
 
 covey_ctx *cvy_ctx_exhausted(void)

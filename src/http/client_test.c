@@ -21,6 +21,7 @@ HTTP_TEST(get_gives_status_headers_and_body)
     CHECK(!r.connection_reused && r.ttfb_ns > 0 && r.total_ns >= r.ttfb_ns);
     covey_http_response_free(&r);
     covey_http_response_free(&r); /* {0} again */
+    covey_http_response_free(NULL);
 
     CHECK_EQ(covey_http_get(ctx, s->client, url_of(s, "/nope"), &r), 0);
     CHECK_EQ(r.status, 404);

@@ -17,7 +17,9 @@ const char *covey_http_response_header(const covey_http_response *resp, const ch
 
 void covey_http_response_free(covey_http_response *resp)
 {
-    free(resp->owned);
-    free(resp->body);
-    *resp = (covey_http_response){0};
+    if (resp) {
+        free(resp->owned);
+        free(resp->body);
+        *resp = (covey_http_response){0};
+    }
 }

@@ -1194,3 +1194,34 @@ TASK_TEST(a_signal_context_is_cancelled_with_its_parent)
     covey_ctx_unref(c);
     covey_ctx_unref(p);
 }
+
+/* What lack of memory gives, as of a NULL group: a context that is done, and good for all else. */
+
+static int count_call(covey_ctx *c, void *arg)
+{
+    (void)c;
+    atomic_fetch_add((atomic_int *)arg, 1);
+    return 0;
+}
+
+TASK_TEST(the_context_of_a_null_group_is_done_and_can_be_used_as_any)
+{
+    covey_ctx *none = covey_group_ctx(NULL);
+    covey_ctx *child = covey_ctx_with_timeout(none, COVEY_SEC);
+    covey_group *g = covey_group_new(none);
+    atomic_int calls = 0;
+
+    CHECK_EQ(covey_ctx_err(child), COVEY_ECANCELED);
+    CHECK_EQ(covey_ctx_cause(child), -ENOMEM);
+    CHECK_EQ(covey_chan_recv(NULL, covey_ctx_done(none), NULL), COVEY_ECLOSED);
+    covey_stop *s = covey_ctx_after_func(none, count_call, &calls);
+    GO(g, count_call, &calls);
+    JOIN(g);
+    while (atomic_load(&calls) < 2) {
+        covey_yield();
+    }
+    CHECK(!covey_stop_call(s));
+    CHECK(!covey_stop_call(NULL));
+    covey_ctx_unref(child);
+    covey_ctx_unref(none);
+}

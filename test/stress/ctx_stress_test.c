@@ -303,3 +303,39 @@ STRESS_TASK_TEST(a_task_changes_contexts_at_every_wait)
     }
     covey_chan_unref(ch);
 }
+
+/* Who asks for the done channel of a context that has ended gets a closed one, also from another
+ * who asks at the same time. */
+
+static int look_at_done(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    while (covey_ctx_err(arg) == 0) {
+        covey_yield();
+    }
+    CHECK_EQ(covey_chan_try_recv(covey_ctx_done(arg), NULL), COVEY_ECLOSED);
+    return 0;
+}
+
+static int ask_for_done_channels(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    for (int turn = turns(2000); turn > 0; turn--) {
+        covey_ctx *c = covey_ctx_with_cancel(NULL);
+        covey_group *g = covey_group_new(ctx);
+
+        for (int i = 0; i < 3; i++) {
+            GO(g, look_at_done, c);
+        }
+        GO(g, cancel_it, covey_ctx_ref(c));
+        JOIN(g);
+        covey_ctx_unref(c);
+    }
+    return 0;
+}
+
+STRESS_TEST(the_done_channel_of_an_ended_context_is_closed)
+{
+    CHECK_EQ(setenv("COVEY_DEBUG", "delay", 0), 0);
+    CHECK_EQ(covey_run(ask_for_done_channels, NULL), 0);
+}

@@ -462,15 +462,23 @@ static void pass_and_free(covey_ctx *ctx, struct unlocker *u)
     }
 }
 
-STRESS_TASK_TEST(a_rwmutex_may_go_with_whoever_had_it_last)
+static int pass_for_a_while(covey_ctx *ctx, void *arg)
 {
-    struct unlocker u = {0};
+    struct unlocker u = {NULL, 0};
     pthread_t t;
 
+    (void)arg;
     CHECK_EQ(pthread_create(&t, NULL, unlock_for_ever, &u), 0);
     for (int turn = turns(5000); turn > 0; turn--) {
         pass_and_free(ctx, &u);
     }
     atomic_store(&u.stop, 1);
     CHECK_EQ(covey_blocking(NULL, join_thread, &t), 0);
+    return 0;
+}
+
+STRESS_TEST(a_rwmutex_may_go_with_whoever_had_it_last)
+{
+    CHECK_EQ(setenv("COVEY_DEBUG", "delay", 0), 0);
+    CHECK_EQ(covey_run(pass_for_a_while, NULL), 0);
 }

@@ -229,3 +229,62 @@ STRESS_TEST(threads_select_on_descriptors_while_runtimes_come_and_go)
     CHECK_EQ(close(w.fds[0]), 0);
     CHECK_EQ(close(w.fds[1]), 0);
 }
+
+/* Deadlines of threads while runtimes come and go: whether a runtime's timer sees to one, or nobody
+ * but who looks, it comes. */
+
+struct setting {
+    atomic_int *stop;
+    int index;
+};
+
+static void *set_deadlines_for_ever(void *arg)
+{
+    struct setting *s = arg;
+    uint64_t random = random_of(s->index);
+
+    while (!atomic_load(s->stop)) {
+        covey_ctx *c = covey_ctx_with_timeout(NULL, random_below(&random, 600) * COVEY_US);
+        covey_ctx *child = covey_ctx_with_cancel(c);
+
+        switch (random_below(&random, 4)) {
+        case 0:
+            CHECK_EQ(covey_sleep(child, 3600 * COVEY_SEC), COVEY_EDEADLINE);
+            break;
+        case 1:
+            while (covey_ctx_err(child) == 0) {
+                (void)sched_yield();
+            }
+            CHECK_EQ(covey_ctx_err(child), COVEY_EDEADLINE);
+            break;
+        case 2:
+            covey_ctx_cancel(c);
+            CHECK(covey_ctx_err(child) < 0);
+            break;
+        default:
+            break; /* given up */
+        }
+        covey_ctx_unref(child);
+        covey_ctx_unref(c);
+    }
+    return NULL;
+}
+
+STRESS_TEST(threads_set_deadlines_while_runtimes_come_and_go)
+{
+    atomic_int stop = 0;
+    struct setting s[3];
+    pthread_t t[3];
+
+    for (int i = 0; i < 3; i++) {
+        s[i] = (struct setting){&stop, i};
+        CHECK_EQ(pthread_create(&t[i], NULL, set_deadlines_for_ever, &s[i]), 0);
+    }
+    for (int i = 0; i < turns(200); i++) {
+        CHECK_EQ(covey_run(short_run, NULL), 0);
+    }
+    atomic_store(&stop, 1);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(pthread_join(t[i], NULL), 0);
+    }
+}
