@@ -24,7 +24,9 @@ COVEY_API bool covey_mutex_try_lock(covey_mutex *m);
 COVEY_API void covey_mutex_unlock(covey_mutex *m);
 
 /* Many readers or one writer; a waiting writer stops new readers, so do not rlock recursively.
- * Waiters are served first come, first served; readers that stand together are let in together. */
+ * Waiters are woken first come, first served; readers that stand together are let in together. Who
+ * runs may come before one that is just being woken, but nobody starves: a waiter of more than 1 ms
+ * is handed the lock. */
 typedef struct covey_rwmutex {
     uint32_t state_;
 } covey_rwmutex;

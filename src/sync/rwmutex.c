@@ -1,32 +1,47 @@
 /* SPDX-License-Identifier: MIT
  * rwmutex.c - covey_rwmutex: one word, waiters in the parking lot.
  *
- * WRITER: a writer holds it. WAITERS: somebody stands in the lot, so newcomers queue; set and
- * cleared under the lot's lock. The rest counts readers. Waiters are granted the lock, in order, by
- * who releases it: a woken one holds it already.
+ * WRITER: a writer holds it, once no readers are left: one that spins may set it while some are in,
+ * and keeps newcomers out. WAITERS: somebody stands in the lot; set and cleared under the lot's
+ * lock. WOKEN: one that was woken has not yet competed; set under the lot's lock, cleared by that
+ * one, as it takes the lock, or WRITER, or before it waits again. The rest counts readers.
+ *
+ * WAITERS without WOKEN closes it to all newcomers. WOKEN opens it: the woken one competes with
+ * those who run, or the lock would stand still until it runs, everybody would queue, and each turn
+ * cost a switch. Who has waited for more than 1 ms is handed the lock.
  *
  * While diagnosis is on (sched/diagnosis.h) the rest says which task writes, readers are kept
  * beside (holders.h), and the fast ways expect a word that there is not. */
+#include "os/delay.h"
 #include "sched/diagnosis.h"
 #include "sched/lot.h"
 #include "sched/profile.h"
 #include "sync/holders.h"
 
 #include <covey/sync.h>
+#include <covey/time.h>
 
 #include <stdio.h>
 
 #define WRITER 1u
 #define WAITERS 2u
-#define READER 4u
-#define OWNER_SHIFT 2
+#define WOKEN 4u
+#define READER 8u
+#define OWNER_SHIFT 3
+#define HAND_OVER_NS COVEY_MS
 #define READERS_SHOWN 4
 
-enum { READ, WRITE };
+enum { READ, WRITE, HANDED }; /* a waiter's result: what it waits for, until it is handed it */
 
 static _Atomic uint32_t *word_of(covey_rwmutex *m)
 {
     return (_Atomic uint32_t *)&m->state_;
+}
+
+/* Whether a writer has it, and does not only wait for readers to leave. */
+static bool is_written(uint32_t state)
+{
+    return (state & WRITER) && (state < READER || cvy_diagnosis_on());
 }
 
 uint32_t cvy_rwmutex_owner(const void *object)
@@ -34,7 +49,7 @@ uint32_t cvy_rwmutex_owner(const void *object)
     const covey_rwmutex *m = object;
     uint32_t state = cvy_load_relaxed((const _Atomic uint32_t *)&m->state_);
 
-    return state & WRITER ? state >> OWNER_SHIFT : 0;
+    return (state & WRITER) && cvy_diagnosis_on() ? state >> OWNER_SHIFT : 0;
 }
 
 void cvy_rwmutex_describe(const void *object, char *out, size_t size)
@@ -52,7 +67,7 @@ void cvy_rwmutex_describe(const void *object, char *out, size_t size)
     }
 }
 
-/* What t adds, and what must be clear for it. */
+/* What t adds. */
 static uint32_t gain_of(int kind, const struct cvy_task *t)
 {
     if (kind == READ) {
@@ -61,9 +76,15 @@ static uint32_t gain_of(int kind, const struct cvy_task *t)
     return WRITER | (cvy_diagnosis_on() ? cvy_owner_of(t->id) << OWNER_SHIFT : 0);
 }
 
+/* Whether those who wait keep the others out: until one of them is woken and competes. */
+static inline bool is_closed(uint32_t state)
+{
+    return (state & (WAITERS | WOKEN)) == WAITERS;
+}
+
 static inline bool is_open(uint32_t state, int kind)
 {
-    return kind == READ ? !(state & (WRITER | WAITERS)) : state == 0;
+    return !is_closed(state) && !(state & (kind == READ ? WRITER : ~(WAITERS | WOKEN)));
 }
 
 static void note_reader(const covey_rwmutex *m, int kind, const struct cvy_task *t)
@@ -87,14 +108,15 @@ static inline bool try_take(_Atomic uint32_t *word, int kind)
     return false;
 }
 
-static bool try_take_as(covey_rwmutex *m, int kind, const struct cvy_task *t)
+/* own: WOKEN, if that speaks of t. */
+static bool try_take_as(covey_rwmutex *m, int kind, const struct cvy_task *t, uint32_t own)
 {
     _Atomic uint32_t *word = word_of(m);
     uint32_t state = cvy_load_relaxed(word);
     uint32_t gain = gain_of(kind, t);
 
     while (is_open(state, kind)) {
-        if (cvy_cas_acquire(word, &state, state + gain)) {
+        if (cvy_cas_acquire(word, &state, (state & ~own) + gain)) {
             note_reader(m, kind, t);
             return true;
         }
@@ -102,7 +124,8 @@ static bool try_take_as(covey_rwmutex *m, int kind, const struct cvy_task *t)
     return false;
 }
 
-/* Grants to those in front, as far as the state allows. Lot locked. */
+/* Hands it to those in front who have waited for long, as far as the state allows, and wakes the
+ * next to compete. Lot locked. */
 static void grant_locked(struct cvy_lot *lot, covey_rwmutex *m, struct cvy_wakelist *list)
 {
     _Atomic uint32_t *word = word_of(m);
@@ -115,18 +138,23 @@ static void grant_locked(struct cvy_lot *lot, covey_rwmutex *m, struct cvy_wakel
             (void)atomic_fetch_and_explicit(word, ~WAITERS, memory_order_acq_rel);
             return;
         }
-        bool is_reader = w->amount == READ;
-        if ((state & WRITER) || (!is_reader && state != WAITERS)) {
+        int kind = w->result;
+        if ((state & (WRITER | WOKEN)) || (kind == WRITE && state >= READER)) {
             return;
         }
         cvy_list_remove(&w->node);
         if (!cvy_claim(w->task, w->index)) {
             continue;
         }
-        /* While WAITERS stands nobody else adds; readers may leave meanwhile. */
-        (void)atomic_fetch_add_explicit(word, gain_of((int)w->amount, w->task),
-                                        memory_order_acq_rel);
-        note_reader(m, (int)w->amount, w->task);
+        /* It is closed, so that nobody else adds; readers may leave meanwhile. Release, in both:
+         * they open it to newcomers, or to those whom its holder will let in. */
+        if (cvy_clock_now() - w->amount > HAND_OVER_NS) {
+            w->result = HANDED;
+            note_reader(m, kind, w->task);
+            (void)atomic_fetch_add_explicit(word, gain_of(kind, w->task), memory_order_acq_rel);
+        } else {
+            (void)atomic_fetch_or_explicit(word, WOKEN, memory_order_acq_rel);
+        }
         cvy_wakelist_add(list, w->task);
     }
 }
@@ -142,15 +170,17 @@ static int64_t waited_by(const struct cvy_wakelist *list)
     return ns;
 }
 
-/* Gives gain back (0: nothing) under the lot's lock and grants to those in front. */
+/* Gives gain back (0: nothing) under the lot's lock and lets in those in front. */
 static void grant(struct cvy_thread *th, covey_rwmutex *m, uint32_t gain)
 {
     struct cvy_wakelist list = {0};
     struct cvy_lot *lot = cvy_lot_lock(m);
 
-    /* Release: pairs with the acquire of the next holder. Those who waited may have given up before
-     * we had the lot; then the mutex may be taken, released and be gone by now. */
-    if (atomic_fetch_sub_explicit(word_of(m), gain, memory_order_acq_rel) & WAITERS) {
+    /* Release: pairs with the acquire of the next holder. */
+    uint32_t state = atomic_fetch_sub_explicit(word_of(m), gain, memory_order_acq_rel) - gain;
+    /* Those who waited may have given up before we had the lot: then it is free by now, and may be
+     * gone. */
+    if (!gain || state == WAITERS) {
         CVY_WINDOW();
         grant_locked(lot, m, &list);
     }
@@ -162,59 +192,115 @@ static void grant(struct cvy_thread *th, covey_rwmutex *m, uint32_t gain)
     }
 }
 
-/* Newcomers never pass those who wait, so there is nothing to hope for once somebody does. */
-static bool spin(const struct cvy_thread *th, covey_rwmutex *m, int kind)
+/* Keeps newcomers out while the readers leave. Not past those who stand in the lot. */
+static bool try_reserve(_Atomic uint32_t *word, uint32_t own)
 {
+    uint32_t state = cvy_load_relaxed(word);
+
+    if (cvy_diagnosis_on()) {
+        return false; /* an owner and readers do not fit the word */
+    }
+    while (!(state & WRITER) && (own || !(state & WAITERS))) {
+        if (cvy_cas_acquire(word, &state, (state & ~own) | WRITER)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* For who has reserved it. Acquire: pairs with the release of each reader. */
+static bool is_drained(_Atomic uint32_t *word)
+{
+    return cvy_load_acquire(word) < READER;
+}
+
+/* Looks on for a while; true: it is taken. *own: what in the word speaks of the caller; WRITER if
+ * it has reserved it. */
+static bool spin(const struct cvy_thread *th, covey_rwmutex *m, int kind, uint32_t *own)
+{
+    _Atomic uint32_t *word = word_of(m);
+
     if (!cvy_lot_may_spin(th)) {
         return false;
     }
     for (unsigned pauses = 1; pauses <= CVY_LOT_PAUSES_MAX; pauses *= 2) {
-        if (cvy_load_relaxed(word_of(m)) & WAITERS) {
-            return false;
-        }
-        if (try_take_as(m, kind, th->task)) {
+        if (*own == WRITER) {
+            if (is_drained(word)) {
+                return true;
+            }
+        } else if (try_take_as(m, kind, th->task, *own)) {
             return true;
+        } else if (is_closed(cvy_load_relaxed(word))) {
+            return false;
+        } else if (kind == WRITE && try_reserve(word, *own)) {
+            *own = WRITER;
         }
         cvy_cpu_pause(pauses);
     }
     return false;
 }
 
-static int take_slow(struct cvy_thread **thp, covey_ctx *ctx, covey_rwmutex *m, int kind)
+/* Under the lot's lock: says "somebody waits", and takes own back. False: it became free; for who
+ * has reserved it, it is taken. */
+static bool announce_locked(_Atomic uint32_t *word, int kind, uint32_t own)
 {
-    _Atomic uint32_t *word = word_of(m);
-    struct cvy_waiter wr = {.amount = kind};
-    struct cvy_lot *lot = cvy_lot_lock(m);
     uint32_t state = cvy_load_relaxed(word);
+    uint32_t next;
 
     do {
-        if (is_open(state, kind)) {
-            if (cvy_cas_acquire(word, &state, state + gain_of(kind, (*thp)->task))) {
-                note_reader(m, kind, (*thp)->task);
-                cvy_lot_unlock(lot);
+        if (own == WRITER ? is_drained(word) : is_open(state, kind)) {
+            return false;
+        }
+        next = (state & ~own) | WAITERS;
+    } while (state != next && !cvy_cas_acquire(word, &state, next));
+    return true;
+}
+
+static int take_slow(struct cvy_thread **thp, covey_ctx *ctx, covey_rwmutex *m, int kind)
+{
+    struct cvy_waiter wr = {0};
+    uint32_t own = 0;
+
+    while (!try_take_as(m, kind, (*thp)->task, own) && !spin(*thp, m, kind, &own)) {
+        CVY_WINDOW(); /* the readers leave */
+        struct cvy_lot *lot = cvy_lot_lock(m);
+        if (!announce_locked(word_of(m), kind, own)) {
+            cvy_lot_unlock(lot);
+            if (own == WRITER) {
                 return 0;
             }
-            state = cvy_load_relaxed(word);
             continue;
         }
-        if ((state & WAITERS) || cvy_cas_acquire(word, &state, state | WAITERS)) {
-            break;
+        if (!wr.amount) {
+            wr.amount = cvy_clock_now();
         }
-    } while (true);
-    int code = cvy_lot_wait(thp, ctx, lot, m, &wr, false,
-                            kind == READ ? CVY_WAIT_RWMUTEX_READ : CVY_WAIT_RWMUTEX_WRITE);
-    if (code < 0) {
-        /* Those behind may have waited for us alone. */
+        wr.result = kind;
+        /* Who reserved it stands in front of those whom it kept out, or readers among them would
+         * wait for it while readers are in. */
+        int code = cvy_lot_wait(thp, ctx, lot, m, &wr, own != 0,
+                                kind == READ ? CVY_WAIT_RWMUTEX_READ : CVY_WAIT_RWMUTEX_WRITE);
+        if (code < 0) {
+            /* Those behind may have waited for us alone. */
+            grant(*thp, m, 0);
+            return code;
+        }
+        if (wr.result == HANDED) {
+            return 0;
+        }
+        own = WOKEN;
+    }
+    if (kind == READ && own && (cvy_load_relaxed(word_of(m)) & WAITERS)) {
+        /* Readers that stand together come in together. */
         grant(*thp, m, 0);
     }
-    return code;
+    return 0;
 }
 
 static int take(covey_ctx *ctx, covey_rwmutex *m, int kind)
 {
     struct cvy_thread *th = cvy_enter();
     int code = cvy_ctx_check(th->task, ctx);
-    if (code == 0 && !try_take_as(m, kind, th->task) && !spin(th, m, kind)) {
+    if (code == 0) {
         code = take_slow(&th, ctx, m, kind);
     }
     cvy_leave(th);
@@ -226,10 +312,11 @@ static void release(covey_rwmutex *m, int kind)
     uint32_t state = cvy_load_relaxed(word_of(m));
 
     for (;;) {
-        uint32_t gain = kind == READ ? READER : state & ~WAITERS;
+        uint32_t gain = kind == READ ? READER : state & ~(WAITERS | WOKEN);
         if (state - gain == WAITERS) {
             /* The last holder, and somebody waits: not free in between, when the mutex could be
              * taken, released and be gone before we grant. */
+            CVY_WINDOW(); /* who waits is cancelled */
             struct cvy_thread *th = cvy_enter();
             grant(th, m, gain);
             cvy_leave(th);
@@ -258,7 +345,7 @@ int covey_rwmutex_rlock_ctx(covey_ctx *ctx, covey_rwmutex *m)
 static bool try_either(covey_rwmutex *m, int kind)
 {
     cvy_test_point();
-    return try_take(word_of(m), kind) || try_take_as(m, kind, cvy_task_self());
+    return try_take(word_of(m), kind) || try_take_as(m, kind, cvy_task_self(), 0);
 }
 
 bool covey_rwmutex_try_rlock(covey_rwmutex *m)
@@ -270,7 +357,7 @@ void covey_rwmutex_runlock(covey_rwmutex *m)
 {
     uint32_t state = cvy_load_relaxed(word_of(m));
 
-    COVEY_REQUIRE(!(state & WRITER) && state >= READER, "runlock of a rwmutex without readers");
+    COVEY_REQUIRE(state >= READER && !is_written(state), "runlock of a rwmutex without readers");
     if (cvy_unlikely(cvy_diagnosis_on()) &&
         !cvy_holders_remove(m, cvy_owner_of(cvy_task_self()->id))) {
         (void)cvy_holders_remove(m, 0); /* another's: who unlocks for it is not known */
@@ -299,7 +386,7 @@ bool covey_rwmutex_try_lock(covey_rwmutex *m)
 
 void covey_rwmutex_unlock(covey_rwmutex *m)
 {
-    COVEY_REQUIRE(cvy_load_relaxed(word_of(m)) & WRITER, "unlock of an unlocked rwmutex");
+    COVEY_REQUIRE(is_written(cvy_load_relaxed(word_of(m))), "unlock of an unlocked rwmutex");
     release(m, WRITE);
     cvy_test_point();
 }

@@ -383,13 +383,14 @@ TASK_TEST(a_waiting_writer_stops_new_readers)
     covey_rwmutex_unlock(&rw);
 }
 
-TASK_TEST(readers_and_writers_are_served_first_come_first_served)
+static int serve_in_turn(covey_ctx *ctx, void *arg)
 {
     covey_rwmutex rw = {0};
     covey_group *g = covey_group_new(ctx);
     covey_chan *go = covey_chan_new(0, 0);
     struct call w1 = {.rw = &rw, .go_on = go}, r2 = w1, r3 = w1, w4 = w1, r5 = w1;
 
+    (void)arg;
     covey_rwmutex_lock(&rw);
     go_waiting(g, "writer-1", wlock_task, &w1);
     go_waiting(g, "reader-2", rlock_task, &r2);
@@ -416,6 +417,81 @@ TASK_TEST(readers_and_writers_are_served_first_come_first_served)
     go_on(go);
     JOIN(g);
     covey_chan_unref(go);
+    return 0;
+}
+
+TASK_TEST(readers_and_writers_are_served_first_come_first_served)
+{
+    CHECK_EQ(serve_in_turn(ctx, NULL), 0);
+}
+
+/* In virtual time nobody waits for so long that the lock is handed over: each is woken to compete.
+ */
+TEST(woken_readers_and_writers_come_in_first_come_first_served)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        CHECK_EQ(covey_test_run(seed, serve_in_turn, NULL), 0);
+    }
+}
+
+struct rw_hog {
+    covey_rwmutex rw;
+    atomic_int stop;
+};
+
+static int hog_write(covey_ctx *ctx, void *arg)
+{
+    struct rw_hog *h = arg;
+
+    (void)ctx;
+    while (!atomic_load(&h->stop)) {
+        covey_rwmutex_lock(&h->rw);
+        CHECK_EQ(covey_sleep(NULL, 100 * COVEY_US), 0);
+        covey_rwmutex_unlock(&h->rw);
+    }
+    return 0;
+}
+
+static int hog_read(covey_ctx *ctx, void *arg)
+{
+    struct rw_hog *h = arg;
+
+    (void)ctx;
+    while (!atomic_load(&h->stop)) {
+        covey_rwmutex_rlock(&h->rw);
+        CHECK_EQ(covey_sleep(NULL, 100 * COVEY_US), 0);
+        covey_rwmutex_runlock(&h->rw);
+    }
+    return 0;
+}
+
+static void lock_beside(covey_ctx *ctx, covey_fn *hog, int hogs)
+{
+    struct rw_hog h = {.stop = 0};
+    covey_group *g = covey_group_new(ctx);
+
+    for (int i = 0; i < hogs; i++) {
+        GO(g, hog, &h);
+    }
+    for (int i = 0; i < 10; i++) {
+        CHECK_EQ(covey_sleep(NULL, 100 * COVEY_US), 0);
+        covey_rwmutex_lock(&h.rw);
+        covey_rwmutex_unlock(&h.rw);
+        covey_rwmutex_rlock(&h.rw);
+        covey_rwmutex_runlock(&h.rw);
+    }
+    atomic_store(&h.stop, 1);
+    JOIN(g);
+}
+
+TASK_TEST(readers_and_writers_are_not_starved_by_a_writer)
+{
+    lock_beside(ctx, hog_write, 1);
+}
+
+TASK_TEST(a_writer_is_not_starved_by_readers)
+{
+    lock_beside(ctx, hog_read, 4);
 }
 
 TASK_TEST(a_cancelled_writer_lets_the_readers_behind_it_in)

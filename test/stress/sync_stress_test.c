@@ -133,6 +133,89 @@ STRESS_TASK_TEST(a_rwmutex_is_never_lost_under_cancellation)
     covey_rwmutex_unlock(&s.rw);
 }
 
+/* Few turns and many rounds: nobody comes later who would wake by chance whom a lost wake has left
+ * behind. Short sections are met by spinning, long ones by waiting; who spins may reserve the lock,
+ * and give up just as the last reader leaves. The last holder frees it. */
+
+enum { RACERS = 5 };
+
+struct race {
+    covey_rwmutex rw;
+    int to_come; /* guarded by rw, held for writing */
+};
+
+struct racer {
+    struct race *race;
+    uint64_t random;
+};
+
+static void stay(uint64_t *random)
+{
+    int n = random_below(random, 16);
+
+    if (n == 0) {
+        covey_yield();
+    } else if (n < 6) {
+        for (volatile int i = random_below(random, 3000); i > 0; i--) {
+        }
+    }
+}
+
+static void race(void *arg)
+{
+    struct racer *r = arg;
+    struct race *race = r->race;
+
+    for (int i = random_below(&r->random, 4); i > 0; i--) {
+        covey_ctx *c = random_below(&r->random, 8) ? NULL : random_ctx(&r->random, NULL);
+
+        if (random_below(&r->random, 3) == 0) {
+            if (covey_rwmutex_lock_ctx(c, &race->rw) == 0) {
+                stay(&r->random);
+                covey_rwmutex_unlock(&race->rw);
+            }
+        } else if (covey_rwmutex_rlock_ctx(c, &race->rw) == 0) {
+            CHECK(race->to_come > 0);
+            stay(&r->random);
+            covey_rwmutex_runlock(&race->rw);
+        }
+        covey_ctx_unref(c);
+    }
+    covey_rwmutex_lock(&race->rw);
+    bool is_last = --race->to_come == 0;
+    covey_rwmutex_unlock(&race->rw);
+    if (is_last) {
+        free(race);
+    }
+}
+
+static void race_often(covey_ctx *ctx, int threads, int rounds)
+{
+    uint64_t random = random_of(0);
+
+    for (int i = 0; i < rounds; i++) {
+        struct race *together = calloc(1, sizeof(*together));
+        struct racer r[RACERS];
+
+        CHECK(together);
+        together->to_come = RACERS;
+        for (int k = 0; k < RACERS; k++) {
+            r[k] = (struct racer){together, random_next(&random)};
+        }
+        fight_all(ctx, race, r, sizeof(r[0]), threads, RACERS - threads);
+    }
+}
+
+STRESS_TASK_TEST(no_wake_of_a_rwmutex_is_lost_and_the_last_holder_may_free_it)
+{
+    race_often(ctx, 0, turns(10000));
+}
+
+STRESS_TASK_TEST(no_wake_of_a_rwmutex_is_lost_between_threads_and_tasks)
+{
+    race_often(ctx, 2, turns(500));
+}
+
 static int sem_task(covey_ctx *ctx, void *arg)
 {
     struct member *m = arg;
