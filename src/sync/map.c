@@ -242,6 +242,7 @@ static int change(covey_map *m, const void *key_bytes, size_t len, struct change
     if (!e && c->may_insert) {
         /* Memory comes before the decision, which cannot be taken back. */
         cvy_unlock(&s->lock);
+        CVY_WINDOW_NAMED(CVY_WINDOW_INSERT);
         spare = cvy_entry_new(&key);
         if (!spare) {
             return cvy_fail(cvy_task_self(), -ENOMEM);
@@ -438,6 +439,7 @@ void covey_map_range(covey_map *m, bool (*fn)(const void *key, size_t len, void 
         struct shard *s = &m->shards[i];
         for (uint64_t at = CVY_TABLE_START; at != CVY_TABLE_END && goes_on;) {
             size_t n = hold_next(m, s, &at, held);
+            CVY_WINDOW_NAMED(CVY_WINDOW_RANGE);
             for (size_t k = 0; k < n; k++) {
                 goes_on = goes_on && visit(m, s, held[k], fn, arg);
                 entry_unhold(held[k]);
