@@ -417,6 +417,8 @@ static bool visit(covey_map *m, struct shard *s, struct cvy_entry *e,
                   bool (*fn)(const void *key, size_t len, void *value, void *arg), void *arg)
 {
     void *value = NULL;
+
+    CVY_WINDOW_NAMED(CVY_WINDOW_RANGE);
     struct cvy_thread *reader = view_begin(m, s);
     bool is_there = take_value(m, e, &value);
 
@@ -439,7 +441,6 @@ void covey_map_range(covey_map *m, bool (*fn)(const void *key, size_t len, void 
         struct shard *s = &m->shards[i];
         for (uint64_t at = CVY_TABLE_START; at != CVY_TABLE_END && goes_on;) {
             size_t n = hold_next(m, s, &at, held);
-            CVY_WINDOW_NAMED(CVY_WINDOW_RANGE);
             for (size_t k = 0; k < n; k++) {
                 goes_on = goes_on && visit(m, s, held[k], fn, arg);
                 entry_unhold(held[k]);
