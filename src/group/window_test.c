@@ -1,79 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * window_test.c - what comes within a window of a few instructions, every time: in a debug build
- * whoever comes to a window with a name (os/delay.h) stops there until a plain thread has let the
- * event happen. A wake that is lost shows as a test that does not end, or as a deadlock. */
-#include "sched/view.h"
-
+ * window_test.c - windows of workers, groups and selects (window.h). */
 #include "harness.h"
 
-#include <covey.h>
+#include "group/window.h"
+#include "sched/view.h"
 
-#include <pthread.h>
-#include <sched.h>
-#include <semaphore.h>
-#include <stdatomic.h>
 #include <string.h>
-
-/* The one event of a test, and the thread in which it happens. */
-static struct {
-    enum cvy_window window;
-    void (*happen)(void);
-    atomic_bool is_armed; /* whoever comes next stops */
-    atomic_bool is_over;
-    sem_t reached, passed;
-    pthread_t thread;
-} event;
-
-static void await(sem_t *s)
-{
-    while (sem_wait(s) != 0) {
-    }
-}
-
-static void stop_in_window(enum cvy_window window)
-{
-    if (window == event.window && atomic_exchange(&event.is_armed, false)) {
-        CHECK_EQ(sem_post(&event.reached), 0);
-        await(&event.passed);
-    }
-}
-
-static void *let_happen(void *arg)
-{
-    for (await(&event.reached); !atomic_load(&event.is_over); await(&event.reached)) {
-        event.happen();
-        CHECK_EQ(sem_post(&event.passed), 0);
-    }
-    return arg;
-}
-
-/* fn as the first task, with so many workers, and happen() in the windows that it arms. */
-static void run_with(enum cvy_window window, void (*happen)(void), int workers, covey_fn *fn)
-{
-    covey_options options = {.workers = workers};
-
-    if (!CVY_DEBUG) {
-        SKIP("windows are in debug builds only");
-    }
-    event.window = window;
-    event.happen = happen;
-    CHECK_EQ(sem_init(&event.reached, 0, 0), 0);
-    CHECK_EQ(sem_init(&event.passed, 0, 0), 0);
-    CHECK_EQ(pthread_create(&event.thread, NULL, let_happen, NULL), 0);
-    cvy_store_release(&cvy_window_hook, stop_in_window);
-    CHECK_EQ(covey_run_with(&options, fn, NULL), 0);
-    cvy_store_release(&cvy_window_hook, NULL);
-    atomic_store(&event.is_over, true);
-    CHECK_EQ(sem_post(&event.reached), 0);
-    CHECK_EQ(pthread_join(event.thread, NULL), 0);
-}
-
-static int set_flag(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    atomic_store((atomic_bool *)arg, true);
-    return 0;
-}
 
 /* ---- a worker that goes to sleep ---- */
 
@@ -237,75 +169,4 @@ static int look_for_the_value(covey_ctx *ctx, void *arg)
 TEST(a_default_does_not_overlook_a_value_that_moves_between_two_looks)
 {
     run_with(CVY_WINDOW_SELECT, move_the_value, 2, look_for_the_value);
-}
-
-/* ---- a once that ends just when somebody is about to wait for it ---- */
-
-static covey_once_flag once;
-static atomic_bool has_returned;
-
-static void run_once(void *arg)
-{
-    (void)run_until_told(NULL, arg);
-}
-
-static int be_first(covey_ctx *ctx, void *arg)
-{
-    covey_once(&once, run_once, NULL);
-    return set_flag(ctx, arg);
-}
-
-static void end_the_once(void)
-{
-    atomic_store(&may_end, true);
-    while (!atomic_load(&has_returned)) {
-        (void)sched_yield();
-    }
-}
-
-static int come_at_its_end(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    (void)arg;
-    CHECK_EQ(covey_go(be_first, &has_returned), 0);
-    while (!atomic_load(&is_running)) {
-        covey_yield();
-    }
-    atomic_store(&event.is_armed, true);
-    covey_once(&once, run_once, NULL);
-    CHECK(atomic_load(&has_returned));
-    return 0;
-}
-
-TEST(who_comes_to_a_once_at_its_very_end_does_not_wait)
-{
-    run_with(CVY_WINDOW_ONCE, end_the_once, 2, come_at_its_end);
-}
-
-/* ---- two who ask a context for its channel at once ---- */
-
-static covey_ctx *watched;
-static covey_chan *of_the_other;
-
-static void ask_first(void)
-{
-    of_the_other = covey_ctx_done(watched);
-}
-
-static int ask_second(covey_ctx *ctx, void *arg)
-{
-    (void)arg;
-    watched = covey_ctx_with_cancel(ctx);
-    atomic_store(&event.is_armed, true);
-    covey_chan *done = covey_ctx_done(watched);
-    CHECK(done && done == of_the_other);
-    covey_ctx_cancel(watched);
-    CHECK_EQ(covey_chan_recv(NULL, done, NULL), COVEY_ECLOSED);
-    covey_ctx_unref(watched);
-    return 0;
-}
-
-TEST(two_who_ask_for_a_done_channel_at_once_get_the_same)
-{
-    run_with(CVY_WINDOW_DONE, ask_first, 1, ask_second);
 }

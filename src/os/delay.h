@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * delay.h - critical windows: places where another thread that gets in between could see, or do,
- * what nobody thought of. With COVEY_DEBUG=delay a thread dwells there at random. */
+ * what nobody thought of. With COVEY_DEBUG=delay a thread dwells there at random; in those that
+ * have a name a unit test lets something happen, every time (group/window.h). */
 #ifndef CVY_OS_DELAY_H
 #define CVY_OS_DELAY_H
 
@@ -17,6 +18,8 @@ enum cvy_window {
     CVY_WINDOW_SELECT, /* between two cases of a select */
     CVY_WINDOW_ONCE,   /* somebody runs it: the caller is about to wait */
     CVY_WINDOW_DONE,   /* a context has no done channel, and the caller has made one */
+    CVY_WINDOW_INSERT, /* a map has no such key, and its lock is free */
+    CVY_WINDOW_RANGE,  /* a range holds an entry that it has not looked at */
 };
 
 /* What a unit test has called in the windows with a name; NULL: nothing. Release, acquire. */

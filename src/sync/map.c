@@ -242,6 +242,7 @@ static int change(covey_map *m, const void *key_bytes, size_t len, struct change
     if (!e && c->may_insert) {
         /* Memory comes before the decision, which cannot be taken back. */
         cvy_unlock(&s->lock);
+        CVY_WINDOW_NAMED(CVY_WINDOW_INSERT);
         spare = cvy_entry_new(&key);
         if (!spare) {
             return cvy_fail(cvy_task_self(), -ENOMEM);
@@ -416,6 +417,8 @@ static bool visit(covey_map *m, struct shard *s, struct cvy_entry *e,
                   bool (*fn)(const void *key, size_t len, void *value, void *arg), void *arg)
 {
     void *value = NULL;
+
+    CVY_WINDOW_NAMED(CVY_WINDOW_RANGE);
     struct cvy_thread *reader = view_begin(m, s);
     bool is_there = take_value(m, e, &value);
 

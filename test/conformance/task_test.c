@@ -233,8 +233,10 @@ static int take_turns_in_a_flood(covey_ctx *ctx, void *arg)
 
     CHECK_EQ(pthread_create(&thread, NULL, start_as_wanted, f), 0);
     CHECK_EQ(covey_go(flow_on, f), 0);
-    while (atomic_load(&f->count) < 50) {
+    for (int before = 0, now = 0; now < 300; before = now) {
         covey_yield();
+        now = atomic_load(&f->count);
+        CHECK(now - before <= 4); /* turns that others had in between */
     }
     atomic_store(&f->is_over, true);
     return covey_blocking(ctx, join_thread, &thread);

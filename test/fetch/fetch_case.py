@@ -9,6 +9,7 @@ import http.server
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -58,7 +59,8 @@ class Origin:
 
     def __init__(self, *args):
         self.child = subprocess.Popen([ORIGIN, *args], stdout=subprocess.PIPE, text=True)
-        self.base = self.child.stdout.readline().strip()
+        speaks = select.select([self.child.stdout], [], [], 20 * PATIENCE)[0]
+        self.base = self.child.stdout.readline().strip() if speaks else ""
         if not self.base.startswith("http://"):
             self.child.kill()
             raise AssertionError("no address from origin")

@@ -21,6 +21,13 @@ def interrupt(child, number=signal.SIGINT):
     return r
 
 
+def catches(pid, number):
+    """Whether it has a handler for the signal."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        mask = next(line.split()[1] for line in status if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def test_five_thousand_in_flight():
     n = 500 if SANITIZED else 5000
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -62,8 +69,7 @@ def test_sigterm_is_the_same():
 
 def test_waiting_for_the_list_ends():
     child = start("--discard", "-i", "-", stdin=subprocess.PIPE)
-    wait_until(lambda: status_field(child.pid, "Threads") > 1, "the runtime")
-    time.sleep(0.1)
+    wait_until(lambda: catches(child.pid, signal.SIGINT), "the handler")
     child.send_signal(signal.SIGINT)
     child.wait(timeout=5 * PATIENCE)  # with its input still open
     check_eq(child.returncode, 130)
@@ -83,7 +89,8 @@ def test_a_full_pipe_of_results_does_not_hold_it_up():
     with Origin() as o:
         write("list", "\n".join(o.url(f"/bytes/1?{i}") for i in range(5000)))
         child = start("--json", "--discard", "-i", "list")
-        time.sleep(0.5)
+        check(select.select([child.stdout], [], [], 20 * PATIENCE)[0], "no result came")
+        time.sleep(0.3)  # nobody reads: the pipe is full by now, or soon will be
         child.send_signal(signal.SIGINT)
         child.wait(timeout=5 * PATIENCE)
         check_eq(child.returncode, 130)
