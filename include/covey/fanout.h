@@ -219,8 +219,9 @@ typedef struct covey_fanout_worker_stats {
 /* What is 0 or NULL has the default named beside it. */
 typedef struct covey_fanout_worker_options {
     const char *queue; /* COVEY_FANOUT_QUEUE */
-    const char *name;  /* for people, who look into the engine: "worker". With one
-                          covey_metrics_write() shows the worker, as fanout_worker="name" */
+    const char *name;  /* for people, who look into the engine: "worker". With one, which should be
+                          its alone in this process, covey_metrics_write() shows the worker, as
+                          fanout_worker="name" */
     int jobs;          /* at once; 0: covey_workers(); at most 4096 */
     int64_t grace_ns;  /* 0: none. How long running jobs may take to end after ctx is done, before
                           theirs are */

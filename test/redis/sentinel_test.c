@@ -235,7 +235,7 @@ static const char *answer_to(const struct played *p, const char *command, char *
 static int play(covey_ctx *ctx, void *arg)
 {
     struct played *p = arg;
-    char command[256], text[128];
+    char command[256], text[256];
     covey_conn *c;
     ssize_t n;
 
