@@ -130,6 +130,20 @@ class Invoices(Processes):
         self.assertEqual(second.end(), 0)
         self.assertTrue(self.nothing_is_left())
 
+    def test_jobs_beyond_a_leaving_workers_grace_period_are_given_back(self):
+        p = self.start_service()
+        self.add_orders(8)
+        slow = self.start_worker("--invoice-ms", "600000", "--grace-ms", "0")
+        asking = Asking(p.invoices)
+        until(lambda: slow.count("invoice begins") == 4)
+        self.assertEqual(slow.end(), 0)
+        slow.wait_for("worked taken=4 reported=0 returned=4 lost=0 troubles=0 code=0")
+        quick = self.start_worker()
+        self.assertEqual(asking.answer()[1]["invoices"], 8)
+        p.wait_for("invoices orders=8 made=8 attempts=12 failures=0 crashes=0 code=0")
+        self.assertEqual((quick.end(), p.end()), (0, 0))
+        self.assertTrue(self.nothing_is_left())
+
     def test_a_client_that_goes_away_ends_the_jobs_in_worker_processes(self):
         p = self.start_service()
         worker = self.start_worker("--invoice-ms", "600000", "--invoice-jobs", "2")
