@@ -26,6 +26,8 @@ struct setting {
 
 static const struct setting settings[] = {
     TEXT("addr", addr, "tcp://127.0.0.1:8080", "address of the API"),
+    TEXT("cert", cert_file, "", "certificate (PEM) for HTTPS; \"\": HTTP"),
+    TEXT("key", key_file, "", "its key; \"\": in the same file"),
     TEXT("debug-addr", debug_addr, "tcp://127.0.0.1:0", "of the debug server; \"\": none"),
     TEXT("db", db_url, "sqlite:orders.db", "sqlite:FILE or postgres://..."),
     TEXT("prices", prices_url, "", "URL of the price service; \"\": one in this process"),

@@ -7,7 +7,10 @@
 #include <stdint.h>
 
 struct config {
-    const char *addr;        /* of the API */
+    const char *addr; /* of the API */
+    const char
+        *cert_file; /* PEM: the API speaks TLS, and HTTP/2 with who wants it; "": clear text */
+    const char *key_file;    /* PEM; "": it is in cert_file */
     const char *debug_addr;  /* of covey_debug_serve(): on this machine only; "": none */
     const char *db_url;      /* sqlite:... or postgres://... */
     const char *prices_url;  /* of the price service; "": one in this process */

@@ -20,6 +20,7 @@
 #include <covey.h>
 #include <covey/db.h>
 #include <covey/http.h>
+#include <covey/tls.h>
 
 #include <stdatomic.h>
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -152,6 +153,13 @@ int cvy_thread_count(void)
     }
     (void)closedir(d);
     return n;
+}
+
+void cvy_thread_stand_back(void)
+{
+    const struct sched_param none = {0};
+
+    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
 }
 
 uint64_t cvy_random_seed(void)

@@ -1069,6 +1069,47 @@ TASK_TEST(blocking_inside_a_blocking_fn_simply_calls_fn)
     CHECK_EQ(b.runs, 1);
 }
 
+static int note_policy(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    *(int *)arg = sched_getscheduler(0);
+    return 0;
+}
+
+/* Each on threads of its own, which stay what they are. */
+TASK_TEST(compute_stands_back_and_blocking_does_not)
+{
+    int usual = sched_getscheduler(0), policy;
+
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(covey_compute(ctx, note_policy, &policy), 0);
+        CHECK_EQ(policy, SCHED_IDLE);
+        CHECK_EQ(covey_blocking(ctx, note_policy, &policy), 0);
+        CHECK_EQ(policy, usual);
+    }
+    CHECK_EQ(sched_getscheduler(0), usual);
+}
+
+static int compute_again(covey_ctx *ctx, void *arg)
+{
+    return covey_compute(ctx, note_block, arg);
+}
+
+TASK_TEST(compute_is_blocking_in_all_else)
+{
+    covey_ctx *done = done_ctx(COVEY_ECANCELED);
+    struct block b = {.ctx = ctx};
+
+    CHECK_EQ(covey_compute(ctx, note_block, &b), 42);
+    CHECK_EQ(covey_compute(ctx, compute_again, &b), 42);
+    CHECK_EQ(b.runs, 2);
+    CHECK_EQ(covey_compute(done, note_block, &b), COVEY_ECANCELED);
+    CHECK_EQ(b.runs, 2);
+    CHECK_EQ(covey_compute(ctx, fail_block, NULL), -EIO);
+    CHECK_STR(covey_errmsg(), "disk on fire");
+    covey_ctx_unref(done);
+}
+
 static int hold_the_thread(covey_ctx *ctx, void *arg)
 {
     struct timespec until;
