@@ -10,19 +10,20 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #define NS_PER_SEC 1000000000
+#define LOWEST 19 /* of priorities, as nice counts them */
 
 atomic_bool cvy_fence_needed = true;
 
@@ -157,9 +158,7 @@ int cvy_thread_count(void)
 
 void cvy_thread_stand_back(void)
 {
-    const struct sched_param none = {0};
-
-    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST);
 }
 
 uint64_t cvy_random_seed(void)

@@ -28,7 +28,7 @@ struct pool_thread {
 
 struct lane {
     pthread_cond_t work; /* a job was queued, or the pool stops */
-    bool stands_back;    /* immutable: its threads run while nothing else wants to */
+    bool stands_back;    /* immutable: its threads have the lowest priority */
     /* Guarded by the pool's mutex. */
     struct cvy_job *head, **tail;
     int threads, idle, queued;

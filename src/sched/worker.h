@@ -371,7 +371,7 @@ void cvy_fault_thread_fini(struct cvy_thread *th);
 struct cvy_job {
     struct cvy_job *next;
     int64_t queued_at;
-    bool stands_back;                 /* on a thread that runs while nothing else wants to */
+    bool stands_back;                 /* on a thread of the lowest priority */
     void (*run)(struct cvy_job *job); /* on a pool thread, which does not touch job afterwards */
 };
 int cvy_blocking_start(struct cvy_runtime *rt);

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fenv.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -1069,25 +1070,25 @@ TASK_TEST(blocking_inside_a_blocking_fn_simply_calls_fn)
     CHECK_EQ(b.runs, 1);
 }
 
-static int note_policy(covey_ctx *ctx, void *arg)
+static int note_priority(covey_ctx *ctx, void *arg)
 {
     (void)ctx;
-    *(int *)arg = sched_getscheduler(0);
+    *(int *)arg = getpriority(PRIO_PROCESS, (id_t)gettid());
     return 0;
 }
 
 /* Each on threads of its own, which stay what they are. */
 TASK_TEST(compute_stands_back_and_blocking_does_not)
 {
-    int usual = sched_getscheduler(0), policy;
+    int usual = getpriority(PRIO_PROCESS, (id_t)gettid()), priority;
 
     for (int i = 0; i < 3; i++) {
-        CHECK_EQ(covey_compute(ctx, note_policy, &policy), 0);
-        CHECK_EQ(policy, SCHED_IDLE);
-        CHECK_EQ(covey_blocking(ctx, note_policy, &policy), 0);
-        CHECK_EQ(policy, usual);
+        CHECK_EQ(covey_compute(ctx, note_priority, &priority), 0);
+        CHECK_EQ(priority, 19);
+        CHECK_EQ(covey_blocking(ctx, note_priority, &priority), 0);
+        CHECK_EQ(priority, usual);
     }
-    CHECK_EQ(sched_getscheduler(0), usual);
+    CHECK_EQ(getpriority(PRIO_PROCESS, (id_t)gettid()), usual);
 }
 
 static int compute_again(covey_ctx *ctx, void *arg)

@@ -270,10 +270,15 @@ UPSTREAM_TEST(chunks_win_over_a_length,
 UPSTREAM_TEST(an_answer_that_is_not_http_breaks_the_protocol, SAYS("SSH-2.0-OpenSSH_9.2\r\n"),
               .ending = CLOSES, .code = COVEY_EPROTO)
 
-UPSTREAM_TEST(a_head_without_end_is_too_large, SAYS(OK_HEAD), .again = "X-More: of the same\r\n",
-              .ending = CLOSES, .code = COVEY_ETOOLARGE)
+#define TIMES_4(text) text text text text
+#define TIMES_256(text) TIMES_4(TIMES_4(TIMES_4(TIMES_4(text))))
+
+UPSTREAM_TEST(a_head_without_end_is_too_large, SAYS(OK_HEAD),
+              .again = TIMES_256("X-More: of the same\r\n"), .ending = CLOSES,
+              .code = COVEY_ETOOLARGE)
 UPSTREAM_TEST(a_body_without_end_is_too_large, SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"),
-              .again = "10\r\n0123456789abcdef\r\n", .ending = CLOSES, .code = COVEY_ETOOLARGE)
+              .again = "1000\r\n" TIMES_256("0123456789abcdef") "\r\n", .ending = CLOSES,
+              .code = COVEY_ETOOLARGE)
 
 /* A crowd asks, until its deadline. */
 static int meet_silence(covey_ctx *ctx, void *arg)
