@@ -119,6 +119,7 @@ static int hesitates(covey_ctx *ctx, covey_http_server_request *req, covey_http_
     CHECK_EQ(covey_http_body_read(hasty, req, buf, sizeof(buf)), 3);
     code = (int)covey_http_body_read(hasty, req, buf, sizeof(buf));
     CHECK_EQ(code, COVEY_ECANCELED);
+    CHECK(!covey_http_request_trailer(req, "X")); /* it has come, but not all of them */
     covey_ctx_unref(hasty);
     CHECK_EQ(covey_http_body_read(ctx, req, buf, sizeof(buf)), 0);
     return covey_http_respondf(ctx, w, 200, "sum=%s",
