@@ -4,15 +4,13 @@
  * All stand in one group. Requests to a remote service are not limited; the resizing of images
  * (libjpeg: decode, halve, encode) is held to as many at a time as there are CPUs, by a
  * semaphore. Each image is some ten milliseconds of C without a call into covey, so it runs in
- * covey_blocking(): on a thread of its own, while the workers go on with those who wait.
+ * covey_compute(): on a thread of its own, which gives its CPU up at once when a worker wants it.
  *
  * The requests' latencies are printed for a while with no image, and for a while with the CPUs
  * full. What must hold: no request waits for an image to be finished. */
-#define _GNU_SOURCE
 #include "example.h"
 
 #include <setjmp.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <jpeglib.h>
@@ -143,8 +141,6 @@ static int resize(covey_ctx *ctx, void *arg)
     struct image half = {0};
 
     (void)ctx;
-    /* This thread of the pool stands back for the workers from now on. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
     if (pixels && decode(&b->photo, pixels)) {
         halve(pixels);
         encode(pixels, WIDTH / 2, HEIGHT / 2, &half);
@@ -164,7 +160,7 @@ static int image_task(covey_ctx *ctx, void *arg)
     int code = covey_sem_acquire(ctx, b->cpus, 1);
 
     if (code == 0) {
-        code = atomic_load(&b->is_over) ? 0 : covey_blocking(ctx, resize, b);
+        code = atomic_load(&b->is_over) ? 0 : covey_compute(ctx, resize, b);
         covey_sem_release(b->cpus, 1);
     }
     return code;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * origin.c - a small HTTP/1.1 server to fetch from: one task a connection, all in one group.
+ * origin.c - a small HTTP/1.1 server to fetch from. On raw sockets, since covey_http_serve() never
+ * breaks its word as /drop has to, and since this is the core's own, built without libcovey-http.
  *
- *   /hello               a fixed body
+ *   /hello, /echo        a fixed body; the request's head as the body
  *   /bytes/N             N bytes, "abc...zabc..."; ranges and If-Range
  *   /delay/MS            the fixed body, MS milliseconds later
  *   /slow/N/MS           N bytes, MS milliseconds between kilobytes
@@ -9,10 +10,9 @@
  *   /flaky/N/KEY         503 to the first N requests for KEY, then the fixed body
  *   /drop/N/K            announces N bytes and closes after K; ranges as /bytes. /drop: 1000, 500
  *   /redirect/N          N redirects, then the fixed body
- *   /echo                the request's head as the body
  *
- * The first line on standard output is its address. SIGINT and SIGTERM end it: the group's context
- * is cancelled, every connection closes, and the last line says how many there were and are. */
+ * One task a connection, all in one group. The first line on standard output is its address; SIGINT
+ * and SIGTERM end it, and the last line says how many connections there were and are. */
 #include <covey.h>
 
 #include <signal.h>

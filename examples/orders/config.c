@@ -24,6 +24,8 @@ struct setting {
 
 static const struct setting settings[] = {
     SETTING(TEXT, "addr", addr, "tcp://127.0.0.1:8080", "address of the API"),
+    SETTING(TEXT, "cert", cert_file, "", "certificate (PEM) for HTTPS; \"\": HTTP"),
+    SETTING(TEXT, "key", key_file, "", "its key; \"\": in the same file"),
     SETTING(TEXT, "debug-addr", debug_addr, "tcp://127.0.0.1:0", "of the debug server; \"\": none"),
     SETTING(TEXT, "db", db_url, "sqlite:orders.db", "sqlite:FILE or postgres://..."),
     SETTING(TEXT, "redis", redis_urls, "",

@@ -8,6 +8,8 @@
 
 struct config {
     const char *addr;        /* of the API */
+    const char *cert_file;   /* PEM: the API speaks TLS, and HTTP/2 too; "": clear text */
+    const char *key_file;    /* PEM; "": it is in cert_file */
     const char *debug_addr;  /* of covey_debug_serve(): on this machine only; "": none */
     const char *db_url;      /* sqlite:... or postgres://... */
     const char *redis_urls;  /* with commas between; "": leases and invoices stay in this process */

@@ -7,6 +7,7 @@
  *   curl -X POST http://127.0.0.1:8080/invoices
  *   curl http://127.0.0.1:8080/orders/1/invoice
  *   kill %1
+ * With --cert and --key it speaks HTTPS, and HTTP/2.
  *
  * The line "debug" on standard error has the address of its metrics, tasks and profiles. */
 #include "service.h"

@@ -68,12 +68,26 @@ static int drain_on_signal(covey_ctx *ctx, void *arg)
 static void tell_access(const covey_http_access *a, void *arg)
 {
     (void)arg;
-    log_info("request method=%s target=%s status=%d bytes=%llu ms=%.1f",
-             a->req ? a->req->method : "", a->req ? a->req->target : "", a->status,
-             (unsigned long long)a->body_len, (double)a->duration_ns / 1e6);
+    log_info("request method=%s target=%s http=%d status=%d bytes=%llu ms=%.1f",
+             a->req ? a->req->method : "", a->req ? a->req->target : "",
+             a->req ? a->req->http_version : 0, a->status, (unsigned long long)a->body_len,
+             (double)a->duration_ns / 1e6);
 }
 
-static int serve_api(struct service *s, covey_ctx *serving, covey_listener *listener)
+/* NULL without a certificate. */
+static int open_tls(const struct config *config, covey_tls_config **tls)
+{
+    const covey_tls_identity own = {.cert_file = config->cert_file,
+                                    .key_file = config->key_file[0] ? config->key_file : NULL};
+    const covey_tls_options options = {
+        .identities = &own, .identity_count = 1, .alpn = covey_http_alpn()};
+
+    *tls = NULL;
+    return config->cert_file[0] ? covey_tls_config_new(tls, &options) : 0;
+}
+
+static int serve_api(struct service *s, covey_ctx *serving, covey_listener *listener,
+                     covey_tls_config *tls)
 {
     covey_http_server_stats stats = {0};
     const covey_http_server_options options = {
@@ -83,6 +97,8 @@ static int serve_api(struct service *s, covey_ctx *serving, covey_listener *list
         .request_timeout_ns = s->config->deadline_ms * COVEY_MS,
         .grace_ns = s->config->grace_ms * COVEY_MS,
         .on_access = s->config->log_requests ? tell_access : NULL,
+        .wrap = tls ? covey_tls_wrap : NULL,
+        .wrap_arg = tls,
     };
     covey_http_router *router = api_new(s);
 
@@ -120,8 +136,10 @@ static int run(covey_ctx *ctx, struct helpers *h, struct config *config)
 {
     struct service *s = h->service;
     covey_listener *listener = NULL;
-    int code = find_prices(h, config);
+    covey_tls_config *tls;
+    int code = open_tls(config, &tls);
 
+    code = code < 0 ? code : find_prices(h, config);
     code = code < 0 ? code : store_open(ctx, s);
     code = code < 0 ? code : prices_open(s);
     code = code < 0 ? code : engines_open(ctx, s);
@@ -132,8 +150,9 @@ static int run(covey_ctx *ctx, struct helpers *h, struct config *config)
         code = covey_group_go(h->group, run_worker, h);
     }
     code = code < 0 ? code : covey_group_go(h->group, drain_on_signal, h);
-    code = code < 0 ? code : serve_api(s, h->serving, listener);
+    code = code < 0 ? code : serve_api(s, h->serving, listener, tls);
     covey_listener_close(listener);
+    covey_tls_config_unref(tls);
     return code;
 }
 

@@ -26,6 +26,7 @@
 #include <covey/fanout.h>
 #include <covey/http.h>
 #include <covey/lock.h>
+#include <covey/tls.h>
 
 #include <stdatomic.h>
 

@@ -64,10 +64,16 @@ COVEY_API const covey_conn *covey_http_request_conn(const covey_http_server_requ
 
 /* The next piece of the body: at least one byte, at most len; 0 at its end. The client is told to
  * go on (Expect: 100-continue) at the first call, and held back as long as none is made.
- * COVEY_ETOOLARGE: max_body; COVEY_EPROTO: bad chunks; -ECONNRESET: it ended early; -ETIMEDOUT:
- * io_timeout_ns. Such a failure stays. May switch. */
+ * COVEY_ETOOLARGE: max_body, trailers; COVEY_EPROTO: bad chunks; -ECONNRESET: it ended early;
+ * -ETIMEDOUT: io_timeout_ns. Such a failure stays. May switch. */
 COVEY_API ssize_t covey_http_body_read(covey_ctx *ctx, covey_http_server_request *req, void *buf,
                                        size_t len);
+/* The value of the first trailer of that name, case-insensitive: a header that came behind the body
+ * (chunked, or HTTP/2), kept apart from the others. NULL: there is none, or the last call of
+ * covey_http_body_read() has not given 0. Together they are at most max_header_count and
+ * max_header_size, or the body fails with COVEY_ETOOLARGE. */
+COVEY_API const char *covey_http_request_trailer(const covey_http_server_request *req,
+                                                 const char *name);
 
 /* ---- the response ---- */
 
@@ -79,6 +85,14 @@ COVEY_API int covey_http_set_status(covey_http_writer *w, int status);
  * be written; Date is added. -ENOMEM. Do not switch. */
 COVEY_API int covey_http_set_header(covey_http_writer *w, const char *name, const char *value);
 COVEY_API int covey_http_add_header(covey_http_writer *w, const char *name, const char *value);
+
+/* A header to be sent behind the body, such as a checksum; at any time before the handler returns.
+ * Replaces one of that name. Copied. The first one set before the head is sent makes an HTTP/1.1
+ * response chunked. Dropped where there is no room: HTTP/1.0, no body (HEAD, 204, 304), or
+ * (HTTP/1.1) a Content-Length that was sent already. Clients may drop them. -EINVAL: not a header,
+ * or one that a client must know before the body (Content-Length, Content-Type, Set-Cookie, ...).
+ * -ENOMEM. Does not switch. */
+COVEY_API int covey_http_set_trailer(covey_http_writer *w, const char *name, const char *value);
 
 /* A piece of the body: all of it, or a code; the connection is closed then. Pieces are collected up
  * to 4 KiB. A body that ends within that has a Content-Length; a longer one without is chunked (for
@@ -98,7 +112,7 @@ COVEY_API int covey_http_respondf(covey_ctx *ctx, covey_http_writer *w, int stat
                                   ...) COVEY_PRINTF(4, 5);
 
 /* A file below the folder root: name is relative to it, as a {path...} gives it. ETag,
- * Last-Modified, If-None-Match, If-Modified-Since, one Range with If-Range (206, 416; several: the
+ * Last-Modified, the conditions on them (304, 412), one Range with If-Range (206, 416; several: the
  * whole file), a Content-Type by suffix. Not a regular file, "." or ".." in it, or a symbolic link:
  * 404; not readable: 403; another method than GET and HEAD: 405. Set other headers before. 0 or a
  * code to return from the handler. May switch. */
@@ -150,6 +164,11 @@ typedef struct covey_http_server_options {
     size_t max_header_size;     /* bytes of a request's head; 32 KiB; at most 64 KiB */
     int max_streams;            /* HTTP/2: requests at once on a connection; 100 */
     int64_t max_body;           /* bytes; 16 MiB */
+    int64_t max_stream_window;  /* HTTP/2: bytes of a body that a client may send ahead of its
+                                   handler; 1 MiB. Each stream begins with 64 KiB, and gets more as
+                                   long as its handler keeps up. So a connection can make the server
+                                   keep max_streams times 64 KiB and four of these, in buffers of at
+                                   most twice that; 64 KiB: the windows do not grow */
     int64_t header_timeout_ns;  /* from a request's first byte (a connection's beginning) to the end
                                    of its head; 10 s */
     int64_t idle_timeout_ns;    /* between requests; 75 s */

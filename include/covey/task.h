@@ -78,6 +78,12 @@ COVEY_API bool covey_undefer(void (*fn)(void *arg), void *arg);
  * Always may switch. With a done context fn is not called: COVEY_ECANCELED or COVEY_EDEADLINE.
  * COVEY_EAGAIN: no thread could be made. */
 COVEY_API int covey_blocking(covey_ctx *ctx, covey_fn *fn, void *arg);
+/* The same for what needs a CPU for long and does not wait: on threads of the lowest priority (nice
+ * 19), so that a task that becomes ready gets their CPU at once, and not at the end of their time
+ * slice. While the machine is full of other things fn gets on slowly: it should hold no lock that
+ * others wait for. As many calls run at once as are made, up to 512 here too: a semaphore
+ * (covey/sync.h) of as many permits as there are CPUs keeps down what they need in memory. */
+COVEY_API int covey_compute(covey_ctx *ctx, covey_fn *fn, void *arg);
 
 COVEY_END
 #endif

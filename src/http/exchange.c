@@ -11,15 +11,17 @@
 void cvy_http_exchange_forget(struct cvy_http_exchange *x)
 {
     x->req = (covey_http_server_request){.host = "", .query = "", .path = "", .target = ""};
-    x->wants_continue = false;
+    x->wants_continue = x->has_read_all = false;
     x->body_code = 0;
     x->param_count = 0;
+    cvy_http_buffer_reset(&x->trailers, 0);
 }
 
 void cvy_http_exchange_fini(struct cvy_http_exchange *x)
 {
     cvy_http_writer_fini(&x->writer);
     cvy_http_buffer_reset(&x->text, 0);
+    cvy_http_buffer_reset(&x->trailers, 0);
     free(x->headers);
 }
 

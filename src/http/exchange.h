@@ -48,10 +48,11 @@ struct covey_http_writer {
     bool says_length;  /* said is in the head: of what is sent */
     bool has_date;
     uint64_t length, said;
-    uint64_t total;                /* bytes of the body so far */
-    struct cvy_http_buffer fields; /* lines that the handler set */
-    struct cvy_http_buffer body;   /* pieces that were not sent yet, coded if there is a coder */
-    struct cvy_gzip *coder;        /* once committed; NULL: what is written is sent */
+    uint64_t total;                  /* bytes of the body so far */
+    struct cvy_http_buffer fields;   /* lines that the handler set */
+    struct cvy_http_buffer trailers; /* the same, for behind the body */
+    struct cvy_http_buffer body;     /* pieces that were not sent yet, coded if there is a coder */
+    struct cvy_gzip *coder;          /* once committed; NULL: what is written is sent */
 };
 
 struct cvy_http_exchange {
@@ -62,6 +63,7 @@ struct cvy_http_exchange {
 
     bool wants_continue;   /* the client waits for 100 */
     int body_code;         /* the request's body failed */
+    bool has_read_all;     /* its end was told to the handler */
     _Atomic bool is_reset; /* by the client, alone */
 
     const char *raw_path; /* not decoded, in req.target */
@@ -71,7 +73,8 @@ struct cvy_http_exchange {
     const char *param_values[CVY_HTTP_PARAMS_MAX];
     covey_http_header *headers; /* headers_cap of them */
     size_t headers_cap;
-    struct cvy_http_buffer text; /* the path and parameters, decoded; reserved before use */
+    struct cvy_http_buffer text;     /* the path and parameters, decoded; reserved before use */
+    struct cvy_http_buffer trailers; /* of the request, once its body has ended (trailers.h) */
 };
 
 static inline struct cvy_http_exchange *
@@ -111,6 +114,8 @@ int cvy_http_writer_already(void); /* -EALREADY with its words */
 /* The value, not terminated, of the first header of that name; NULL: there is none. */
 const char *cvy_http_writer_field(const covey_http_writer *w, const char *name, size_t *len);
 void cvy_http_writer_drop(covey_http_writer *w, const char *name);
+/* A line instead of those of that name: 0, -EINVAL (not a header), COVEY_ETOOLARGE or -ENOMEM. */
+int cvy_http_lines_set(struct cvy_http_buffer *lines, const char *name, const char *value);
 
 /* server_writer.c */
 void cvy_http_writer_begin(covey_http_writer *w);

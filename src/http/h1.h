@@ -8,6 +8,9 @@
 
 #include "http/exchange.h"
 
+#define CVY_H1_LINE_MAX                                                                            \
+    1024 /* of what frames a body; there is room for it behind the head in `in` */
+
 struct cvy_h1 {
     struct cvy_http_exchange x; /* the present one */
 
@@ -18,8 +21,9 @@ struct cvy_h1 {
     /* The body of the request. */
     enum {
         CVY_H1_BODY_NONE,
-        CVY_H1_BODY_LENGTH,  /* left bytes to come */
-        CVY_H1_BODY_CHUNKED, /* left bytes of this chunk */
+        CVY_H1_BODY_LENGTH,   /* left bytes to come */
+        CVY_H1_BODY_CHUNKED,  /* left bytes of this chunk */
+        CVY_H1_BODY_TRAILERS, /* the last chunk was read */
         CVY_H1_BODY_DONE,
     } body;
     bool in_chunk; /* its size was read, and its end was not */

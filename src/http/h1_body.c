@@ -5,14 +5,15 @@
  * buffer; the framing of chunks goes through `in`, behind the head. Chunks are decoded here and not
  * by http-parser, which takes a bare LF where CR LF must stand. */
 #include "http/server.h"
+#include "http/token.h"
+#include "http/trailers.h"
 
 #include <covey/error.h>
 
 #include <string.h>
 
 #define DRAIN_MAX ((uint64_t)256 << 10) /* of a body that the handler did not read */
-#define CHUNK_LINE_MAX 256              /* a chunk's size and extension; one trailer */
-#define TRAILERS_MAX 32
+#define SIZE_LINE_MAX ((size_t)256)     /* a chunk's size and extension */
 
 static int64_t deadline_of(const struct cvy_h1 *h)
 {
@@ -60,13 +61,14 @@ static int fill(covey_ctx *ctx, struct cvy_h1 *h)
     return 0;
 }
 
-/* A line without its CR LF, valid until the next call; its length, or a code. */
-static ssize_t read_line(covey_ctx *ctx, struct cvy_h1 *h, const char **line)
+/* A line of less than max bytes without its CR LF, valid until the next call; its length, or a
+ * code. */
+static ssize_t read_line(covey_ctx *ctx, struct cvy_h1 *h, size_t max, const char **line)
 {
     for (;;) {
         const char *start = h->in.data + h->at;
         size_t there = h->in.len - h->at;
-        const char *end = memchr(start, '\n', there < CHUNK_LINE_MAX ? there : CHUNK_LINE_MAX);
+        const char *end = memchr(start, '\n', there < max ? there : max);
         if (end) {
             size_t len = (size_t)(end - start);
             h->at += len + 1;
@@ -76,7 +78,7 @@ static ssize_t read_line(covey_ctx *ctx, struct cvy_h1 *h, const char **line)
                        ? (ssize_t)len - 1
                        : COVEY_EPROTO;
         }
-        if (there >= CHUNK_LINE_MAX) {
+        if (there >= max) {
             return COVEY_EPROTO;
         }
         int code = fill(ctx, h);
@@ -110,50 +112,86 @@ static int parse_size(const char *line, size_t len, uint64_t *size)
     return 0;
 }
 
-/* Trailers are dropped. */
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* "Name: value". */
+static int keep_trailer(struct cvy_h1 *h, const char *line, size_t len)
+{
+    const char *colon = memchr(line, ':', len), *end = line + len;
+
+    if (!colon || colon == line || !cvy_http_is_token(line, (size_t)(colon - line))) {
+        return COVEY_EPROTO;
+    }
+    const char *value = colon + 1;
+    while (value < end && is_blank(*value)) {
+        value++;
+    }
+    while (value < end && is_blank(end[-1])) {
+        end--;
+    }
+    return cvy_http_trailers_add(&h->x.trailers, h->x.conn->server->opts.max_header_size, line,
+                                 (size_t)(colon - line), value, (size_t)(end - value));
+}
+
+/* What stands behind the last chunk, up to an empty line. */
 static int read_trailers(covey_ctx *ctx, struct cvy_h1 *h)
 {
     const char *line;
 
-    for (int i = 0; i < TRAILERS_MAX; i++) {
-        ssize_t len = read_line(ctx, h, &line);
-        if (len <= 0) {
-            return (int)len;
+    for (int i = 0; i <= h->x.conn->server->opts.max_header_count; i++) {
+        ssize_t len = read_line(ctx, h, CVY_H1_LINE_MAX, &line);
+        int code = len > 0 ? keep_trailer(h, line, (size_t)len) : (int)len;
+        if (code < 0) {
+            return code;
         }
-        if (*line == ' ' || *line == '\t' || !memchr(line, ':', (size_t)len)) {
-            return COVEY_EPROTO;
+        if (len == 0) {
+            h->body = CVY_H1_BODY_DONE;
+            return 0;
         }
     }
-    return COVEY_EPROTO;
+    return COVEY_ETOOLARGE;
 }
 
-/* To the next chunk's data, or the end of the body. */
+/* To the next chunk's data, or what is behind the last one. */
 static int next_chunk(covey_ctx *ctx, struct cvy_h1 *h)
 {
     const char *line;
     ssize_t len = 0;
 
     if (h->in_chunk) {
-        len = read_line(ctx, h, &line);
+        len = read_line(ctx, h, SIZE_LINE_MAX, &line);
         if (len != 0) {
             return len > 0 ? COVEY_EPROTO : (int)len;
         }
         h->in_chunk = false;
     }
-    len = read_line(ctx, h, &line);
+    len = read_line(ctx, h, SIZE_LINE_MAX, &line);
     int code = len < 0 ? (int)len : parse_size(line, (size_t)len, &h->left);
     if (code < 0) {
         return code;
     }
-    if (h->left > 0) {
-        h->in_chunk = true;
-        return 0;
+    h->in_chunk = h->left > 0;
+    h->body = h->in_chunk ? CVY_H1_BODY_CHUNKED : CVY_H1_BODY_TRAILERS;
+    return 0;
+}
+
+/* Whatever stands before data, if anything does. May be called again after a code of ctx. */
+static int read_framing(covey_ctx *ctx, struct cvy_h1 *h)
+{
+    int code = 0;
+
+    if (h->body == CVY_H1_BODY_CHUNKED && h->left == 0) {
+        code = next_chunk(ctx, h);
     }
-    code = read_trailers(ctx, h);
-    if (code == 0) {
-        h->body = CVY_H1_BODY_DONE;
+    if (code == 0 && h->body == CVY_H1_BODY_TRAILERS) {
+        code = read_trailers(ctx, h);
     }
-    return code;
+    return code == COVEY_EPROTO      ? covey_errorf(code, "http body: malformed chunks")
+           : code == COVEY_ETOOLARGE ? covey_errorf(code, "http body: too many trailers")
+                                     : code;
 }
 
 /* ---- all of it ---- */
@@ -167,14 +205,9 @@ ssize_t cvy_h1_body_read(covey_ctx *ctx, struct cvy_http_exchange *x, void *buf,
 {
     struct cvy_h1 *h = cvy_h1_of(x);
 
-    if (h->body == CVY_H1_BODY_CHUNKED && h->left == 0) {
-        int code = next_chunk(ctx, h);
-        if (code == COVEY_EPROTO) {
-            return covey_errorf(code, "http body: malformed chunks");
-        }
-        if (code < 0) {
-            return code;
-        }
+    int code = read_framing(ctx, h);
+    if (code < 0) {
+        return code;
     }
     if (is_over(h)) {
         return 0;

@@ -5,13 +5,12 @@
  * other than CR LF, folded lines, and spaces in names; in h1_framing.c, the rest. Strings are
  * terminated in place: the parser has finished with the head by then. */
 #include "http/server.h"
+#include "http/token.h"
 
 #include <covey/error.h>
 
 #include <http_parser.h>
 #include <string.h>
-
-#define BODY_ROOM 1024 /* behind the head in `in`, for the framing of chunks */
 
 int cvy_h1_head_scan(const char *data, size_t len, size_t *seen)
 {
@@ -31,22 +30,6 @@ int cvy_h1_head_scan(const char *data, size_t len, size_t *seen)
         }
     }
     return 0;
-}
-
-/* The characters of RFC 9110's tokens, as bits. */
-static bool is_token(char c)
-{
-    static const uint64_t bits[2] = {UINT64_C(0x3ff6cfa00000000), UINT64_C(0x57ffffffc7fffffe)};
-
-    return (c & 0x80) == 0 && (bits[c >> 6] >> (c & 63) & 1);
-}
-
-static bool is_token_text(const char *text, size_t len)
-{
-    while (len > 0 && is_token(text[len - 1])) {
-        len--;
-    }
-    return len == 0;
 }
 
 /* ---- the parser's callbacks ---- */
@@ -86,7 +69,7 @@ static int on_value(http_parser *p, const char *at, size_t len)
     struct parse *parse = p->data;
     char *end = parse->name.at + parse->name.len;
 
-    if (!is_token_text(parse->name.at, parse->name.len)) {
+    if (!cvy_http_is_token(parse->name.at, parse->name.len)) {
         return -1;
     }
     parse->status = cvy_http_exchange_grow(parse->x, parse->count);
@@ -123,7 +106,7 @@ static int status_of_method(const char *head)
 {
     size_t len = 0;
 
-    while (is_token(head[len])) {
+    while (cvy_http_is_token_char(head[len])) {
         len++;
     }
     return len > 0 && head[len] == ' ' ? 501 : 400;
@@ -192,8 +175,8 @@ int cvy_h1_head_parse(struct cvy_h1 *h, size_t len)
     struct parse parse = {.x = &h->x};
     http_parser p;
 
-    if (cvy_http_buffer_reserve(&h->in, h->in.cap - h->at < len + BODY_ROOM
-                                            ? h->at + len + BODY_ROOM
+    if (cvy_http_buffer_reserve(&h->in, h->in.cap - h->at < len + CVY_H1_LINE_MAX
+                                            ? h->at + len + CVY_H1_LINE_MAX
                                             : h->in.cap) < 0) {
         return 503;
     }

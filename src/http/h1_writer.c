@@ -47,18 +47,19 @@ static int put_length(struct cvy_h1 *h)
     return put(h, line, (size_t)n);
 }
 
-/* How the body will be framed. */
+/* How the body will be framed: only chunks have room for trailers. */
 static int put_framing(struct cvy_h1 *h)
 {
     covey_http_writer *w = &h->x.writer;
     struct cvy_http_server *s = h->x.conn->server;
     int version = h->x.req.http_version, code = 0;
+    bool says_length = w->says_length && (w->trailers.len == 0 || version == 10 || w->is_bodiless);
 
-    h->frame = w->is_bodiless   ? CVY_H1_FRAME_NONE
-               : w->says_length ? CVY_H1_FRAME_LENGTH
-               : version == 11  ? CVY_H1_FRAME_CHUNKED
-                                : CVY_H1_FRAME_CLOSE;
-    if (w->says_length) {
+    h->frame = w->is_bodiless  ? CVY_H1_FRAME_NONE
+               : says_length   ? CVY_H1_FRAME_LENGTH
+               : version == 11 ? CVY_H1_FRAME_CHUNKED
+                               : CVY_H1_FRAME_CLOSE;
+    if (says_length) {
         code = put_length(h);
     } else if (h->frame == CVY_H1_FRAME_CHUNKED) {
         code = put(h, "Transfer-Encoding: chunked\r\n", 28);
@@ -142,7 +143,9 @@ static int end_chunks(struct cvy_h1 *h)
 {
     int code = h->x.writer.body.len > 0 ? send_piece(NULL, h, NULL, 0) : 0;
 
-    code = code < 0 ? code : put(h, "0\r\n\r\n", 5);
+    code = code < 0 ? code : put(h, "0\r\n", 3);
+    code = code < 0 ? code : put(h, h->x.writer.trailers.data, h->x.writer.trailers.len);
+    code = code < 0 ? code : put(h, "\r\n", 2);
     struct iovec last = piece(h->out.data, h->out.len);
     return code < 0 ? code : cvy_http_conn_write(NULL, h->x.conn, &last, 1);
 }

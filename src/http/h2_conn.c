@@ -114,6 +114,7 @@ static int init(struct cvy_h2 *h2, struct cvy_http_server_conn *c)
     h2->conn = c;
     cvy_http_list_init(&h2->streams);
     h2->idle_since = h2->head_since = covey_now();
+    h2->spare = cvy_h2_spare(&c->server->opts);
     h2->tasks = covey_group_new_with(c->ctx, &all);
     h2->read_ctx = covey_ctx_with_cancel(c->ctx);
     int code = h2->tasks ? cvy_h2_session_make(h2) : -ENOMEM;

@@ -35,6 +35,7 @@ struct cvy_h2 {
     struct cvy_http_link streams; /* those that have a task; live of them */
     unsigned live;
     int64_t idle_since;         /* live is 0 */
+    int64_t spare;              /* bytes by which streams' windows may still grow */
     struct cvy_h2_stream *head; /* whose head is coming */
     int64_t head_since;         /* or that of the connection; 0: none */
 
@@ -60,8 +61,9 @@ struct cvy_h2_stream {
     /* The request's body: in.data[at ... in.len) was not read yet. */
     struct cvy_http_buffer in;
     size_t at;
-    uint64_t total;
-    bool has_ended; /* no more comes */
+    uint64_t total, widened_at; /* bytes in all; and when the window grew */
+    int32_t window;             /* bytes that may stand in `in` */
+    bool has_ended;             /* no more comes */
     bool is_too_large;
 
     /* The response's. */
@@ -84,8 +86,19 @@ void cvy_h2_stream_close_locked(struct cvy_h2_stream *st, uint32_t why);
 /* Waits until it has changed; lock is released meanwhile. -ETIMEDOUT: nothing has happened for
  * io_timeout_ns. */
 int cvy_h2_stream_wait_locked(covey_ctx *ctx, struct cvy_h2_stream *st);
+
+/* h2_body.c; lock is held. */
+/* How much all streams' windows may grow, and what a connection's is to be. */
+int64_t cvy_h2_spare(const covey_http_server_options *o);
+int32_t cvy_h2_conn_window(const covey_http_server_options *o);
 /* What the client has sent of its body. */
-void cvy_h2_stream_put_locked(struct cvy_h2_stream *st, const void *data, size_t len);
+void cvy_h2_body_put_locked(struct cvy_h2_stream *st, const void *data, size_t len);
+/* A header that came behind it. */
+void cvy_h2_body_add_trailer_locked(struct cvy_h2_stream *st, const void *name, size_t name_len,
+                                    const void *value, size_t value_len);
+/* The stream has ended: what its window has grown by is others'. */
+void cvy_h2_body_end_locked(struct cvy_h2_stream *st);
+ssize_t cvy_h2_body_read(covey_ctx *ctx, struct cvy_http_exchange *x, void *buf, size_t len);
 
 /* h2_request.c */
 /* A header has come: kept, as far as the limits allow. */
@@ -105,9 +118,13 @@ struct cvy_h2_fields {
 /* The head of x's response, whose lines are changed; valid as long as x and the connection's date.
  * False: out of memory. */
 bool cvy_h2_fields_make(struct cvy_h2_fields *f, struct cvy_http_exchange *x);
+/* The same of what comes behind its body. */
+bool cvy_h2_fields_make_trailers(struct cvy_h2_fields *f, covey_http_writer *w);
 void cvy_h2_fields_free(struct cvy_h2_fields *f);
 
 /* h2_response.c */
+/* The code of a stream that is no more, with its message. */
+int cvy_h2_gone(void);
 extern const struct cvy_http_protocol cvy_h2_protocol;
 
 /* h2_output.c; lock is held. */

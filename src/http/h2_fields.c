@@ -56,17 +56,24 @@ static size_t count_lines(const struct cvy_http_buffer *lines)
     return n;
 }
 
+/* Room for lines and more. */
+static bool begin(struct cvy_h2_fields *f, const struct cvy_http_buffer *lines, size_t more)
+{
+    size_t most = count_lines(lines) + more;
+
+    f->count = 0;
+    f->list = most > CVY_H2_FIELDS_FEW ? calloc(most, sizeof(*f->list)) : f->few;
+    return f->list != NULL;
+}
+
 bool cvy_h2_fields_make(struct cvy_h2_fields *f, struct cvy_http_exchange *x)
 {
     covey_http_writer *w = &x->writer;
-    size_t most = count_lines(&w->fields) + 3;
 
-    f->list = most > CVY_H2_FIELDS_FEW ? calloc(most, sizeof(*f->list)) : f->few;
-    if (!f->list) {
+    if (!begin(f, &w->fields, 3)) {
         return false;
     }
     int len = snprintf(f->status, sizeof(f->status), "%d", w->status);
-    f->count = 0;
     f->list[f->count++] = field(":status", 7, f->status, (size_t)len);
     if (!w->has_date) {
         const char *date = cvy_http_conn_date(x->conn) + strlen("Date: ");
@@ -77,6 +84,15 @@ bool cvy_h2_fields_make(struct cvy_h2_fields *f, struct cvy_http_exchange *x)
         f->list[f->count++] = field("content-length", 14, f->length, (size_t)len);
     }
     add_lines(f, w->fields.data, w->fields.len);
+    return true;
+}
+
+bool cvy_h2_fields_make_trailers(struct cvy_h2_fields *f, covey_http_writer *w)
+{
+    if (!begin(f, &w->trailers, 0)) {
+        return false;
+    }
+    add_lines(f, w->trailers.data, w->trailers.len);
     return true;
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * h2_response.c - the exchange of a stream: its body as it is read, its response as nghttp2 takes
- * it.
+ * h2_response.c - the response of a stream, as nghttp2 takes it.
  *
  * A head is submitted with what is sent first, so that one without a body ends the stream itself.
  * Pieces stay where they are until nghttp2 has taken them, which it does as far as the windows and
@@ -11,62 +10,10 @@
 
 #include <string.h>
 
-static int gone(void)
+int cvy_h2_gone(void)
 {
     return covey_errorf(-ECONNRESET, "http: the client has given the request up");
 }
-
-/* ---- the request's body ---- */
-
-static size_t take_body(struct cvy_h2_stream *st, void *buf, size_t len)
-{
-    size_t there = st->in.len - st->at, n = len < there ? len : there;
-
-    memcpy(buf, st->in.data + st->at, n);
-    st->at += n;
-    if (st->at == st->in.len) {
-        st->at = st->in.len = 0;
-    }
-    (void)nghttp2_session_consume_stream(st->h2->session, st->id, n);
-    cvy_h2_pack_locked(st->h2);
-    return n;
-}
-
-static ssize_t read_locked(covey_ctx *ctx, struct cvy_h2_stream *st, void *buf, size_t len)
-{
-    for (;;) {
-        if (st->in.len > st->at) {
-            return (ssize_t)take_body(st, buf, len);
-        }
-        if (st->is_too_large) {
-            return covey_errorf(COVEY_ETOOLARGE, "http body: more than max_body");
-        }
-        if (st->has_ended) {
-            return 0;
-        }
-        if (st->is_closed || st->h2->is_deaf) {
-            return gone();
-        }
-        int code = cvy_h2_stream_wait_locked(ctx, st);
-        if (code < 0) {
-            return code == -ETIMEDOUT
-                       ? covey_errorf(code, "http: the client sent nothing for too long")
-                       : code;
-        }
-    }
-}
-
-static ssize_t read_body(covey_ctx *ctx, struct cvy_http_exchange *x, void *buf, size_t len)
-{
-    struct cvy_h2_stream *st = (struct cvy_h2_stream *)x;
-
-    covey_mutex_lock(&st->h2->lock);
-    ssize_t n = read_locked(ctx, st, buf, len);
-    covey_mutex_unlock(&st->h2->lock);
-    return n;
-}
-
-/* ---- the response ---- */
 
 static size_t take_piece(struct cvy_h2_stream *st, struct iovec *piece, uint8_t *buf, size_t room)
 {
@@ -86,13 +33,33 @@ static size_t left(const struct cvy_h2_stream *st)
     return st->pieces[0].iov_len + st->pieces[1].iov_len;
 }
 
+static bool has_trailers(const struct cvy_h2_stream *st)
+{
+    const covey_http_writer *w = &st->x.writer;
+
+    return w->trailers.len > 0 && !w->is_bodiless;
+}
+
+/* What comes behind the last of the body, and ends the stream in its place. 0, or nghttp2's code.
+ */
+static int submit_trailers(nghttp2_session *session, struct cvy_h2_stream *st)
+{
+    struct cvy_h2_fields f;
+
+    if (!cvy_h2_fields_make_trailers(&f, &st->x.writer)) {
+        return NGHTTP2_ERR_NOMEM;
+    }
+    int code = nghttp2_submit_trailer(session, st->id, f.list, f.count);
+    cvy_h2_fields_free(&f);
+    return code;
+}
+
 /* nghttp2 asks for a frame's worth. */
 static ssize_t on_take(nghttp2_session *session, int32_t id, uint8_t *buf, size_t room,
                        uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
     struct cvy_h2_stream *st = source->ptr;
 
-    (void)session;
     (void)id;
     (void)arg;
     if (left(st) == 0 && !st->is_last) {
@@ -104,6 +71,12 @@ static ssize_t on_take(nghttp2_session *session, int32_t id, uint8_t *buf, size_
     if (left(st) == 0) {
         *flags = st->is_last ? NGHTTP2_DATA_FLAG_EOF : NGHTTP2_DATA_FLAG_NONE;
         covey_cond_broadcast(&st->changed);
+    }
+    if (left(st) == 0 && st->is_last && has_trailers(st)) {
+        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        if (submit_trailers(session, st) != 0) {
+            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+        }
     }
     return (ssize_t)n;
 }
@@ -130,7 +103,7 @@ static int give_locked(covey_ctx *ctx, struct cvy_h2_stream *st)
     int code = 0;
 
     if (!st->is_submitted && !st->is_closed) {
-        code = submit(st, !st->is_last || left(st) > 0);
+        code = submit(st, !st->is_last || left(st) > 0 || has_trailers(st));
     } else if (st->is_deferred && !st->is_closed) {
         st->is_deferred = false;
         (void)nghttp2_session_resume_data(h2->session, st->id);
@@ -140,7 +113,7 @@ static int give_locked(covey_ctx *ctx, struct cvy_h2_stream *st)
         code = cvy_h2_stream_wait_locked(ctx, st);
     }
     if (code == 0 && st->is_closed && !st->is_sent) {
-        code = gone();
+        code = cvy_h2_gone();
     }
     return code == -ETIMEDOUT ? covey_errorf(code, "http: the client took nothing for too long")
                               : code;
@@ -219,7 +192,7 @@ static void close_after(struct cvy_http_exchange *x)
 }
 
 const struct cvy_http_protocol cvy_h2_protocol = {
-    .read = read_body,
+    .read = cvy_h2_body_read,
     .go_on = go_on,
     .begin = begin,
     .send = send_body,

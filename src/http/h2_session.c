@@ -3,13 +3,12 @@
  *
  * What nghttp2 sees to: the order of frames, flow control, pseudo headers and malformed ones,
  * content-length against what came, floods of PING, SETTINGS, CONTINUATION and of resets. The
- * connection's window is given back as data comes, a stream's as its handler reads: one that does
- * not read holds up nobody else. */
+ * connection's window is given back as data comes, a stream's as its handler reads (h2_body.c): one
+ * that does not read holds up nobody else. */
 #include "http/h2_conn.h"
 
 #include <string.h>
 
-#define WINDOW ((int32_t)1 << 20) /* of the connection; a stream's is the default, 64 KiB */
 #define RESETS_BURST 200
 #define RESETS_PER_SECOND 100
 /* Debian's nghttp2 counts each read of a piece of a frame's beginning as another frame. */
@@ -60,11 +59,11 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct cvy_h2 *h2 = arg;
     int32_t id = frame->hd.stream_id;
 
+    h2->head_since = covey_now();
     if (!is_request(frame)) {
-        return 0; /* trailers: dropped */
+        return 0; /* trailers */
     }
     drop_head(h2);
-    h2->head_since = covey_now();
     if (is_full(h2)) {
         return nghttp2_submit_rst_stream(session, 0, id, NGHTTP2_REFUSED_STREAM);
     }
@@ -78,11 +77,13 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      void *arg)
 {
     const struct cvy_h2 *h2 = arg;
+    struct cvy_h2_stream *st = stream_of(session, frame->hd.stream_id);
 
-    (void)session;
     (void)flags;
-    if (h2->head && h2->head->id == frame->hd.stream_id) {
-        cvy_h2_request_add(h2->head, name, name_len, value, value_len);
+    if (st && st == h2->head) {
+        cvy_h2_request_add(st, name, name_len, value, value_len);
+    } else if (st) {
+        cvy_h2_body_add_trailer_locked(st, name, name_len, value, value_len);
     }
     return 0;
 }
@@ -92,7 +93,6 @@ static int on_head(struct cvy_h2 *h2, bool has_ended)
     struct cvy_h2_stream *st = h2->head;
 
     h2->head = NULL;
-    h2->head_since = 0;
     if (!st) {
         return 0;
     }
@@ -108,6 +108,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     struct cvy_h2 *h2 = arg;
     bool has_ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        h2->head_since = 0;
+    }
     if (is_request(frame)) {
         return on_head(h2, has_ended);
     }
@@ -129,7 +132,7 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     (void)flags;
     (void)arg;
     if (st) {
-        cvy_h2_stream_put_locked(st, data, len);
+        cvy_h2_body_put_locked(st, data, len);
     }
     return nghttp2_session_consume_connection(session, len);
 }
@@ -195,7 +198,7 @@ static int say_settings(struct cvy_h2 *h2)
     };
 
     if (nghttp2_submit_settings(h2->session, 0, settings, sizeof(settings) / sizeof(settings[0])) ||
-        nghttp2_session_set_local_window_size(h2->session, 0, 0, WINDOW) != 0) {
+        nghttp2_session_set_local_window_size(h2->session, 0, 0, cvy_h2_conn_window(o)) != 0) {
         return -ENOMEM;
     }
     return 0;

@@ -17,6 +17,7 @@ struct cvy_h2_stream *cvy_h2_stream_new(struct cvy_h2 *h2, int32_t id)
         cvy_http_exchange_forget(&st->x);
         st->h2 = h2;
         st->id = id;
+        st->window = NGHTTP2_INITIAL_WINDOW_SIZE;
         cvy_http_list_init(&st->link);
     }
     return st;
@@ -54,6 +55,7 @@ static void leave(struct cvy_h2_stream *st)
 
     covey_mutex_lock(&h2->lock);
     detach_locked(st);
+    cvy_h2_body_end_locked(st);
     cvy_http_list_remove(&st->link);
     if (--h2->live == 0) {
         h2->idle_since = covey_now();
@@ -119,28 +121,4 @@ int cvy_h2_stream_wait_locked(covey_ctx *ctx, struct cvy_h2_stream *st)
         code = taken != st->taken ? 0 : -ETIMEDOUT;
     }
     return code;
-}
-
-/* ---- the request's body ---- */
-
-/* Later data of a body that has failed is dropped; the window is the client's own affair then. */
-void cvy_h2_stream_put_locked(struct cvy_h2_stream *st, const void *data, size_t len)
-{
-    uint64_t max = (uint64_t)st->h2->conn->server->opts.max_body;
-
-    if (st->x.is_reset || st->is_too_large) {
-        return;
-    }
-    st->is_too_large = len > max - st->total;
-    st->total += len;
-    if (st->at > 0 && st->in.len + len > st->in.cap) {
-        st->in.len -= st->at;
-        memmove(st->in.data, st->in.data + st->at, st->in.len);
-        st->at = 0;
-    }
-    if (!st->is_too_large && cvy_http_buffer_append(&st->in, data, len, SIZE_MAX / 2) < 0) {
-        (void)nghttp2_submit_rst_stream(st->h2->session, 0, st->id, NGHTTP2_INTERNAL_ERROR);
-        return;
-    }
-    covey_cond_broadcast(&st->changed);
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * retry_after.c - see retry_after.h.
- *
- * Dates are read by libcurl: strptime() would want them in the language of the program's locale. */
+ * retry_after.c - see retry_after.h. */
 #include "http/retry_after.h"
+#include "http/date.h"
 
 #include <covey/http.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,8 +17,8 @@ static int64_t read_seconds(const char *value, int64_t now_s)
     if (digits > 0) {
         return value[digits] == '\0' ? strtoll(value, NULL, 10) : 0; /* too large: the largest */
     }
-    time_t at = curl_getdate(value, NULL);
-    return at < 0 ? 0 : (int64_t)at - now_s;
+    time_t at;
+    return cvy_http_date_read(value, &at) ? (int64_t)at - now_s : 0;
 }
 
 int64_t cvy_http_retry_after_ns(const char *value, int64_t now_s)

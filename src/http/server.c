@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define HEADER_SIZE_MAX ((size_t)64 << 10)
+#define WINDOW_MAX (INT64_C(1) << 30) /* HTTP/2's own bound is twice that */
 #define ACCEPT_RETRY_NS (100 * COVEY_MS)
 
 /* ---- options ---- */
@@ -38,11 +39,13 @@ static int set_defaults(covey_http_server_options *o)
     LIMIT(max_streams, 100, INT_MAX);
     LIMIT(gzip_min, 1024, INT64_MAX);
     LIMIT(max_body, INT64_C(16) << 20, INT64_MAX);
+    LIMIT(max_stream_window, INT64_C(1) << 20, WINDOW_MAX);
     LIMIT(header_timeout_ns, 10 * COVEY_SEC, FOREVER_NS);
     LIMIT(idle_timeout_ns, 75 * COVEY_SEC, FOREVER_NS);
     LIMIT(io_timeout_ns, 30 * COVEY_SEC, FOREVER_NS);
     LIMIT(request_timeout_ns, 60 * COVEY_SEC, FOREVER_NS);
     LIMIT(grace_ns, 5 * COVEY_SEC, FOREVER_NS);
+    o->max_stream_window = o->max_stream_window < WINDOW_MAX ? o->max_stream_window : WINDOW_MAX;
     if (o->gzip < 0 || o->gzip > 9) {
         return covey_errorf(-EINVAL, "http server: gzip is not a level from 1 to 9");
     }

@@ -5,11 +5,13 @@
  * costs nothing as long as it does not happen. Reads of a connection that was wrapped do: TLS takes
  * a socket that is shut for a stream cut short, and would not let the answer be written. */
 #define _GNU_SOURCE
+#include "http/date.h"
 #include "http/server.h"
 #include "http/server_watch.h"
 
 #include <covey/error.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -122,10 +124,10 @@ const char *cvy_http_conn_date(struct cvy_http_server_conn *c)
     time_t now = time(NULL);
 
     if (now != c->date_at) {
-        struct tm tm;
+        char date[CVY_HTTP_DATE_SIZE];
         c->date_at = now;
-        (void)strftime(c->date, sizeof(c->date), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
-                       gmtime_r(&now, &tm));
+        cvy_http_date_write(date, now);
+        (void)snprintf(c->date, sizeof(c->date), "Date: %s\r\n", date);
     }
     return c->date;
 }

@@ -2,6 +2,7 @@
  * server_fields.c - the status and the headers that a handler sets, kept as the lines to be sent.
  */
 #include "http/exchange.h"
+#include "http/token.h"
 
 #include <covey/error.h>
 
@@ -30,10 +31,7 @@ int covey_http_set_status(covey_http_writer *w, int status)
 
 static bool is_header(const char *name, const char *value)
 {
-    static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-    return *name && name[strspn(name, token)] == '\0' && value[strcspn(value, "\r\n")] == '\0';
+    return *name && cvy_http_is_token(name, strlen(name)) && value[strcspn(value, "\r\n")] == '\0';
 }
 
 static int set_length(covey_http_writer *w, const char *value)
@@ -66,31 +64,31 @@ static int set_own(covey_http_writer *w, const char *name, const char *value)
     return strcasecmp(name, "Transfer-Encoding") == 0 ? -EINVAL : 1;
 }
 
-static int add(covey_http_writer *w, const char *name, const char *value)
+/* ---- lines ---- */
+
+static int add(struct cvy_http_buffer *lines, const char *name, const char *value)
 {
     const char *parts[] = {name, ": ", value, "\r\n"};
-    size_t before = w->fields.len;
+    size_t before = lines->len;
     int code = 0;
 
     for (int i = 0; i < 4 && code == 0; i++) {
-        code = cvy_http_buffer_append(&w->fields, parts[i], strlen(parts[i]), FIELDS_MAX);
+        code = cvy_http_buffer_append(lines, parts[i], strlen(parts[i]), FIELDS_MAX);
     }
     if (code < 0) {
-        w->fields.len = before;
-        return code;
+        lines->len = before;
     }
-    w->has_date = w->has_date || strcasecmp(name, "Date") == 0;
-    return 0;
+    return code;
 }
 
 /* The next line of that name, from *at on, which is moved there; its length, or 0. */
-static size_t find(const covey_http_writer *w, const char *name, size_t *at)
+static size_t find(const struct cvy_http_buffer *lines, const char *name, size_t *at)
 {
     size_t name_len = strlen(name);
 
-    while (*at < w->fields.len) {
-        const char *line = w->fields.data + *at;
-        size_t len = (size_t)((const char *)memchr(line, '\n', w->fields.len - *at) - line) + 1;
+    while (*at < lines->len) {
+        const char *line = lines->data + *at;
+        size_t len = (size_t)((const char *)memchr(line, '\n', lines->len - *at) - line) + 1;
         if (strncasecmp(line, name, name_len) == 0 && line[name_len] == ':') {
             return len;
         }
@@ -99,9 +97,31 @@ static size_t find(const covey_http_writer *w, const char *name, size_t *at)
     return 0;
 }
 
+static void drop(struct cvy_http_buffer *lines, const char *name)
+{
+    size_t at = 0, len;
+
+    while ((len = find(lines, name, &at)) > 0) {
+        char *line = lines->data + at;
+        memmove(line, line + len, lines->len - at - len);
+        lines->len -= len;
+    }
+}
+
+int cvy_http_lines_set(struct cvy_http_buffer *lines, const char *name, const char *value)
+{
+    if (!is_header(name, value)) {
+        return -EINVAL;
+    }
+    drop(lines, name);
+    return add(lines, name, value);
+}
+
+/* ---- headers ---- */
+
 const char *cvy_http_writer_field(const covey_http_writer *w, const char *name, size_t *len)
 {
-    size_t at = 0, line_len = find(w, name, &at), before = strlen(name) + 2;
+    size_t at = 0, line_len = find(&w->fields, name, &at), before = strlen(name) + 2;
 
     if (line_len == 0) {
         return NULL;
@@ -112,13 +132,7 @@ const char *cvy_http_writer_field(const covey_http_writer *w, const char *name, 
 
 void cvy_http_writer_drop(covey_http_writer *w, const char *name)
 {
-    size_t at = 0, len;
-
-    while ((len = find(w, name, &at)) > 0) {
-        char *line = w->fields.data + at;
-        memmove(line, line + len, w->fields.len - at - len);
-        w->fields.len -= len;
-    }
+    drop(&w->fields, name);
 }
 
 static int set(covey_http_writer *w, const char *name, const char *value, bool replaces)
@@ -129,9 +143,10 @@ static int set(covey_http_writer *w, const char *name, const char *value, bool r
     int code = is_header(name, value) ? set_own(w, name, value) : -EINVAL;
     if (code == 1) {
         if (replaces) {
-            cvy_http_writer_drop(w, name);
+            drop(&w->fields, name);
         }
-        code = add(w, name, value);
+        code = add(&w->fields, name, value);
+        w->has_date = w->has_date || (code == 0 && strcasecmp(name, "Date") == 0);
     }
     return code < 0 ? covey_errorf(code, "http response: header: %s", covey_strerror(code)) : 0;
 }

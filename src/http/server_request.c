@@ -44,6 +44,7 @@ const covey_conn *covey_http_request_conn(const covey_http_server_request *req)
 /* A failure of the client stays; one of ctx does not. */
 static ssize_t remember(struct cvy_http_exchange *x, ssize_t n)
 {
+    x->has_read_all = n == 0;
     if (n < 0 && n != COVEY_ECANCELED && n != COVEY_EDEADLINE) {
         x->body_code = (int)n;
     }

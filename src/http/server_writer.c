@@ -23,6 +23,7 @@ void cvy_http_writer_begin(covey_http_writer *w)
     cvy_gzip_free(w->coder);
     cvy_http_buffer_reset(&fields, CVY_HTTP_KEPT);
     cvy_http_buffer_reset(&body, CVY_HTTP_KEPT);
+    cvy_http_buffer_reset(&w->trailers, 0);
     *w = (covey_http_writer){.status = 200, .fields = fields, .body = body};
 }
 
@@ -31,6 +32,7 @@ void cvy_http_writer_fini(covey_http_writer *w)
     cvy_gzip_free(w->coder);
     cvy_http_buffer_reset(&w->fields, 0);
     cvy_http_buffer_reset(&w->body, 0);
+    cvy_http_buffer_reset(&w->trailers, 0);
 }
 
 static int fail(covey_http_writer *w, int code)

@@ -16,12 +16,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 #define NS_PER_SEC 1000000000
+#define LOWEST 19 /* of priorities, as nice counts them */
 
 atomic_bool cvy_fence_needed = true;
 
@@ -152,6 +154,11 @@ int cvy_thread_count(void)
     }
     (void)closedir(d);
     return n;
+}
+
+void cvy_thread_stand_back(void)
+{
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST);
 }
 
 uint64_t cvy_random_seed(void)

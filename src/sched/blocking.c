@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * blocking.c - the elastic pool: threads for calls that block a whole thread.
+ * blocking.c - the elastic pool: threads for calls that block a whole thread, or need one for long.
  *
- * A job goes to an idle thread or to a new one, up to THREADS_MAX; beyond that it queues. Calls of
- * covey_blocking() wait for a slot before they are jobs, so that a context can end that. A thread
- * without work for IDLE_NS ends; ended threads are joined by the next that ends, or at the stop.
- * These are plain threads, so a pthread mutex does. */
+ * It has two lanes, since a thread that stands back for others cannot become a usual one again. In
+ * each, a job goes to an idle thread or to a new one, up to THREADS_MAX; beyond that it queues. Who
+ * calls (blocking_call.c) waits for a slot before it has a job, so that a context can end that. A
+ * thread without work for IDLE_SECONDS ends; ended threads are joined by the next that ends, or at
+ * the stop. These are plain threads, so a pthread mutex does. */
 #define _GNU_SOURCE
 #include "base/alloc.h"
 #include "sched/wait.h"
-
-#include "trace/emit.h"
 
 #include <covey/error.h>
 
@@ -24,22 +23,29 @@
 struct pool_thread {
     struct pool_thread *next;
     struct cvy_runtime *runtime;
+    struct lane *lane;
     pthread_t handle;
 };
 
-struct cvy_blocking_pool {
-    pthread_mutex_t mutex;
-    pthread_cond_t work; /* a job was queued, or it stops */
-    pthread_cond_t gone; /* a thread ended */
-    /* Guarded by mutex. */
+struct lane {
+    pthread_cond_t work; /* a job was queued, or the pool stops */
+    bool stands_back;    /* immutable: its threads have the lowest priority */
+    /* Guarded by the pool's mutex. */
     struct cvy_job *head, **tail;
-    struct pool_thread *ended;
     int threads, idle, queued;
-    bool stopping;
 
     struct cvy_lock lock; /* rank CVY_RANK_CHAN; guards the rest */
     int slots;            /* calls that may yet begin; with waiters there are none */
     struct cvy_node waiters;
+};
+
+struct cvy_blocking_pool {
+    pthread_mutex_t mutex;
+    pthread_cond_t gone; /* a thread ended */
+    struct lane lanes[2];
+    /* Guarded by mutex. */
+    struct pool_thread *ended;
+    bool stopping;
 };
 
 int cvy_blocking_start(struct cvy_runtime *rt)
@@ -50,14 +56,18 @@ int cvy_blocking_start(struct cvy_runtime *rt)
     if (!p) {
         return -ENOMEM;
     }
-    p->tail = &p->head;
-    p->slots = THREADS_MAX;
-    cvy_lock_init(&p->lock, CVY_RANK_CHAN);
-    cvy_list_init(&p->waiters);
     (void)pthread_mutex_init(&p->mutex, NULL);
     (void)pthread_condattr_init(&attr);
     (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&p->work, &attr);
+    for (int i = 0; i < 2; i++) {
+        struct lane *l = &p->lanes[i];
+        l->tail = &l->head;
+        l->stands_back = i == 1;
+        l->slots = THREADS_MAX;
+        cvy_lock_init(&l->lock, CVY_RANK_CHAN);
+        cvy_list_init(&l->waiters);
+        (void)pthread_cond_init(&l->work, &attr);
+    }
     (void)pthread_condattr_destroy(&attr);
     (void)pthread_cond_init(&p->gone, NULL);
     rt->blocking = p;
@@ -75,25 +85,25 @@ static void join_ended(struct pool_thread *list)
 }
 
 /* The next job, or NULL when this thread should end. The mutex is held. */
-static struct cvy_job *next_job(struct cvy_blocking_pool *p)
+static struct cvy_job *next_job(struct cvy_blocking_pool *p, struct lane *l)
 {
     struct timespec until;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += IDLE_SECONDS;
-    p->idle++;
-    while (!p->head && !p->stopping) {
-        if (pthread_cond_timedwait(&p->work, &p->mutex, &until) == ETIMEDOUT) {
+    l->idle++;
+    while (!l->head && !p->stopping) {
+        if (pthread_cond_timedwait(&l->work, &p->mutex, &until) == ETIMEDOUT) {
             break;
         }
     }
-    p->idle--;
-    struct cvy_job *job = p->head;
+    l->idle--;
+    struct cvy_job *job = l->head;
     if (job) {
-        p->head = job->next;
-        p->queued--;
-        if (!p->head) {
-            p->tail = &p->head;
+        l->head = job->next;
+        l->queued--;
+        if (!l->head) {
+            l->tail = &l->head;
         }
     }
     return job;
@@ -106,12 +116,15 @@ static void *pool_main(void *arg)
     struct cvy_blocking_pool *p = rt->blocking;
     struct cvy_job *job;
 
+    if (self->lane->stands_back) {
+        cvy_thread_stand_back();
+    }
     if (rt->test) {
         /* The test mode must know when a job itself waits in covey. */
         cvy_thread_foreign()->is_pool = true;
     }
     (void)pthread_mutex_lock(&p->mutex);
-    while ((job = next_job(p)) != NULL) {
+    while ((job = next_job(p, self->lane)) != NULL) {
         (void)pthread_mutex_unlock(&p->mutex);
         cvy_histogram_add_shared(&rt->blocking_wait, cvy_clock_now() - job->queued_at);
         job->run(job);
@@ -122,7 +135,7 @@ static void *pool_main(void *arg)
     struct pool_thread *others = p->ended;
     self->next = NULL;
     p->ended = self;
-    p->threads--;
+    self->lane->threads--;
     (void)pthread_cond_signal(&p->gone);
     (void)pthread_mutex_unlock(&p->mutex);
     join_ended(others);
@@ -130,7 +143,7 @@ static void *pool_main(void *arg)
 }
 
 /* The mutex is held. */
-static bool thread_add(struct cvy_runtime *rt, struct cvy_blocking_pool *p)
+static bool thread_add(struct cvy_runtime *rt, struct lane *l)
 {
     struct pool_thread *t = cvy_alloc_zeroed(sizeof(*t));
 
@@ -138,39 +151,46 @@ static bool thread_add(struct cvy_runtime *rt, struct cvy_blocking_pool *p)
         return false;
     }
     t->runtime = rt;
+    t->lane = l;
     if (cvy_alloc_fails() || pthread_create(&t->handle, NULL, pool_main, t) != 0) {
         free(t);
         return false;
     }
-    p->threads++;
+    l->threads++;
     return true;
 }
 
 int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job)
 {
     struct cvy_blocking_pool *p = rt->blocking;
+    struct lane *l = &p->lanes[job->stands_back];
     int code = 0;
 
     (void)pthread_mutex_lock(&p->mutex);
-    if (p->idle <= p->queued && p->threads < THREADS_MAX && !thread_add(rt, p) && p->threads == 0) {
+    if (l->idle <= l->queued && l->threads < THREADS_MAX && !thread_add(rt, l) && l->threads == 0) {
         code = -EAGAIN;
     } else {
         job->next = NULL;
         job->queued_at = cvy_clock_now();
-        *p->tail = job;
-        p->tail = &job->next;
-        p->queued++;
+        *l->tail = job;
+        l->tail = &job->next;
+        l->queued++;
         atomic_fetch_add_explicit(&rt->blocking_jobs, 1, memory_order_relaxed);
-        (void)pthread_cond_signal(&p->work);
+        (void)pthread_cond_signal(&l->work);
     }
     (void)pthread_mutex_unlock(&p->mutex);
     return code;
 }
 
+static int threads_locked(const struct cvy_blocking_pool *p)
+{
+    return p->lanes[0].threads + p->lanes[1].threads;
+}
+
 int cvy_blocking_threads(struct cvy_runtime *rt)
 {
     (void)pthread_mutex_lock(&rt->blocking->mutex);
-    int n = rt->blocking->threads;
+    int n = threads_locked(rt->blocking);
     (void)pthread_mutex_unlock(&rt->blocking->mutex);
     return n;
 }
@@ -181,14 +201,16 @@ void cvy_blocking_stop(struct cvy_runtime *rt)
 
     (void)pthread_mutex_lock(&p->mutex);
     p->stopping = true;
-    (void)pthread_cond_broadcast(&p->work);
-    while (p->threads > 0) {
+    (void)pthread_cond_broadcast(&p->lanes[0].work);
+    (void)pthread_cond_broadcast(&p->lanes[1].work);
+    while (threads_locked(p) > 0) {
         (void)pthread_cond_wait(&p->gone, &p->mutex);
     }
     struct pool_thread *ended = p->ended;
     (void)pthread_mutex_unlock(&p->mutex);
     join_ended(ended);
-    (void)pthread_cond_destroy(&p->work);
+    (void)pthread_cond_destroy(&p->lanes[0].work);
+    (void)pthread_cond_destroy(&p->lanes[1].work);
     (void)pthread_cond_destroy(&p->gone);
     (void)pthread_mutex_destroy(&p->mutex);
     free(p);
@@ -197,110 +219,37 @@ void cvy_blocking_stop(struct cvy_runtime *rt)
 
 /* ---- slots ---- */
 
-static int take_slot(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_blocking_pool *p,
-                     covey_fn *fn)
+int cvy_blocking_take_slot(struct cvy_thread **thp, covey_ctx *ctx, bool stands_back, covey_fn *fn)
 {
+    struct lane *l = &(*thp)->runtime->blocking->lanes[stands_back];
     struct cvy_waiter wr = {0};
 
-    cvy_lock(&p->lock);
-    if (cvy_likely(p->slots > 0)) {
-        p->slots--;
-        cvy_unlock(&p->lock);
+    cvy_lock(&l->lock);
+    if (cvy_likely(l->slots > 0)) {
+        l->slots--;
+        cvy_unlock(&l->lock);
         return 0;
     }
-    return cvy_wait_in(thp, ctx, &p->lock, &p->waiters, &wr, CVY_WAIT_BLOCKING,
+    return cvy_wait_in(thp, ctx, &l->lock, &l->waiters, &wr, CVY_WAIT_BLOCKING,
                        (const void *)(uintptr_t)fn);
 }
 
 /* To the first in line, if there is one. */
-static void give_slot(struct cvy_thread *th, struct cvy_blocking_pool *p)
+void cvy_blocking_give_slot(struct cvy_thread *th, struct cvy_runtime *rt, bool stands_back)
 {
+    struct lane *l = &rt->blocking->lanes[stands_back];
     struct cvy_waiter *w;
 
-    cvy_lock(&p->lock);
-    while ((w = cvy_waitq_first(&p->waiters)) != NULL) {
+    cvy_lock(&l->lock);
+    while ((w = cvy_waitq_first(&l->waiters)) != NULL) {
         cvy_list_remove(&w->node);
         if (cvy_claim(w->task, w->index)) {
             break;
         }
     }
-    p->slots += w == NULL;
-    cvy_unlock(&p->lock);
+    l->slots += w == NULL;
+    cvy_unlock(&l->lock);
     if (w) {
         cvy_ready(th, w->task);
     }
-}
-
-/* ---- calls ---- */
-
-/* One covey_blocking(); lives in the caller's frame. */
-struct call {
-    struct cvy_job job;
-    struct cvy_blocking_pool *pool;
-    struct cvy_task *task;
-    covey_fn *fn;
-    covey_ctx *ctx;
-    void *arg;
-    int code;
-    struct cvy_message message;
-};
-
-static void call_run(struct cvy_job *job)
-{
-    struct call *c = CVY_CONTAINER_OF(job, struct call, job);
-    struct cvy_task *t = c->task;
-    struct cvy_blocking_pool *p = c->pool;
-
-    CVY_EMIT(NULL, blocking_begin, t->id, 0, c->fn);
-    c->code = c->fn(c->ctx, c->arg);
-    struct cvy_thread *th = cvy_enter();
-    c->message = cvy_message_take(&th->task->message, c->code);
-    CVY_EMIT(NULL, blocking_end, t->id, 0, (uint32_t)c->code);
-    /* Nothing else can claim it: it waits without a context. */
-    (void)cvy_claim(t, 0);
-    cvy_ready(th, t);
-    give_slot(th, p);
-    cvy_leave(th);
-}
-
-int covey_blocking(covey_ctx *ctx, covey_fn *fn, void *arg)
-{
-    struct cvy_thread *th = cvy_enter();
-    struct cvy_task *t = th->task;
-
-    int code = cvy_ctx_check(t, ctx);
-    if (code < 0) {
-        cvy_leave(th);
-        return code;
-    }
-    if (t->is_foreign) {
-        cvy_leave(th);
-        code = fn(ctx, arg);
-        if (code < 0) {
-            cvy_message_put(t, cvy_message_take(&t->message, code));
-        }
-        return code;
-    }
-    struct cvy_blocking_pool *p = th->runtime->blocking;
-    code = take_slot(&th, ctx, p, fn);
-    if (code < 0) {
-        cvy_leave(th);
-        return code;
-    }
-    struct call call = {
-        .job.run = call_run, .pool = p, .task = t, .fn = fn, .ctx = ctx, .arg = arg};
-    (void)cvy_wait_open(t, NULL);
-    code = cvy_blocking_submit(th->runtime, &call.job);
-    if (code < 0) {
-        cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
-        give_slot(th, p);
-        cvy_leave(th);
-        return cvy_fail(t, code);
-    }
-    (void)cvy_wait_park(&th, NULL, CVY_WAIT_BLOCKING, (const void *)(uintptr_t)fn);
-    if (call.code < 0) {
-        cvy_message_put(t, call.message);
-    }
-    cvy_leave(th);
-    return call.code;
 }

@@ -372,6 +372,7 @@ void cvy_fault_thread_fini(struct cvy_thread *th);
 struct cvy_job {
     struct cvy_job *next;
     int64_t queued_at;
+    bool stands_back;                 /* on a thread of the lowest priority */
     void (*run)(struct cvy_job *job); /* on a pool thread, which does not touch job afterwards */
 };
 int cvy_blocking_start(struct cvy_runtime *rt);
@@ -379,6 +380,9 @@ void cvy_blocking_stop(struct cvy_runtime *rt);
 /* 0; -EAGAIN: no thread could be made; -ENOMEM. */
 int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job);
 int cvy_blocking_threads(struct cvy_runtime *rt);
+/* Before a task's job: as many at once as there may be threads. 0 or the context's error. */
+int cvy_blocking_take_slot(struct cvy_thread **thp, covey_ctx *ctx, bool stands_back, covey_fn *fn);
+void cvy_blocking_give_slot(struct cvy_thread *th, struct cvy_runtime *rt, bool stands_back);
 
 /* debug.c: the knobs of COVEY_DEBUG. */
 /* Whether t, which th was about to run, goes to another thread, with th's worker. */

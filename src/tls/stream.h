@@ -81,6 +81,12 @@ int cvy_tls_try_flush(struct cvy_tls *t);
 /* Whether there is something to send. */
 bool cvy_tls_has_output(struct cvy_tls *t);
 
+/* write.c */
+/* Some of the pieces, at least a byte: how much, or a code. */
+ssize_t cvy_tls_write(covey_ctx *ctx, struct cvy_tls *t, const struct iovec *iov, int n);
+/* The peer will not have all of what was written: there is no goodbye. */
+void cvy_tls_cut(struct cvy_tls *t);
+
 /* conn.c: the functions of its connection. */
 extern const covey_conn_ops cvy_tls_ops;
 

@@ -46,8 +46,10 @@ struct peer {
     bool is_leaving; /* GOAWAY */
     uint32_t why, last;
     int acks, pings; /* of SETTINGS; answers to PING */
-    int64_t window;  /* the connection's, that we have */
+    int64_t window;  /* the connection's, for what we get */
     int64_t stream_window[ANSWERS];
+    int64_t room; /* the same for what we send, if that is counted: say_data() */
+    int64_t stream_room[ANSWERS];
     struct answer answers[ANSWERS]; /* of stream 1, 3, 5, ... in turn */
 };
 
@@ -151,7 +153,7 @@ static inline void head(struct peer *p, int32_t id, int flags, const char *field
 
     CHECK(block);
     memset(answer_of(p, id), 0, sizeof(struct answer));
-    p->stream_window[id / 2 % ANSWERS] = WINDOW;
+    p->stream_window[id / 2 % ANSWERS] = p->stream_room[id / 2 % ANSWERS] = WINDOW;
     size_t n = fields_write(block, fields);
     frame(p, HEADERS, flags | END_HEADERS, id, block, n);
     free(block);
@@ -210,7 +212,7 @@ static inline void read_head(struct peer *p, int32_t id, const char *data, size_
     nghttp2_hd_inflate_end_headers(p->inflater);
     if (status / 100 == 1) {
         a->interim++;
-    } else {
+    } else if (status != 0) { /* else they are trailers */
         a->status = status;
     }
 }
@@ -258,6 +260,8 @@ static inline void read_frame_of(struct peer *p, int type, int flags, int32_t id
         }
     } else if (type == PING && flags & ACK) {
         p->pings++;
+    } else if (type == WINDOW_UPDATE) {
+        *(id == 0 ? &p->room : &p->stream_room[id / 2 % ANSWERS]) += word_at(data);
     }
     if ((type == HEADERS || type == DATA) && flags & END_STREAM) {
         answer_of(p, id)->has_ended = true;
@@ -285,6 +289,24 @@ static inline int hear(struct peer *p)
     read_frame_of(p, head_bytes[3], head_bytes[4], id, data, len);
     free(data);
     return head_bytes[3];
+}
+
+/* As much of a body as may be sent now, at most len bytes. How much it was. */
+static inline size_t say_data(struct peer *p, int32_t id, size_t len)
+{
+    static const char block[16384];
+    int64_t room = p->stream_room[id / 2 % ANSWERS], said = 0;
+
+    room = room < p->room ? room : p->room;
+    room = room < (int64_t)len ? room : (int64_t)len;
+    while (said < room) {
+        int64_t n = room - said < (int64_t)sizeof(block) ? room - said : (int64_t)sizeof(block);
+        frame(p, DATA, 0, id, block, (size_t)n);
+        said += n;
+    }
+    p->room -= said;
+    p->stream_room[id / 2 % ANSWERS] -= said;
+    return (size_t)said;
 }
 
 /* Until the stream has its answer, or was reset. */
@@ -324,7 +346,7 @@ static inline struct peer *peer_over(covey_conn *c)
 
     CHECK(p);
     p->c = c;
-    p->window = WINDOW;
+    p->window = p->room = WINDOW;
     CHECK_EQ(nghttp2_hd_inflate_new(&p->inflater), 0);
     return p;
 }

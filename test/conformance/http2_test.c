@@ -209,7 +209,7 @@ TASK_TEST(a_handler_that_does_not_read_holds_up_its_own_client_only)
     }
     get2(p, 5, "/now");
     CHECK_STR(hear_answer(p, 5)->body, "/now");
-    for (int i = 0; i < 100; i++) { /* 1.6 MB: more than the connection's window to begin with */
+    for (int i = 0; i < 300; i++) { /* 4.9 MB: more than the connection's window to begin with */
         ask(p, STREAM(3 + i), 0, "POST", "/now", "");
         frame(p, DATA, END_STREAM, STREAM(3 + i), block, sizeof(block));
         hear_answer(p, STREAM(3 + i));

@@ -337,6 +337,37 @@ TLS_TEST(a_stream_that_is_cut_off_is_no_clean_end)
     pair_close(&p);
 }
 
+TLS_TEST(a_record_that_is_cut_off_is_no_clean_end)
+{
+    static const char begin[] = "\x17\x03\x03\x01\x00some";
+
+    for (size_t len = 1; len < sizeof(begin); len++) {
+        struct pair p = {0};
+        char b;
+        shake_well(ctx, &p);
+        CHECK_EQ(send(covey_conn_fd(p.client), begin, len, 0), (ssize_t)len);
+        CHECK_EQ(shutdown(covey_conn_fd(p.client), SHUT_WR), 0);
+        CHECK_EQ(covey_read(ctx, p.server, &b, 1), COVEY_EPROTO);
+        CHECK_SAYS(covey_errmsg(), "without a goodbye");
+        pair_close(&p);
+    }
+}
+
+TLS_TEST(a_record_that_is_too_long_or_none_is_refused)
+{
+    static const char *const begins[] = {"\x17\x03\x03\x7f\xff", "\x63\x03\x03\x01\x10",
+                                         "GET / HTTP/1.1\r\n\r\n"};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct pair p = {0};
+        char b;
+        shake_well(ctx, &p);
+        CHECK(send(covey_conn_fd(p.client), begins[i], 5, 0) == 5);
+        CHECK_EQ(covey_read(ctx, p.server, &b, 1), COVEY_ETLS);
+        pair_close(&p);
+    }
+}
+
 TLS_TEST(a_record_that_was_tampered_with_is_refused)
 {
     static const unsigned char forged[] = {23, 3,  3,  0,  20, 1,  2,  3,  4,  5,  6,  7, 8,

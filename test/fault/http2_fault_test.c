@@ -443,6 +443,140 @@ TASK_TEST(handlers_that_outlive_their_requests_do_not_pile_up)
     covey_chan_unref(gate);
 }
 
+/* The same without the client's own resets: each request is followed by a frame that makes the
+ * server reset it (CVE-2025-8671). */
+TASK_TEST(resets_that_a_client_provokes_never_run_too_many)
+{
+    enum { MOST = 10 };
+    covey_chan *gate = covey_chan_new(0, 0);
+    struct site s = {.handler = stubborn, .arg = gate, .opts.max_streams = MOST};
+    site_open(&s);
+
+    struct peer *p = peer_open(&s);
+    sound(p);
+    for (int i = 0; i < 20 * MOST; i++) {
+        get2(p, STREAM(i), "/");
+        frame_word(p, WINDOW_UPDATE, STREAM(i), INT32_MAX); /* too much: a fault of the stream */
+        CHECK(hear_answer(p, STREAM(i))->is_reset);
+        CHECK(site_stats(&s).running <= 2 * MOST);
+    }
+    CHECK_EQ(site_stats(&s).requests, 2 * MOST);
+    CHECK_EQ(covey_chan_close(gate), 0);
+    await_running(&s, 0);
+    peer_close(p);
+    check_alive(&s);
+    CHECK_EQ(site_close(&s), 0);
+    covey_chan_unref(gate);
+}
+
+/* Frames that ask for nothing, over and over, until the server has had enough. */
+static int pester(covey_ctx *ctx, void *arg)
+{
+    static const char priority[] = "\0\0\0\0\1";
+    struct peer *p = arg;
+    bool is_heard = true;
+
+    while (is_heard && covey_sleep(ctx, COVEY_MS) == 0) {
+        is_heard = frame_try(p, PING, 0, 0, "12345678", 8) &&
+                   frame_try(p, PRIORITY, 0, 1, priority, 5) &&
+                   frame_try(p, SETTINGS, 0, 0, "\0\3\0\0\0\1", 6) &&
+                   word_try(p, WINDOW_UPDATE, 0, 1) && frame_try(p, 42, 0, 0, "unknown", 7);
+    }
+    return 0;
+}
+
+TASK_TEST(frames_that_ask_for_nothing_do_not_keep_a_connection)
+{
+    struct site s = {.handler = hello, .opts.idle_timeout_ns = 100 * COVEY_MS};
+    site_open(&s);
+
+    struct peer *p = peer_open(&s);
+    sound(p); /* from here on it only reads */
+    covey_group *g = covey_group_new(NULL);
+    GO(g, pester, p);
+    hear_end(p);
+    covey_group_cancel(g, 0);
+    JOIN(g);
+    peer_close(p);
+    CHECK_EQ(site_close(&s), 0);
+    CHECK_EQ(s.stats.requests, 0);
+}
+
+/* CVE-2019-9518 */
+static int send_empty(covey_ctx *ctx, void *arg)
+{
+    while (covey_sleep(ctx, COVEY_MS) == 0 && frame_try(arg, DATA, 0, 1, NULL, 0)) {
+    }
+    return 0;
+}
+
+TASK_TEST(empty_pieces_of_a_body_are_no_progress)
+{
+    atomic_int code = 0;
+    struct site s = {.handler = swallow, .arg = &code, .opts.io_timeout_ns = 100 * COVEY_MS};
+    site_open(&s);
+
+    struct peer *p = peer_open(&s);
+    p->is_stingy = true;
+    ask(p, 1, 0, "POST", "/", "");
+    sound(p);
+    covey_group *g = covey_group_new(NULL);
+    GO(g, send_empty, p);
+    CHECK_EQ(hear_answer(p, 1)->status, 408);
+    CHECK_EQ(atomic_load(&code), -ETIMEDOUT);
+    covey_group_cancel(g, 0);
+    JOIN(g);
+    peer_close(p);
+    CHECK_EQ(site_close(&s), 0);
+}
+
+/* CVE-2019-9511: always some progress, a byte at a time. */
+TASK_TEST(a_window_that_opens_byte_by_byte_ends_with_the_requests_time)
+{
+    atomic_int code = 0;
+    struct site s = {.handler = pour, .arg = &code, .opts.request_timeout_ns = 200 * COVEY_MS};
+    site_open(&s);
+
+    struct peer *p = peer_over(dial(&s));
+    p->is_stingy = true;
+    say_bytes(p->c, PREFACE, strlen(PREFACE));
+    frame(p, SETTINGS, 0, 0, "\0\4\0\0\0\1", 6);
+    p->stream_window[0] = INT32_MAX;
+    get2(p, 1, "/");
+    while (!answer_of(p, 1)->is_reset) {
+        CHECK(hear(p) >= 0);
+        (void)word_try(p, WINDOW_UPDATE, 1, 1);
+    }
+    CHECK_EQ(atomic_load(&code), COVEY_EDEADLINE);
+    sound(p);
+    peer_close(p);
+    CHECK_EQ(site_close(&s), 0);
+}
+
+TASK_TEST(a_window_beyond_all_bounds_is_a_fault)
+{
+    atomic_int code = 0;
+    struct site s = {.handler = pour, .arg = &code};
+    site_open(&s);
+
+    struct peer *p = peer_open(&s);
+    p->is_stingy = true;
+    get2(p, 1, "/");
+    frame_word(p, WINDOW_UPDATE, 1, INT32_MAX); /* with what it has: of this stream */
+    CHECK(hear_answer(p, 1)->is_reset);
+    CHECK_EQ(answer_of(p, 1)->why, NGHTTP2_FLOW_CONTROL_ERROR);
+    sound(p);
+    get2(p, 3, "/");
+    frame_word(p, WINDOW_UPDATE, 3, INT32_MAX - WINDOW);
+    frame(p, SETTINGS, 0, 0, "\0\4\x7f\xff\xff\xff", 6); /* more for it, as for all */
+    CHECK(hear_answer(p, 3)->is_reset);
+    CHECK_EQ(answer_of(p, 3)->why, NGHTTP2_FLOW_CONTROL_ERROR);
+    sound(p);
+    peer_close(p);
+    await_running(&s, 0);
+    CHECK_EQ(site_close(&s), 0);
+}
+
 /* ---- who is gone ---- */
 
 TASK_TEST(a_client_that_goes_in_the_middle_of_a_body_is_told_to_the_handler)

@@ -21,7 +21,8 @@ enum ending { KEEPS_OPEN, CLOSES, RESETS };
 struct upstream {
     const char *says;
     size_t len;
-    bool is_slow; /* byte by byte */
+    const char *again; /* and then this without end; NULL: nothing */
+    bool is_slow;      /* byte by byte */
     enum ending ending;
     /* What the client makes of it. */
     int code;
@@ -53,6 +54,10 @@ static int say(covey_ctx *ctx, covey_conn *c, const struct upstream *u)
 
     for (size_t done = 0; done < u->len && n >= 0; done += piece) {
         n = covey_write(ctx, c, u->says + done, piece);
+        covey_yield();
+    }
+    while (u->again && n >= 0) {
+        n = covey_write(ctx, c, u->again, strlen(u->again));
         covey_yield();
     }
     return n < 0 ? (int)n : 0;
@@ -161,7 +166,7 @@ static void ask_hastily(covey_ctx *ctx, struct question *q)
 
 static int meet(covey_ctx *ctx, void *arg)
 {
-    covey_http_client_options options = {.proxy = ""};
+    covey_http_client_options options = {.proxy = "", .max_body = 1 << 20};
     covey_http_client *client = covey_http_client_new(&options);
     struct server bad, fine;
     struct question q = {client, &bad}, again = {client, &fine};
@@ -265,17 +270,26 @@ UPSTREAM_TEST(chunks_win_over_a_length,
 UPSTREAM_TEST(an_answer_that_is_not_http_breaks_the_protocol, SAYS("SSH-2.0-OpenSSH_9.2\r\n"),
               .ending = CLOSES, .code = COVEY_EPROTO)
 
+#define TIMES_4(text) text text text text
+#define TIMES_256(text) TIMES_4(TIMES_4(TIMES_4(TIMES_4(text))))
+
+UPSTREAM_TEST(a_head_without_end_is_too_large, SAYS(OK_HEAD),
+              .again = TIMES_256("X-More: of the same\r\n"), .ending = CLOSES,
+              .code = COVEY_ETOOLARGE)
+UPSTREAM_TEST(a_body_without_end_is_too_large, SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"),
+              .again = "1000\r\n" TIMES_256("0123456789abcdef") "\r\n", .ending = CLOSES,
+              .code = COVEY_ETOOLARGE)
+
+/* A crowd asks, until its deadline. */
 static int meet_silence(covey_ctx *ctx, void *arg)
 {
-    static const struct upstream silent = {SAYS(""), .code = COVEY_EDEADLINE};
     covey_ctx *timed = covey_ctx_with_timeout(ctx, 50 * COVEY_MS);
     covey_http_client_options options = {.proxy = ""};
     struct server s;
     struct question q = {covey_http_client_new(&options), &s};
 
-    (void)arg;
     CHECK(q.client);
-    start(ctx, &s, &silent);
+    start(ctx, &s, arg);
     covey_group *crowd = covey_group_new(timed);
     for (int i = 0; i < 100; i++) {
         CHECK_EQ(covey_group_go(crowd, ask, &q), 0);
@@ -287,10 +301,25 @@ static int meet_silence(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-TEST(an_upstream_that_hangs_is_left_at_the_deadline)
+static void check_deadline(const struct upstream *u)
 {
     int before = count_fds();
 
-    CHECK_EQ(covey_run(meet_silence, NULL), 0);
+    CHECK_EQ(covey_run(meet_silence, (void *)u), 0);
     CHECK_EQ(count_fds(), before);
+}
+
+TEST(an_upstream_that_hangs_is_left_at_the_deadline)
+{
+    static const struct upstream silent = {SAYS(""), .code = COVEY_EDEADLINE};
+
+    check_deadline(&silent);
+}
+
+TEST(an_upstream_that_drips_for_ever_is_left_at_the_deadline)
+{
+    static const struct upstream drips = {SAYS(OK_HEAD "Content-Length: 50000000\r\n\r\n"),
+                                          .again = "x", .code = COVEY_EDEADLINE};
+
+    check_deadline(&drips);
 }

@@ -43,12 +43,16 @@ static inline int handler(covey_ctx *ctx, covey_http_server_request *req, covey_
     }
     (void)covey_http_query_param(req, "q", buf, sizeof(buf));
     (void)covey_http_path_param(req, "rest");
+    MUST(!covey_http_request_trailer(req, "x"));
+    MUST(covey_http_set_trailer(w, "x-seen", "yes") == 0);
     while ((n = covey_http_body_read(ctx, req, buf, sizeof(buf))) > 0) {
         n = covey_http_write(ctx, w, buf, (size_t)n);
         if (n < 0) {
             break;
         }
     }
+    const char *trailer = covey_http_request_trailer(req, "x");
+    MUST(!trailer || (n == 0 && !strpbrk(trailer, "\r\n")));
     return (int)n;
 }
 
@@ -87,6 +91,7 @@ static inline int drain(covey_ctx *ctx, void *arg)
 static inline int run(covey_ctx *ctx, void *arg)
 {
     struct cvy_http_server s = {.opts = {.max_body = 1 << 20,
+                                         .max_stream_window = 1 << 20,
                                          .max_running = 5,
                                          .max_header_count = 20,
                                          .max_header_size = 4096,

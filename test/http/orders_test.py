@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""orders_test.py ORDERS - drives the order service with curl and http.client, takes its price
-service away, ends its clients and itself under load. orders_redis_test.py has its other half."""
+"""orders_test.py ORDERS - drives the order service with curl, http.client and Chromium, takes its
+price service away, ends its clients and itself under load. orders_redis_test.py has its other half."""
 import http.client
 import json
+import os
+import re
+import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -59,6 +63,66 @@ class Api(Case):
         self.assertEqual(p.order("tea")[0], 201)
         status, headers, _ = p.order("tea")
         self.assertEqual((status, headers["Retry-After"]), (429, "1"))
+
+
+@unittest.skipUnless(shutil.which("openssl"), "no openssl to make a certificate with")
+class Https(Case):
+    """The same service with a certificate, as clients of HTTP/2 and HTTP/1.1 over TLS see it."""
+
+    def setUp(self):
+        super().setUp()
+        cert, key = (os.path.join(self.folder.name, name) for name in ("cert.pem", "key.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
+                       check=True, stderr=subprocess.DEVNULL)
+        self.cert = cert
+        self.p = self.start_orders("--cert", cert, "--key", key, "--log-requests", "1")
+        self.base = f"https://localhost:{self.p.port}"
+
+    def place(self):
+        """An order by http.client; what its answer was."""
+        trust = ssl.create_default_context(cafile=self.cert)
+        c = http.client.HTTPSConnection("localhost", self.p.port, timeout=PATIENCE, context=trust)
+        c.request("POST", "/orders", "user=ann&item=tea&quantity=3", FORM)
+        r = c.getresponse()
+        self.assertEqual(r.status, 201)
+        made = json.loads(r.read())
+        c.request("GET", "/orders/1")  # on the same connection
+        self.assertEqual(json.loads(c.getresponse().read()), made)
+        c.close()
+        return made
+
+    def test_http_client_speaks_http_1(self):
+        self.place()
+        self.p.wait_for("method=POST target=/orders http=11 status=201")
+        self.p.wait_for("method=GET target=/orders/1 http=11 status=200")
+        self.assertEqual(self.p.end(), 0)
+
+    def test_curl_speaks_http_2(self):
+        if "HTTP2" not in curl("-V"):
+            self.skipTest("this curl has no HTTP/2")
+        trust = ("--cacert", self.cert, "--http2")
+        made = json.loads(curl(*trust, "-d", "user=ann", "-d", "item=tea", f"{self.base}/orders"))
+        self.assertEqual(json.loads(curl(*trust, f"{self.base}/orders/1")), made)
+        self.p.wait_for("method=POST target=/orders http=20 status=201")
+        self.p.wait_for("method=GET target=/orders/1 http=20 status=200")
+        self.assertEqual(self.p.end(), 0)
+
+    @unittest.skipUnless(shutil.which("chromium"), "no Chromium")
+    def test_chromium_speaks_http_2(self):
+        made = self.place()
+        page = subprocess.run(
+            ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-proxy-server",
+             "--disable-dev-shm-usage", f"--user-data-dir={self.folder.name}/profile",
+             "--ignore-certificate-errors", "--dump-dom", f"{self.base}/orders/1"],
+            env={**os.environ, "HOME": self.folder.name}, timeout=2 * PATIENCE,
+            capture_output=True, text=True)
+        shown = re.search(r"\{.*\}", page.stdout)
+        self.assertTrue(shown, page.stdout + page.stderr)
+        self.assertEqual(json.loads(shown.group(0)), made)
+        self.p.wait_for("method=GET target=/orders/1 http=20 status=200")
+        self.assertEqual(self.p.end(), 0)
 
 
 @unittest.skipUnless(POSTGRES, "no PostgreSQL server")
