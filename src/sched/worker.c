@@ -275,7 +275,7 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     cvy_unlock(&rt->lock);
 
     CVY_WINDOW();
-    CVY_EMIT(cvy_ring_of(th), idle, 0, 0, 0);
+    CVY_EMIT_EXACT(cvy_ring_of(th), idle, 0, 0, 0);
     /* Announced; now once more. */
     if (!any_queued(rt)) {
         if (is_poller) {
@@ -406,7 +406,7 @@ void cvy_worker_loop(struct cvy_thread *th)
                 return;
             }
             /* The task that its last carrier ran is no longer this worker's. */
-            CVY_EMIT(cvy_ring_of(th), idle, 0, 0, 0);
+            CVY_EMIT_EXACT(cvy_ring_of(th), idle, 0, 0, 0);
             CVY_EMIT(cvy_ring_of(th), run, 0, 0, 0);
         }
         struct cvy_task *t = th->base_next;

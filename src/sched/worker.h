@@ -58,7 +58,6 @@ struct cvy_worker {
     uint64_t rand;
     struct cvy_runtime *runtime;
     struct cvy_ring *ring; /* what happens on it is recorded here */
-    struct cvy_task *told; /* the slot's task whose wake is in the ring; see recording.h */
     int index;
 
     struct cvy_task *tasks; /* free records */
@@ -226,6 +225,13 @@ static inline struct cvy_runtime *cvy_runtime_open(void)
 {
     struct cvy_runtime *rt = cvy_runtime_get();
     return rt && !cvy_load_relaxed(&rt->closed) ? rt : NULL;
+}
+
+/* Numbers of tasks are unique without a shared counter: each worker has a lane of its own, plain
+ * threads the last one; in a lane they are so far apart. */
+static inline uint64_t cvy_id_lanes(const struct cvy_runtime *rt)
+{
+    return (uint64_t)rt->worker_count + 1;
 }
 
 /* This thread's record, or NULL. The only access to thread-locals; never kept across a switch. */
