@@ -51,11 +51,17 @@ void cvy_recording_run(struct cvy_thread *th, const struct cvy_task *t);
 /* The running task leaves its worker; next runs, NULL: the base. what: the event that it is. */
 void cvy_recording_switch_slow(struct cvy_thread *th, struct cvy_task *next, uint64_t what);
 
+/* Without a call while no stamp is due. With a file or probes one is due at each event, so that
+ * cvy_trace_put() sees them all. */
 static inline void cvy_recording_switch(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
 {
-    if (cvy_unlikely(!next) ||
-        !cvy_trace_put_hot(th->worker->ring, (uint32_t)next->id,
-                           what | (cvy_load_relaxed(&next->state) & CVY_TASK_UNTOLD))) {
+    struct cvy_ring *r = th->ring;
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
+
+    if (cvy_likely(next != NULL) && cvy_ring_has_room(r, s)) {
+        what |= cvy_load_relaxed(&next->state) & CVY_TASK_UNTOLD;
+        cvy_ring_store(r, s, (uint32_t)next->id, what);
+    } else {
         cvy_recording_switch_slow(th, next, what);
     }
 }
@@ -78,7 +84,7 @@ void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, int co
 static inline void cvy_recording_hand_over(struct cvy_thread *th, const struct cvy_task *t,
                                            int code, struct cvy_task *next)
 {
-    if (cvy_unlikely(code != 0) || !cvy_run_relay(th->worker->ring, next->id - t->id)) {
+    if (cvy_unlikely(code != 0) || !cvy_run_relay(th->ring, next->id - t->id)) {
         cvy_recording_leave(th, t, code, next);
     }
 }

@@ -390,7 +390,7 @@ static bool wait_for_worker(struct cvy_thread *th)
         }
         thread_sleep(th);
     }
-    th->worker = w;
+    cvy_thread_carry(th, w);
     th->base_next = th->handed_next;
     th->handed_next = NULL;
     return true;
@@ -450,7 +450,7 @@ struct cvy_thread *cvy_thread_new(struct cvy_runtime *rt, struct cvy_worker *w)
         th->task = &th->self;
         cvy_store_relaxed(&th->in_runtime, 1);
         th->runtime = rt;
-        th->worker = w;
+        cvy_thread_carry(th, w);
     }
     return th;
 }

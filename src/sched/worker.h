@@ -97,6 +97,7 @@ struct cvy_thread {
     struct cvy_task *task;               /* running; the thread's own record in plain threads */
     _Atomic uint32_t in_runtime, retake; /* see the top of this file */
     int *errno_ptr;
+    struct cvy_ring *ring; /* the worker's; stale without one */
 
     /* Set by who switches away, used by who arrives. */
     struct cvy_task *previous;
@@ -246,6 +247,12 @@ void cvy_foreign_quiesce(void);
 /* The runtime is closed: ends the waits of plain threads that only it could end (needs_runtime),
  * with COVEY_ECLOSED, and returns when they are over. */
 void cvy_foreign_release(void);
+
+static inline void cvy_thread_carry(struct cvy_thread *th, struct cvy_worker *w)
+{
+    th->worker = w;
+    th->ring = w->ring;
+}
 
 /* Into the runtime: from here to cvy_leave() this thread keeps its worker. May switch, when the
  * worker has been taken over meanwhile. */

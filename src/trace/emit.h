@@ -52,18 +52,4 @@ void cvy_trace_put_relay(struct cvy_ring *r, uint32_t ended, uint32_t next, bool
 #define CVY_EMIT_EXACT(ring, name, id, arg, object)                                                \
     CVY_EMIT_BY(cvy_trace_put_exact, ring, name, id, arg, object)
 
-/* What happens at each switch, for workers' rings and behind CVY_TRACES(park): without a call while
- * no stamp is due. False: one is, use cvy_trace_put(). With a file or probes that is so at each
- * event, so that it sees them all. */
-static inline bool cvy_trace_put_hot(struct cvy_ring *r, uint32_t id, uint64_t what)
-{
-    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
-
-    if (cvy_ring_has_room(r, s)) {
-        cvy_ring_store(r, s, id, what);
-        return true;
-    }
-    return false;
-}
-
 #endif

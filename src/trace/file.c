@@ -184,6 +184,14 @@ static void put_events(struct cvy_trace_file *f, uint32_t ring, struct cvy_trace
     }
     section(f, COVEY_TRACE_EVENTS, ring, sizeof(position) + total * sizeof(*f->batch));
     put(f, &position, sizeof(position));
+    if (total == n) {
+        /* As always in a trace to a file, where they are many. */
+        for (size_t i = 0; i < n; i++) {
+            f->batch[i] = cvy_expand(&before, &f->batch[i], 0);
+        }
+        put(f, f->batch, n * sizeof(*f->batch));
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         size_t count = cvy_expand_count(&before, &f->batch[i]);
         for (size_t k = 0; k < count; k++) {

@@ -84,13 +84,23 @@ static void end(const struct cvy_ring *own)
     }
 }
 
-void cvy_trace_put(struct cvy_ring *own, uint32_t id, uint64_t what)
+__attribute__((noinline)) static void put_probed(struct cvy_ring *own, uint32_t id, uint64_t what)
 {
     struct cvy_ring *r = begin(own);
 
     probe(id, what);
     cvy_ring_put(r, id, what);
     end(own);
+}
+
+void cvy_trace_put(struct cvy_ring *own, uint32_t id, uint64_t what)
+{
+    /* A tail call: what hardly ever happens costs the rest no registers. */
+    if (cvy_unlikely(!own) || cvy_unlikely(cvy_load_relaxed(&has_probes))) {
+        put_probed(own, id, what);
+        return;
+    }
+    cvy_ring_put(own, id, what);
 }
 
 void cvy_trace_put_exact(struct cvy_ring *own, uint32_t id, uint64_t what)

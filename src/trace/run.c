@@ -10,15 +10,18 @@ static uint8_t arg_of(uint64_t what)
     return (uint8_t)(what >> ARG_SHIFT);
 }
 
-/* What is in s may be gone on with, as far as the stamp has events left. */
-static void begin(struct cvy_ring *r, struct cvy_ring_slot *s)
+/* What is in s may be gone on with, as far as the stamp has events left. False: it has none. */
+static bool begin(struct cvy_ring *r, struct cvy_ring_slot *s)
 {
+    const struct cvy_ring_slot *at = cvy_load_relaxed(&r->at);
+    const struct cvy_ring_slot *stop = cvy_load_relaxed(&r->stop);
     uint64_t what = cvy_load_relaxed(&s->what);
 
-    r->run_room = r->run_left = (uint32_t)(cvy_load_relaxed(&r->stop) - cvy_load_relaxed(&r->at));
-    if (r->run_room == 0) {
-        return;
+    /* Also if a new stamp has been asked for since the caller looked. */
+    if (stop <= at) {
+        return false;
     }
+    r->run_room = r->run_left = (uint32_t)(stop - at);
     /* Release: the two, to the acquire in cvy_run_length(). */
     cvy_store_release(&r->run, s);
     cvy_store_relaxed(&r->stop, NULL);
@@ -27,13 +30,14 @@ static void begin(struct cvy_ring *r, struct cvy_ring_slot *s)
     } else {
         cvy_store_relaxed(&r->run_site, what >> OBJECT_SHIFT);
     }
+    return true;
 }
 
 void cvy_run_put_relay(struct cvy_ring *r, struct cvy_ring_slot *s, uint32_t ended, uint32_t next)
 {
     cvy_ring_store(r, s, next, cvy_ring_what(COVEY_TRACE_relay, 0, ended));
     if (next - ended == r->step) {
-        begin(r, s);
+        (void)begin(r, s);
     }
 }
 
@@ -44,8 +48,7 @@ void cvy_run_put_new(struct cvy_ring *r, struct cvy_ring_slot *s, uint32_t id, u
 
     /* The same but for the number, which is the next; also the same stamp. */
     if (cvy_load_relaxed(&before->what) == what &&
-        (r->stamp | id) - cvy_load_relaxed(&before->who) == r->step) {
-        begin(r, before);
+        (r->stamp | id) - cvy_load_relaxed(&before->who) == r->step && begin(r, before)) {
         cvy_run_count(r);
     } else {
         cvy_ring_store(r, s, id, what);
