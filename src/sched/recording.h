@@ -96,12 +96,11 @@ void cvy_recording_look(struct cvy_runtime *rt);
 static inline void cvy_recording_new(struct cvy_thread *th, uint64_t id, const covey_site *site,
                                      const void *owner)
 {
-    const struct cvy_worker *w = th->worker;
     uint64_t address = (uint64_t)(uintptr_t)site;
     uint64_t group = (uint64_t)(uintptr_t)owner;
 
     /* If there is a wake to be written, it is with the same stamp. */
-    if (cvy_unlikely(!w) || !cvy_run_new(w->ring, address, group)) {
+    if (!cvy_run_new(th->ring, address, group)) {
         cvy_trace_put_new(cvy_ring_of(th), (uint32_t)id, address, group);
     }
 }

@@ -354,7 +354,7 @@ static void give_away(struct cvy_thread *th, struct cvy_thread *to, struct cvy_t
     struct cvy_runtime *rt = th->runtime;
     struct cvy_worker *w = th->worker;
 
-    th->worker = NULL;
+    cvy_thread_carry(th, NULL);
     if (!to) {
         unsigned tries = 0;
         while (!cvy_worker_give(rt, w, next)) {

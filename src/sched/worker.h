@@ -19,6 +19,7 @@
 #include "sched/runq.h"
 #include "sched/taskq.h"
 #include "sched/timer.h"
+#include "trace/ring.h"
 
 #include <covey/runtime.h>
 
@@ -97,7 +98,7 @@ struct cvy_thread {
     struct cvy_task *task;               /* running; the thread's own record in plain threads */
     _Atomic uint32_t in_runtime, retake; /* see the top of this file */
     int *errno_ptr;
-    struct cvy_ring *ring; /* the worker's; stale without one */
+    struct cvy_ring *ring; /* the worker's, or nowhere */
 
     /* Set by who switches away, used by who arrives. */
     struct cvy_task *previous;
@@ -248,10 +249,11 @@ void cvy_foreign_quiesce(void);
  * with COVEY_ECLOSED, and returns when they are over. */
 void cvy_foreign_release(void);
 
+/* w: NULL for none. */
 static inline void cvy_thread_carry(struct cvy_thread *th, struct cvy_worker *w)
 {
     th->worker = w;
-    th->ring = w->ring;
+    th->ring = w ? w->ring : &cvy_ring_nowhere;
 }
 
 /* Into the runtime: from here to cvy_leave() this thread keeps its worker. May switch, when the

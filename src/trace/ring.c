@@ -17,6 +17,8 @@ static_assert(sizeof(struct cvy_ring_slot) == sizeof(covey_trace_event), "a slot
 static_assert(offsetof(struct cvy_ring, ticks) == CVY_CACHE_LINE, "the writer has one hot line");
 static_assert(CVY_RING_SHARE_MAX <= UINT8_MAX, "a run's length fits its event");
 
+struct cvy_ring cvy_ring_nowhere = {.run_site = CVY_RING_NO_RUN};
+
 int cvy_ring_make(struct cvy_ring *r, size_t bytes)
 {
     size_t room = CVY_RING_BYTES_MIN;

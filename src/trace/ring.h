@@ -68,6 +68,9 @@ struct cvy_ring {
 #define CVY_RING_NO_GROUP UINT64_MAX
 #define CVY_RING_NO_RUN UINT64_MAX /* no site; NULL may be one */
 
+/* Where who has no ring of his own goes on with a run: nowhere. */
+extern struct cvy_ring cvy_ring_nowhere CVY_HIDDEN;
+
 static inline uint64_t cvy_ring_what(uint8_t type, uint8_t arg, uint64_t object)
 {
     return (uint64_t)type | (uint64_t)arg << 8 | object << 16;
