@@ -65,7 +65,7 @@ typedef struct covey_trace_event {
  * format's: never changed, never used again. "Running" is the task that runs on the ring's worker.
  */
 #define COVEY_TRACE_EVENT_LIST(X)                                                                  \
-    X(1, clock, 1)     /* id: high half of the ticks. First in each 1024 of a ring */              \
+    X(1, clock, 1)     /* id: high half of the ticks. First in each chunk of a ring */             \
     X(2, run, 1)       /* id runs from here on; 0: the worker's own loop */                        \
     X(3, park, 1)      /* running waits; arg: covey_trace_reason, object; then id runs */          \
     X(4, yield, 1)     /* running goes to the queue's end; then id runs */                         \

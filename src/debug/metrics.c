@@ -40,7 +40,7 @@ static void gauge(FILE *out, const char *name, int64_t value, const char *help)
 static bool count_one(struct cvy_task *t, void *arg)
 {
     uint64_t *counts = arg;
-    unsigned state = cvy_load_relaxed(&t->state);
+    unsigned state = cvy_task_state(t);
 
     if (state < STATES) {
         counts[state]++;

@@ -55,9 +55,9 @@ struct covey_group {
 static void emit_open(const covey_group *g, const struct cvy_task *t)
 {
     struct cvy_thread *th = cvy_enter();
-    cvy_trace_put_pair(cvy_ring_of(th), COVEY_TRACE_group_open, (uint32_t)t->id,
-                       (uint64_t)(uintptr_t)g, COVEY_TRACE_site, 0,
-                       (uint64_t)(uintptr_t)g->scope.site);
+    cvy_trace_put_pair(cvy_ring_of(th), (uint32_t)t->id,
+                       cvy_ring_what(COVEY_TRACE_group_open, 0, (uint64_t)(uintptr_t)g), 0,
+                       cvy_ring_what(COVEY_TRACE_site, 0, (uint64_t)(uintptr_t)g->scope.site));
     cvy_leave(th);
 }
 

@@ -156,7 +156,7 @@ static void task_main(void)
             t->stack = NULL;
             cvy_store_relaxed(&t->on_cpu, 0);
             if (CVY_TRACES(run)) {
-                cvy_recording_leave(th, t, code, next);
+                cvy_recording_hand_over(th, t, code, next);
             }
             cvy_task_free(th->runtime, th->worker, t);
             cvy_make_current(th, next);

@@ -22,12 +22,12 @@ bool cvy_migrate(struct cvy_thread *th, struct cvy_task *t)
         return false;
     }
     t->ran_on = 0;
-    th->worker = NULL;
+    cvy_thread_carry(th, NULL);
     if (cvy_worker_give(th->runtime, w, t)) {
         return true;
     }
     /* No thread is to be had. */
-    th->worker = w;
+    cvy_thread_carry(th, w);
     t->ran_on = th->number;
     return false;
 }

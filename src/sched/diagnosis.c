@@ -127,9 +127,10 @@ static bool read_wait(struct cvy_task *t, struct node *n)
     if (!cvy_task_hold(t, &claim)) {
         return false;
     }
+    uint64_t wait = cvy_load_relaxed(&t->wait);
     *n = (struct node){.owner_id = cvy_owner_of(t->id),
-                       .reason = cvy_load_relaxed(&t->reason),
-                       .object = cvy_load_relaxed(&t->wait_object),
+                       .reason = cvy_wait_reason(wait),
+                       .object = cvy_wait_object(wait),
                        .task = t,
                        .id = t->id,
                        .since = cvy_load_relaxed(&t->wait_since)};
@@ -145,8 +146,7 @@ static bool collect(struct cvy_task *t, void *arg)
     struct graph *g = arg;
     struct node n;
 
-    if (!(may_wait_for_tasks(cvy_load_relaxed(&t->reason)) || may_have_notes(t)) ||
-        !read_wait(t, &n)) {
+    if (!(may_wait_for_tasks(cvy_task_reason(t)) || may_have_notes(t)) || !read_wait(t, &n)) {
         return true;
     }
     if (!cvy_grow(&g->nodes, g->count, &g->capacity, sizeof(*g->nodes))) {

@@ -108,7 +108,7 @@ static enum verdict judge_parked(struct cvy_task *t)
     }
     bool is_in_peace =
         (claim == CVY_CLAIM_OPEN_CTX && cvy_load_relaxed(&t->registered->done) == 0) ||
-        cvy_load_relaxed(&t->reason) == CVY_WAIT_GROUP;
+        cvy_task_reason(t) == CVY_WAIT_GROUP;
     enum verdict verdict = is_done(t->ctx) && !is_in_peace ? GOES_ON : STOPS;
     cvy_task_unhold(t, claim);
     return verdict;

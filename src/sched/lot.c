@@ -47,5 +47,5 @@ int cvy_lot_wait(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lot *lot, c
 {
     wr->elem = (void *)(uintptr_t)address;
     return cvy_wait_in_at(thp, ctx, &lot->lock, is_front ? &lot->waiters : lot->waiters.prev, wr,
-                          reason, address);
+                          cvy_wait_word(reason, address));
 }

@@ -7,24 +7,10 @@
 #include "sched/testmode.h"
 #include "sched/turn.h"
 
-/* Why a task leaves its worker. */
-enum leaving { PARKS, YIELDS, COMES_LATE };
-
-static inline void emit_leaving(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
-{
-    if (why == PARKS) {
-        cvy_recording_park(th, th->task, next);
-    } else if (why == YIELDS) {
-        cvy_recording_yield(th, next);
-    } else {
-        /* It runs no worker any more: not into that one's ring. */
-        cvy_trace_put(NULL, COVEY_TRACE_return, (uint32_t)th->task->id, 0, 0);
-    }
-}
-
-/* Leaves the running task for next, or for the base; returns when the task runs again. */
+/* Leaves the running task for next, or for the base; returns when the task runs again. what: the
+ * event that it is. */
 __attribute__((always_inline)) static inline struct cvy_thread *
-switch_away(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
+switch_away(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
 {
     struct cvy_task *t = th->task;
 
@@ -34,7 +20,7 @@ switch_away(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
         next = NULL;
     }
     if (CVY_TRACES(park)) {
-        emit_leaving(th, next, why);
+        cvy_recording_switch(th, next, what);
     }
     cvy_check_leaving(t);
     t->saved_errno = *th->errno_ptr;
@@ -54,7 +40,8 @@ switch_away(struct cvy_thread *th, struct cvy_task *next, enum leaving why)
     return th;
 }
 
-__attribute__((always_inline)) static inline struct cvy_thread *park_task(struct cvy_thread *th)
+__attribute__((always_inline)) static inline struct cvy_thread *park_task(struct cvy_thread *th,
+                                                                          uint64_t wait)
 {
     struct cvy_task *t = th->task;
 
@@ -63,12 +50,12 @@ __attribute__((always_inline)) static inline struct cvy_thread *park_task(struct
     struct cvy_task *next = t->pins ? NULL : cvy_pick(th, th->worker);
     if (next == t) {
         if (CVY_TRACES(park)) {
-            cvy_recording_park(th, th->task, next);
+            cvy_recording_switch(th, next, wait);
         }
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;
     }
-    return switch_away(th, next, PARKS);
+    return switch_away(th, next, wait);
 }
 
 struct cvy_thread *cvy_yield(struct cvy_thread *th)
@@ -83,7 +70,7 @@ struct cvy_thread *cvy_yield(struct cvy_thread *th)
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;
     }
-    return switch_away(th, next, YIELDS);
+    return switch_away(th, next, COVEY_TRACE_yield);
 }
 
 struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
@@ -110,7 +97,7 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
     }
     cvy_store_relaxed(&th->task->state, CVY_TASK_RUNNABLE);
     cvy_global_push_one(rt, th->task);
-    return switch_away(th, NULL, COMES_LATE);
+    return switch_away(th, NULL, COVEY_TRACE_return);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -155,9 +142,10 @@ park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns, int32_t 
 }
 
 /* at_ns and index count in plain threads only. */
-__attribute__((always_inline)) static inline int32_t
-park_since(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason, const void *object,
-           int64_t at_ns, int32_t index, int64_t since)
+__attribute__((always_inline)) static inline int32_t park_since(struct cvy_thread **thp,
+                                                                covey_ctx *ctx, uint64_t wait,
+                                                                int64_t at_ns, int32_t index,
+                                                                int64_t since)
 {
     struct cvy_thread *th = *thp;
     struct cvy_task *t = th->task;
@@ -171,13 +159,12 @@ park_since(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason, cons
             return CVY_INDEX_CTX;
         }
     }
-    cvy_store_relaxed(&t->reason, (uint8_t)reason);
-    cvy_store_relaxed(&t->wait_object, object);
+    cvy_store_relaxed(&t->wait, wait);
     cvy_store_relaxed(&t->wait_since, since > 0 ? since : th->worker ? th->worker->checked_at : 0);
     /* May overwrite a waker's "runnable"; a dump then looks at the claim, which does not lie. */
-    cvy_store_relaxed(&t->state, CVY_TASK_WAITING);
+    cvy_store_relaxed(&t->state, CVY_TASK_WAITING | CVY_TASK_UNTOLD);
     CVY_WINDOW();
-    *thp = cvy_unlikely(t->is_foreign) ? park_thread(th, c, at_ns, index) : park_task(th);
+    *thp = cvy_unlikely(t->is_foreign) ? park_thread(th, c, at_ns, index) : park_task(th, wait);
     /* Acquire: what the claimer wrote before it claimed. What it wrote after (result, the element)
      * is ordered by the queue that brought the task here. */
     uint32_t claim = cvy_load_acquire(&t->claim);
@@ -188,40 +175,36 @@ park_since(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason, cons
 
 /* With the time that it takes; a mutex's profile too needs it exact. */
 __attribute__((noinline)) static int32_t park_profiled(struct cvy_thread **thp, covey_ctx *ctx,
-                                                       enum cvy_reason reason, const void *object,
-                                                       int64_t at_ns, int32_t index)
+                                                       uint64_t wait, int64_t at_ns, int32_t index)
 {
     int64_t since = cvy_clock_now();
-    int32_t outcome = park_since(thp, ctx, reason, object, at_ns, index, since);
+    int32_t outcome = park_since(thp, ctx, wait, at_ns, index, since);
 
     /* So that nobody takes it for the time of the next wait. */
     cvy_store_relaxed(&(*thp)->task->wait_since, 0);
     if (cvy_profile_is_on(CVY_PROFILE_BLOCK)) {
-        cvy_profile_wait(*thp, reason, cvy_clock_now() - since);
+        cvy_profile_wait(*thp, cvy_wait_reason(wait), cvy_clock_now() - since);
     }
     return outcome;
 }
 
-__attribute__((always_inline)) static inline int32_t park(struct cvy_thread **thp, covey_ctx *ctx,
-                                                          enum cvy_reason reason,
-                                                          const void *object, int64_t at_ns,
-                                                          int32_t index)
+__attribute__((always_inline)) static inline int32_t
+park(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait, int64_t at_ns, int32_t index)
 {
     if (cvy_unlikely(cvy_load_relaxed(&cvy_profiles_on) &
                      (1u << CVY_PROFILE_BLOCK | 1u << CVY_PROFILE_MUTEX))) {
-        return park_profiled(thp, ctx, reason, object, at_ns, index);
+        return park_profiled(thp, ctx, wait, at_ns, index);
     }
-    return park_since(thp, ctx, reason, object, at_ns, index, 0);
+    return park_since(thp, ctx, wait, at_ns, index, 0);
 }
 
-int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
-                      const void *object)
+int32_t cvy_wait_park_for(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait)
 {
-    return park(thp, ctx, reason, object, CVY_NEVER, 0);
+    return park(thp, ctx, wait, CVY_NEVER, 0);
 }
 
-int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
-                            const void *object, int64_t at_ns, int32_t index)
+int32_t cvy_wait_park_for_until(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait,
+                                int64_t at_ns, int32_t index)
 {
     struct cvy_task *t = (*thp)->task;
     struct cvy_timer timer = {.task = t, .index = index};
@@ -231,7 +214,7 @@ int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_re
     if (has_timer) {
         (void)cvy_timer_add(*thp, &timer, at_ns); /* it has a runtime */
     }
-    int32_t outcome = park(thp, ctx, reason, object, at_ns, index);
+    int32_t outcome = park(thp, ctx, wait, at_ns, index);
     if (has_timer && outcome != index) {
         (void)cvy_timer_cancel(&timer);
     }
@@ -251,8 +234,7 @@ int cvy_wait_error(struct cvy_task *t, covey_ctx *ctx, int32_t index)
 }
 
 int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
-                   struct cvy_node *at, struct cvy_waiter *wr, enum cvy_reason reason,
-                   const void *object)
+                   struct cvy_node *at, struct cvy_waiter *wr, uint64_t wait)
 {
     struct cvy_task *t = (*thp)->task;
 
@@ -265,7 +247,7 @@ int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *loc
     }
     cvy_list_push_head(at, &wr->node);
     cvy_unlock(lock);
-    int32_t index = park(thp, ctx, reason, object, CVY_NEVER, 0);
+    int32_t index = park(thp, ctx, wait, CVY_NEVER, 0);
     if (cvy_likely(index == 0)) {
         return 0;
     }
@@ -273,10 +255,4 @@ int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *loc
     cvy_waitq_remove(wr);
     cvy_unlock(lock);
     return cvy_wait_error(t, ctx, index);
-}
-
-int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,
-                struct cvy_waiter *wr, enum cvy_reason reason, const void *object)
-{
-    return cvy_wait_in_at(thp, ctx, lock, q->prev, wr, reason, object);
 }

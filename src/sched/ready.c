@@ -23,7 +23,7 @@ void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
 /* t has just left its worker's slot, or goes straight to a queue. */
 __attribute__((noinline)) static void enqueue_traced(struct cvy_thread *th, struct cvy_task *t)
 {
-    if (!th->worker || t != th->worker->told) {
+    if (cvy_recording_is_untold(t)) {
         cvy_recording_ready(th->worker, t);
     }
     cvy_enqueue(th, t);
@@ -43,7 +43,7 @@ __attribute__((always_inline)) static inline void ready(struct cvy_thread *th, s
         cvy_futex_wake(&t->wake, 1);
         return;
     }
-    cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
+    cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE | (is_told ? 0 : CVY_TASK_UNTOLD));
     struct cvy_worker *w = th->worker;
     if (cvy_likely(w != NULL)) {
         struct cvy_task *displaced = cvy_load_relaxed(&w->slot);
@@ -57,6 +57,7 @@ __attribute__((always_inline)) static inline void ready(struct cvy_thread *th, s
         enqueue_traced(th, t);
         return;
     }
+    cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
     cvy_enqueue(th, t);
 }
 
@@ -75,7 +76,7 @@ __attribute__((noinline)) static void ready_timed(struct cvy_thread *th, struct 
 void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
 {
     /* A tail call: nothing has to be kept across it on the common path. */
-    if (cvy_unlikely(cvy_load_relaxed(&cvy_trace_level) >= CVY_LEVEL_FULL)) {
+    if (CVY_TRACES_AT(CVY_LEVEL_FULL)) {
         ready_timed(th, t);
         return;
     }

@@ -19,74 +19,87 @@
 
 /* ---- switches ---- */
 
-static inline uint64_t id_of(const struct cvy_task *t)
+static_assert(CVY_TASK_UNTOLD == CVY_RING_WOKE, "the one becomes the other");
+
+static inline uint32_t id_of(const struct cvy_task *t)
 {
-    return t ? t->id : 0;
+    return t ? (uint32_t)t->id : 0;
 }
 
-void cvy_recording_settle_slow(struct cvy_worker *w)
+/* Its wake is, or needs not be, written any more. */
+static void set_told(struct cvy_task *t)
 {
-    struct cvy_task *t = cvy_load_relaxed(&w->slot);
+    cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
+}
 
-    cvy_ring_put_late(w->ring, COVEY_TRACE_ready, (uint32_t)t->id);
-    w->told = t;
+void cvy_recording_settle_slow(struct cvy_worker *w, struct cvy_task *t)
+{
+    cvy_ring_put_late(w->ring, id_of(t), COVEY_TRACE_ready);
+    set_told(t);
+}
+
+struct cvy_task *cvy_recording_pass_over(struct cvy_worker *w, struct cvy_task *queued)
+{
+    cvy_recording_settle(w);
+    return queued;
 }
 
 void cvy_recording_ready(struct cvy_worker *w, struct cvy_task *t)
 {
-    cvy_trace_put(w ? w->ring : NULL, COVEY_TRACE_ready, (uint32_t)t->id, 0, 0);
-    if (w) {
-        w->told = t;
-    }
+    cvy_trace_put(w ? w->ring : NULL, id_of(t), COVEY_TRACE_ready);
+    set_told(t);
 }
 
-/* Before a switch to next is written: the wakes that are not, by who still runs. */
-static void settle_switch(struct cvy_worker *w, struct cvy_task *next)
+/* Before the base runs: the wakes that are not written, by who still runs. */
+static void settle_all(struct cvy_thread *th)
 {
-    if (next && w->slot_runs > 0 && next != w->told) {
-        cvy_ring_put_late(w->ring, COVEY_TRACE_ready, (uint32_t)next->id);
+    if (th->base_next && cvy_recording_is_untold(th->base_next)) {
+        cvy_recording_settle_slow(th->worker, th->base_next);
     }
-    cvy_recording_settle(w);
-    if (next == w->told) {
-        w->told = NULL;
-    }
+    cvy_recording_settle(th->worker);
 }
 
-void cvy_recording_park_slow(struct cvy_thread *th, struct cvy_task *next)
+void cvy_recording_switch_slow(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
 {
-    struct cvy_worker *w = th->worker;
-    const struct cvy_task *t = th->task;
-
-    settle_switch(w, next);
-    cvy_trace_put_hot(w->ring, COVEY_TRACE_park, (uint32_t)id_of(next),
-                      cvy_load_relaxed(&t->reason),
-                      (uint64_t)(uintptr_t)cvy_load_relaxed(&t->wait_object));
-}
-
-void cvy_recording_run(struct cvy_thread *th, struct cvy_task *t)
-{
-    cvy_trace_put(cvy_ring_of(th), COVEY_TRACE_run, (uint32_t)t->id, 0, 0);
-    if (th->worker->told == t) {
-        th->worker->told = NULL;
+    if (!th->worker) {
+        /* It comes late: not into the ring of the worker that it had. */
+        cvy_trace_put(NULL, id_of(th->task), what);
+        return;
     }
-}
-
-void cvy_recording_yield(struct cvy_thread *th, struct cvy_task *next)
-{
-    settle_switch(th->worker, next);
-    cvy_trace_put_hot(th->worker->ring, COVEY_TRACE_yield, (uint32_t)id_of(next), 0, 0);
-}
-
-void cvy_recording_leave_slow(struct cvy_thread *th, const struct cvy_task *t, int code,
-                              struct cvy_task *next)
-{
-    struct cvy_worker *w = th->worker;
-
-    settle_switch(w, next);
-    if (cvy_load_relaxed(&cvy_trace_level) < CVY_LEVEL_FULL) {
-        cvy_trace_put(w->ring, COVEY_TRACE_end, (uint32_t)t->id, 0, (uint32_t)code);
+    if (!next) {
+        settle_all(th);
+    } else if (cvy_recording_is_untold(next)) {
+        what |= CVY_RING_WOKE;
     }
-    cvy_trace_put(w->ring, COVEY_TRACE_run, (uint32_t)id_of(next), 0, 0);
+    cvy_trace_put(th->worker->ring, id_of(next), what);
+}
+
+void cvy_recording_run(struct cvy_thread *th, const struct cvy_task *t)
+{
+    cvy_trace_put(cvy_ring_of(th), id_of(t), COVEY_TRACE_run);
+}
+
+void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, int code,
+                         struct cvy_task *next)
+{
+    struct cvy_ring *r = th->worker->ring;
+    bool is_end_written = CVY_TRACES_AT(CVY_LEVEL_FULL);
+    bool was_woken = next && cvy_recording_is_untold(next);
+
+    if (!next) {
+        settle_all(th);
+    }
+    if (code == 0 && !is_end_written) {
+        cvy_trace_put_relay(r, id_of(t), id_of(next), was_woken);
+        return;
+    }
+    if (was_woken) {
+        cvy_ring_put_late(r, id_of(next), COVEY_TRACE_ready);
+    }
+    if (!is_end_written) {
+        cvy_trace_put(r, id_of(t), cvy_ring_what(COVEY_TRACE_end, 0, (uint32_t)code));
+    }
+    cvy_trace_put(r, id_of(next), COVEY_TRACE_run);
 }
 
 void cvy_recording_look(struct cvy_runtime *rt)
@@ -294,7 +307,8 @@ void cvy_recording_fatal(void)
 static void emit_site(uint8_t type, const covey_site *site)
 {
     struct cvy_thread *th = cvy_enter();
-    cvy_trace_put(cvy_ring_of(th), type, (uint32_t)th->task->id, 0, (uint64_t)(uintptr_t)site);
+    cvy_trace_put_exact(cvy_ring_of(th), id_of(th->task),
+                        cvy_ring_what(type, 0, (uint64_t)(uintptr_t)site));
     cvy_leave(th);
 }
 
@@ -303,8 +317,9 @@ covey_trace_region covey_trace_region_begin_at(const covey_site *site)
     covey_trace_region r = {.site = site};
 
     if (CVY_TRACES(region_begin)) {
-        r.began_ns = cvy_clock_now();
         emit_site(COVEY_TRACE_region_begin, site);
+        /* Reading the clock costs more than the event. */
+        r.began_ns = cvy_trace_is_watched() ? cvy_clock_now() : 0;
     }
     return r;
 }
@@ -324,9 +339,10 @@ void covey_trace_log_at(const covey_site *site, int64_t value)
 {
     if (CVY_TRACES(log)) {
         struct cvy_thread *th = cvy_enter();
-        cvy_trace_put_pair(cvy_ring_of(th), COVEY_TRACE_log, (uint32_t)th->task->id,
-                           (uint64_t)(uintptr_t)site, COVEY_TRACE_value, (uint32_t)value,
-                           (uint64_t)value >> 32);
+        cvy_trace_put_pair(cvy_ring_of(th), id_of(th->task),
+                           cvy_ring_what(COVEY_TRACE_log, 0, (uint64_t)(uintptr_t)site),
+                           (uint32_t)value,
+                           cvy_ring_what(COVEY_TRACE_value, 0, (uint64_t)value >> 32));
         cvy_leave(th);
     }
 }

@@ -7,20 +7,29 @@
 #include "trace/emit.h"
 #include "trace/recorder.h"
 
-/* That the slot's task was woken is written late, by the flight recorder: at the switch to it,
- * which is then one event for both (pass), or before the next event of the worker's. So wakes cost
- * nothing where they are followed by a wait. told is the slot's task if it was written, and NULL
- * from when that one runs. */
-void cvy_recording_settle_slow(struct cvy_worker *w);
+/* That a task in a slot was woken is written late, by the flight recorder: with the switch to it,
+ * or before the next event of the worker's, if that comes first. So wakes cost nothing where they
+ * are followed by a wait. Until then its state has CVY_TASK_UNTOLD; nobody else's in a queue has,
+ * but for who was woken so early that it set its state after that: its wake is written twice, the
+ * second time in vain. */
+void cvy_recording_settle_slow(struct cvy_worker *w, struct cvy_task *t);
+
+static inline bool cvy_recording_is_untold(const struct cvy_task *t)
+{
+    return cvy_load_relaxed(&t->state) & CVY_TASK_UNTOLD;
+}
 
 static inline void cvy_recording_settle(struct cvy_worker *w)
 {
-    const struct cvy_task *t = cvy_load_relaxed(&w->slot);
+    struct cvy_task *t = cvy_load_relaxed(&w->slot);
 
-    if (cvy_unlikely(t != NULL) && t != w->told) {
-        cvy_recording_settle_slow(w);
+    if (cvy_unlikely(t != NULL) && cvy_recording_is_untold(t)) {
+        cvy_recording_settle_slow(w, t);
     }
 }
+
+/* The slot's task has to let queued go first. Returns queued: a tail call. */
+struct cvy_task *cvy_recording_pass_over(struct cvy_worker *w, struct cvy_task *queued);
 
 /* Where what happens on th is recorded now; NULL: with all other threads'. th is in the runtime, so
  * its worker stays its own. */
@@ -35,51 +44,48 @@ static inline struct cvy_ring *cvy_ring_of(const struct cvy_thread *th)
     return w->ring;
 }
 
-/* The running task woke t; to be written at once. w, whose slot it is in or goes to; NULL: of a
- * thread without one. */
+/* The running task woke t, which is about to go to w's queue, NULL: of a thread without one. */
 void cvy_recording_ready(struct cvy_worker *w, struct cvy_task *t);
 /* t runs, from the base. */
-void cvy_recording_run(struct cvy_thread *th, struct cvy_task *t);
-/* The running task waits; next runs, NULL: the base. */
-void cvy_recording_park_slow(struct cvy_thread *th, struct cvy_task *next);
+void cvy_recording_run(struct cvy_thread *th, const struct cvy_task *t);
+/* The running task leaves its worker; next runs, NULL: the base. what: the event that it is. */
+void cvy_recording_switch_slow(struct cvy_thread *th, struct cvy_task *next, uint64_t what);
 
-static inline void cvy_recording_park(struct cvy_thread *th, const struct cvy_task *t,
-                                      struct cvy_task *next)
+/* Without a call while no stamp is due. With a file or probes one is due at each event, so that
+ * cvy_trace_put() sees them all. */
+static inline void cvy_recording_switch(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
 {
-    const struct cvy_worker *w = th->worker;
+    struct cvy_ring *r = th->ring;
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
 
-    /* Out of the slot, so that nothing else is in it. */
-    if (cvy_unlikely(!next) || cvy_unlikely(w->slot_runs == 0) || cvy_unlikely(next == w->told) ||
-        !cvy_trace_pass(w->ring, next->id, cvy_load_relaxed(&t->reason),
-                        cvy_load_relaxed(&t->wait_object))) {
-        cvy_recording_park_slow(th, next);
+    if (cvy_likely(next != NULL) && cvy_ring_has_room(r, s)) {
+        what |= cvy_load_relaxed(&next->state) & CVY_TASK_UNTOLD;
+        cvy_ring_store(r, s, (uint32_t)next->id, what);
+    } else {
+        cvy_recording_switch_slow(th, next, what);
     }
 }
 
-/* It goes to the end of the queue. */
-void cvy_recording_yield(struct cvy_thread *th, struct cvy_task *next);
 /* t's function has returned, and nobody knows yet. To a file at once: who joins t may be the one
  * who stops the trace. The flight recorder says it with who runs next. */
 static inline void cvy_recording_end(struct cvy_thread *th, const struct cvy_task *t, int code)
 {
-    if (cvy_unlikely(cvy_load_relaxed(&cvy_trace_level) >= CVY_LEVEL_FULL)) {
-        cvy_trace_put(cvy_ring_of(th), COVEY_TRACE_end, (uint32_t)t->id, 0, (uint32_t)code);
+    if (CVY_TRACES_AT(CVY_LEVEL_FULL)) {
+        cvy_trace_put(cvy_ring_of(th), (uint32_t)t->id,
+                      cvy_ring_what(COVEY_TRACE_end, 0, (uint32_t)code));
     }
 }
 
 /* t, which ran and has ended, is over for all; next runs, NULL: the base. */
-void cvy_recording_leave_slow(struct cvy_thread *th, const struct cvy_task *t, int code,
-                              struct cvy_task *next);
+void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, int code,
+                         struct cvy_task *next);
 
-static inline void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, int code,
-                                       struct cvy_task *next)
+/* The same if next is a fresh task. */
+static inline void cvy_recording_hand_over(struct cvy_thread *th, const struct cvy_task *t,
+                                           int code, struct cvy_task *next)
 {
-    const struct cvy_worker *w = th->worker;
-
-    if (cvy_unlikely(code != 0) || cvy_unlikely(w->slot_runs > 0) ||
-        cvy_unlikely(cvy_load_relaxed(&w->slot) != NULL) ||
-        !cvy_trace_relay(w->ring, t->id, next ? next->id : 0)) {
-        cvy_recording_leave_slow(th, t, code, next);
+    if (cvy_unlikely(code != 0) || !cvy_run_relay(th->ring, next->id - t->id)) {
+        cvy_recording_leave(th, t, code, next);
     }
 }
 
@@ -90,7 +96,13 @@ void cvy_recording_look(struct cvy_runtime *rt);
 static inline void cvy_recording_new(struct cvy_thread *th, uint64_t id, const covey_site *site,
                                      const void *owner)
 {
-    cvy_trace_new(cvy_ring_of(th), id, site, (uint64_t)(uintptr_t)owner);
+    uint64_t address = (uint64_t)(uintptr_t)site;
+    uint64_t group = (uint64_t)(uintptr_t)owner;
+
+    /* If there is a wake to be written, it is with the same stamp. */
+    if (!cvy_run_new(th->ring, address, group)) {
+        cvy_trace_put_new(cvy_ring_of(th), (uint32_t)id, address, group);
+    }
 }
 
 /* The layer of descriptors: what those that are waited for are connected to. NULL: nobody waits for

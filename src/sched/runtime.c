@@ -114,7 +114,7 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
         goto fail_blocking;
     }
     /* Without memory for rings the program runs unrecorded. */
-    (void)cvy_trace_attach(rt->worker_count);
+    (void)cvy_trace_attach(rt->worker_count, (uint16_t)cvy_id_lanes(rt));
     rt->has_env_trace = cvy_recording_from_environment();
     cvy_store_release(&cvy_fatal_hook, cvy_fatal_dump);
     if (!rt->options.no_fault_handler) {

@@ -43,9 +43,8 @@ static unsigned class_of(const struct cvy_runtime *rt, const covey_task_options 
 
 static uint64_t next_id(struct cvy_runtime *rt, struct cvy_worker *w)
 {
-    /* Unique without a shared counter: a worker's own count, interleaved by index; plain threads
-     * take the last lane. */
-    uint64_t lanes = (uint64_t)rt->worker_count + 1;
+    uint64_t lanes = cvy_id_lanes(rt);
+
     if (!w) {
         return atomic_fetch_add_explicit(&rt->foreign_started, 1, memory_order_relaxed) * lanes +
                lanes;

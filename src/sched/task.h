@@ -13,6 +13,7 @@
 
 #include <covey/defs.h>
 #include <covey/task.h>
+#include <covey/trace_format.h>
 
 #include <assert.h>
 
@@ -27,6 +28,10 @@ enum cvy_task_state {
     CVY_TASK_RUNNING,
     CVY_TASK_WAITING,
 };
+
+/* Beside a state, from the wait on: that the task was woken is not recorded, and will be with the
+ * switch to it (recording.h). */
+#define CVY_TASK_UNTOLD 0x80u
 
 /* What a task waits for, for dumps. */
 enum cvy_reason {
@@ -106,8 +111,7 @@ struct cvy_task {
     _Atomic uint8_t on_cpu;
 
     /* For dumps: written by the task, read by anyone, torn reads allowed. */
-    _Atomic uint8_t state;
-    _Atomic uint8_t reason;
+    _Atomic uint8_t state; /* with CVY_TASK_UNTOLD */
 
     uint8_t stack_class; /* immutable from start to end */
 
@@ -120,7 +124,7 @@ struct cvy_task {
     bool is_foreign; /* immutable */
 
     /* For dumps, as above. */
-    _Atomic(const void *) wait_object;
+    _Atomic uint64_t wait;      /* what for: see cvy_wait_word() */
     _Atomic int64_t wait_since; /* clock of the worker's last look; 0: unknown */
 
     /* Immutable from start to end. */
@@ -154,6 +158,32 @@ static_assert(offsetof(struct cvy_task, fn) == CVY_CACHE_LINE &&
                   offsetof(struct cvy_task, pinned_to) == 2 * CVY_CACHE_LINE,
               "two hot lines");
 static_assert(sizeof(struct cvy_task) == 5 * CVY_CACHE_LINE, "a million of them count");
+
+static inline unsigned cvy_task_state(const struct cvy_task *t)
+{
+    return cvy_load_relaxed(&t->state) & ~CVY_TASK_UNTOLD;
+}
+
+/* A reason and an object in one word; which is also the event that says so in a trace. */
+static inline uint64_t cvy_wait_word(enum cvy_reason reason, const void *object)
+{
+    return (uint64_t)(uintptr_t)object << 16 | (uint64_t)reason << 8 | COVEY_TRACE_park;
+}
+
+static inline enum cvy_reason cvy_wait_reason(uint64_t wait)
+{
+    return (enum cvy_reason)(wait >> 8 & 0xFF);
+}
+
+static inline const void *cvy_wait_object(uint64_t wait)
+{
+    return (const void *)(uintptr_t)(wait >> 16);
+}
+
+static inline enum cvy_reason cvy_task_reason(const struct cvy_task *t)
+{
+    return cvy_wait_reason(cvy_load_relaxed(&t->wait));
+}
 
 /* What stands in a task's list of scopes. */
 enum cvy_scope_kind { CVY_SCOPE_GROUP, CVY_SCOPE_DEFERRED, CVY_SCOPE_NOTE };

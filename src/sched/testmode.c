@@ -181,10 +181,10 @@ static bool summary_add(struct cvy_task *t, void *arg)
 {
     struct summary *s = arg;
 
-    bool is_waiting = cvy_load_relaxed(&t->state) == CVY_TASK_WAITING;
+    bool is_waiting = cvy_task_state(t) == CVY_TASK_WAITING;
     (void)fprintf(s->out, "%s%s %s%s", s->count++ ? ", " : "", cvy_task_label(t),
                   is_waiting ? "in " : "runnable",
-                  is_waiting ? cvy_reason_words(cvy_load_relaxed(&t->reason)) : "");
+                  is_waiting ? cvy_reason_words(cvy_task_reason(t)) : "");
     return s->count < 6;
 }
 
@@ -290,7 +290,7 @@ static void note_yield(struct cvy_test *test)
     struct cvy_task *t = test->last;
     int64_t at;
 
-    if (!t || cvy_load_relaxed(&t->state) != CVY_TASK_RUNNABLE) {
+    if (!t || cvy_task_state(t) != CVY_TASK_RUNNABLE) {
         test->idle_yields = 0;
         return;
     }
@@ -578,7 +578,7 @@ uint64_t covey_test_no_leaks(uint64_t mark, const char *file, int line)
         const covey_site *site = l.found->site;
         fail_words(th->runtime->test, COVEY_TEST_LEAK,
                    "leak: %s in %s, started at %s:%d, outlives the block at %s:%d",
-                   cvy_task_label(l.found), cvy_reason_words(cvy_load_relaxed(&l.found->reason)),
+                   cvy_task_label(l.found), cvy_reason_words(cvy_task_reason(l.found)),
                    site ? site->file : "?", site ? site->line : 0, file, line);
         (void)cvy_enter();
         abandon(th);

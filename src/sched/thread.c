@@ -141,6 +141,7 @@ struct cvy_thread *cvy_thread_foreign(void)
         cvy_fatal("out of memory for a thread's record");
     }
     th->errno_ptr = cvy_errno_ptr();
+    cvy_thread_carry(th, NULL);
     th->self.is_foreign = true;
     th->task = &th->self;
     cvy_lock(&foreign_lock);

@@ -69,6 +69,9 @@ static inline struct cvy_task *cvy_take_local(struct cvy_worker *w)
     struct cvy_task *queued = cvy_runq_pop(&w->runq, is_alone);
     if (queued || !t) {
         cvy_prefetch_queued(&w->runq);
+        if (cvy_unlikely(t != NULL) && CVY_TRACES(ready)) {
+            return cvy_recording_pass_over(w, queued);
+        }
         return queued;
     }
     cvy_store_relaxed(&w->slot, NULL);

@@ -94,9 +94,10 @@ __attribute__((no_sanitize("thread"), noinline)) static void copy_record(struct 
     v->started = t->site;
     v->fn = t->fn;
     v->group = cvy_group_member_end && t->on_end == cvy_group_member_end ? t->owner : NULL;
-    v->object = cvy_load_relaxed(&t->wait_object);
+    uint64_t wait = cvy_load_relaxed(&t->wait);
+    v->object = cvy_wait_object(wait);
     v->since = cvy_load_relaxed(&t->wait_since);
-    v->reason = cvy_load_relaxed(&t->reason);
+    v->reason = cvy_wait_reason(wait);
     cvy_view_name(t, v->name);
 }
 
@@ -180,7 +181,7 @@ bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief)
 {
     uint32_t claim;
 
-    v->state = cvy_load_relaxed(&t->state);
+    v->state = cvy_task_state(t);
     if (v->state == CVY_TASK_FREE) {
         return false;
     }

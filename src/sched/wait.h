@@ -124,27 +124,45 @@ static inline int cvy_ctx_check(struct cvy_task *t, covey_ctx *ctx)
  * then nothing was opened. Call it with the queue's lock held, before entering the queue. */
 int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx);
 
+/* The waits below take what they wait for in two words, and pass it on in one (cvy_wait_word()). */
+
+int32_t cvy_wait_park_for(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait);
 /* Parks until the claim is taken, and closes it; the outcome's index, CVY_INDEX_CTX if the context
  * ended. No lock is held. *thp is the thread it goes on on. */
-int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
-                      const void *object);
+static inline int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
+                                    const void *object)
+{
+    return cvy_wait_park_for(thp, ctx, cvy_wait_word(reason, object));
+}
+
+int32_t cvy_wait_park_for_until(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait,
+                                int64_t at_ns, int32_t index);
 /* The same; if nobody has claimed it by at_ns the outcome is index. */
-int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
-                            const void *object, int64_t at_ns, int32_t index);
+static inline int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx,
+                                          enum cvy_reason reason, const void *object, int64_t at_ns,
+                                          int32_t index)
+{
+    return cvy_wait_park_for_until(thp, ctx, cvy_wait_word(reason, object), at_ns, index);
+}
+
 /* The error, with its message, of a wait that ended with CVY_INDEX_CTX or CVY_INDEX_ENDED; else 0.
  */
 int cvy_wait_error(struct cvy_task *t, covey_ctx *ctx, int32_t index);
 
 /* The commonest wait, one queue under one lock: called with the lock held and nothing to be had;
- * enters wr in q, unlocks, parks. 0: woken by the queue (wr->result says how); else the context's
- * error, and wr is out of the queue. */
-int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock, struct cvy_node *q,
-                struct cvy_waiter *wr, enum cvy_reason reason, const void *object);
-
-/* The same at a place: right after node at (the queue's head: in front; its last: at the end). */
+ * enters wr at a place of the queue, right after node at (its head: in front; its last: at the
+ * end), unlocks, parks. 0: woken by the queue (wr->result says how); else the context's error, and
+ * wr is out of the queue. */
 int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
-                   struct cvy_node *at, struct cvy_waiter *wr, enum cvy_reason reason,
-                   const void *object);
+                   struct cvy_node *at, struct cvy_waiter *wr, uint64_t wait);
+
+/* The same at the end of q. */
+static inline int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
+                              struct cvy_node *q, struct cvy_waiter *wr, enum cvy_reason reason,
+                              const void *object)
+{
+    return cvy_wait_in_at(thp, ctx, lock, q->prev, wr, cvy_wait_word(reason, object));
+}
 
 /* Registers the running task with ctx ahead of cvy_wait_open(), for who must open while holding
  * locks that rank above. 0, or the error of a context that is done. */

@@ -80,7 +80,7 @@ static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
         cvy_unlock(&rt->lock);
         return;
     }
-    th->worker = NULL;
+    cvy_thread_carry(th, NULL);
     w->thread = NULL;
     cvy_unlock(&rt->lock);
     CVY_WINDOW();

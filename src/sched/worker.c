@@ -296,7 +296,7 @@ static void idle(struct cvy_thread *th, struct cvy_worker *w, bool was_spinning)
     cvy_unlock(&rt->lock);
 
     CVY_WINDOW();
-    CVY_EMIT(cvy_ring_of(th), idle, 0, 0, 0);
+    CVY_EMIT_EXACT(cvy_ring_of(th), idle, 0, 0, 0);
     /* Announced; now once more. */
     if (!any_queued(rt)) {
         if (is_poller) {
@@ -375,7 +375,7 @@ static void give_away(struct cvy_thread *th, struct cvy_thread *to, struct cvy_t
     struct cvy_runtime *rt = th->runtime;
     struct cvy_worker *w = th->worker;
 
-    th->worker = NULL;
+    cvy_thread_carry(th, NULL);
     if (!to) {
         unsigned tries = 0;
         while (!cvy_worker_give(rt, w, next)) {
@@ -411,7 +411,7 @@ static bool wait_for_worker(struct cvy_thread *th)
         }
         thread_sleep(th);
     }
-    th->worker = w;
+    cvy_thread_carry(th, w);
     th->base_next = th->handed_next;
     th->handed_next = NULL;
     return true;
@@ -427,7 +427,7 @@ void cvy_worker_loop(struct cvy_thread *th)
                 return;
             }
             /* The task that its last carrier ran is no longer this worker's. */
-            CVY_EMIT(cvy_ring_of(th), idle, 0, 0, 0);
+            CVY_EMIT_EXACT(cvy_ring_of(th), idle, 0, 0, 0);
             CVY_EMIT(cvy_ring_of(th), run, 0, 0, 0);
         }
         struct cvy_task *t = th->base_next;
@@ -471,7 +471,7 @@ struct cvy_thread *cvy_thread_new(struct cvy_runtime *rt, struct cvy_worker *w)
         th->task = &th->self;
         cvy_store_relaxed(&th->in_runtime, 1);
         th->runtime = rt;
-        th->worker = w;
+        cvy_thread_carry(th, w);
     }
     return th;
 }

@@ -19,6 +19,7 @@
 #include "sched/runq.h"
 #include "sched/taskq.h"
 #include "sched/timer.h"
+#include "trace/ring.h"
 
 #include <covey/runtime.h>
 
@@ -59,7 +60,6 @@ struct cvy_worker {
     uint64_t rand;
     struct cvy_runtime *runtime;
     struct cvy_ring *ring; /* what happens on it is recorded here */
-    struct cvy_task *told; /* the slot's task whose wake is in the ring; see recording.h */
     int index;
 
     struct cvy_task *tasks; /* free records */
@@ -99,6 +99,7 @@ struct cvy_thread {
     struct cvy_task *task;               /* running; the thread's own record in plain threads */
     _Atomic uint32_t in_runtime, retake; /* see the top of this file */
     int *errno_ptr;
+    struct cvy_ring *ring; /* the worker's, or nowhere */
 
     /* Set by who switches away, used by who arrives. */
     struct cvy_task *previous;
@@ -229,6 +230,13 @@ static inline struct cvy_runtime *cvy_runtime_open(void)
     return rt && !cvy_load_relaxed(&rt->closed) ? rt : NULL;
 }
 
+/* Numbers of tasks are unique without a shared counter: each worker has a lane of its own, plain
+ * threads the last one; in a lane they are so far apart. */
+static inline uint64_t cvy_id_lanes(const struct cvy_runtime *rt)
+{
+    return (uint64_t)rt->worker_count + 1;
+}
+
 /* This thread's record, or NULL. The only access to thread-locals; never kept across a switch. */
 struct cvy_thread *cvy_thread_self(void);
 void cvy_thread_set_self(struct cvy_thread *th);
@@ -241,6 +249,13 @@ void cvy_foreign_quiesce(void);
 /* The runtime is closed: ends the waits of plain threads that only it could end (needs_runtime),
  * with COVEY_ECLOSED, and returns when they are over. */
 void cvy_foreign_release(void);
+
+/* w: NULL for none. */
+static inline void cvy_thread_carry(struct cvy_thread *th, struct cvy_worker *w)
+{
+    th->worker = w;
+    th->ring = w ? w->ring : &cvy_ring_nowhere;
+}
 
 /* Into the runtime: from here to cvy_leave() this thread keeps its worker. May switch, when the
  * worker has been taken over meanwhile. */

@@ -6,7 +6,7 @@
 #ifndef CVY_TRACE_EMIT_H
 #define CVY_TRACE_EMIT_H
 
-#include "trace/ring.h"
+#include "trace/run.h"
 
 enum {
 #define CVY_EVENT_LEVEL(number, name, level) CVY_LEVEL_##name = level,
@@ -20,78 +20,36 @@ enum {
  * records a little more or less. Its own line: everybody reads it. */
 extern _Atomic uint8_t cvy_trace_level CVY_HIDDEN;
 
-/* One event into a ring; NULL: the one that all but workers share, under its lock. */
-void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object);
+/* One event into a ring; NULL: the one that all but workers share, under its lock. what: see
+ * cvy_ring_what(). */
+void cvy_trace_put(struct cvy_ring *r, uint32_t id, uint64_t what);
+/* The same with a stamp of its own. */
+void cvy_trace_put_exact(struct cvy_ring *r, uint32_t id, uint64_t what);
 /* The same, then text as further events. */
 void cvy_trace_put_text(struct cvy_ring *r, uint8_t type, uint32_t id, const char *text,
                         size_t len_max);
 /* Two events that belong together. */
-void cvy_trace_put_pair(struct cvy_ring *r, uint8_t type, uint32_t id, uint64_t object,
-                        uint8_t type2, uint32_t id2, uint64_t object2);
+void cvy_trace_put_pair(struct cvy_ring *r, uint32_t id, uint64_t what, uint32_t id2,
+                        uint64_t what2);
 /* A task was started: its group first, if it is not that of the last one. */
 void cvy_trace_put_new(struct cvy_ring *r, uint32_t id, uint64_t site, uint64_t group);
+/* A worker's: ended, which ran, is over, its code 0; next runs, 0: the worker's loop. */
+void cvy_trace_put_relay(struct cvy_ring *r, uint32_t ended, uint32_t next, bool was_woken);
 
-#define CVY_TRACES(name) cvy_unlikely(cvy_load_relaxed(&cvy_trace_level) >= CVY_LEVEL_##name)
+#define CVY_TRACES_AT(level) cvy_unlikely(cvy_load_relaxed(&cvy_trace_level) >= (level))
+#define CVY_TRACES(name) CVY_TRACES_AT(CVY_LEVEL_##name)
 
-#define CVY_EMIT(ring, name, id, arg, object)                                                      \
+#define CVY_EMIT_BY(put, ring, name, id, arg, object)                                              \
     do {                                                                                           \
         if (CVY_TRACES(name)) {                                                                    \
-            cvy_trace_put((ring), COVEY_TRACE_##name, (uint32_t)(id), (uint8_t)(arg),              \
-                          (uint64_t)(uintptr_t)(object));                                          \
+            put((ring), (uint32_t)(id),                                                            \
+                cvy_ring_what(COVEY_TRACE_##name, (uint8_t)(arg), (uint64_t)(uintptr_t)(object))); \
         }                                                                                          \
     } while (0)
-
-/* What happens at each switch, for workers' rings and behind CVY_TRACES(park): without a call while
- * no stamp is due. With a file or probes one is due at each event, so that cvy_trace_put() sees
- * them all. */
-
-static inline void cvy_trace_put_hot(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg,
-                                     uint64_t object)
-{
-    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
-
-    if (cvy_ring_has_room(r, s)) {
-        cvy_ring_store(r, s, type, id, arg, object);
-    } else {
-        cvy_trace_put(r, type, id, arg, object);
-    }
-}
-
-/* Running woke next, then waits; next runs. False: not written, a stamp is due. */
-static inline bool cvy_trace_pass(struct cvy_ring *r, uint64_t next, uint8_t reason,
-                                  const void *object)
-{
-    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
-
-    if (!cvy_ring_has_room(r, s)) {
-        return false;
-    }
-    cvy_ring_store(r, s, COVEY_TRACE_pass, (uint32_t)next, reason, (uint64_t)(uintptr_t)object);
-    return true;
-}
-
-/* ended, which ran, is over, its code 0; next runs, 0: the worker's loop. As above. */
-static inline bool cvy_trace_relay(struct cvy_ring *r, uint64_t ended, uint64_t next)
-{
-    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
-
-    if (!cvy_ring_has_room(r, s)) {
-        return false;
-    }
-    cvy_ring_store(r, s, COVEY_TRACE_relay, (uint32_t)next, 0, (uint32_t)ended);
-    return true;
-}
-
-/* Running started id in a group. */
-static inline void cvy_trace_new(struct cvy_ring *r, uint64_t id, const void *site, uint64_t group)
-{
-    struct cvy_ring_slot *s = r ? cvy_load_relaxed(&r->at) : NULL;
-
-    if (cvy_likely(s != NULL) && cvy_ring_has_room(r, s) && cvy_likely(r->group == group)) {
-        cvy_ring_store(r, s, COVEY_TRACE_new, (uint32_t)id, 0, (uint64_t)(uintptr_t)site);
-    } else {
-        cvy_trace_put_new(r, (uint32_t)id, (uint64_t)(uintptr_t)site, group);
-    }
-}
+#define CVY_EMIT(ring, name, id, arg, object)                                                      \
+    CVY_EMIT_BY(cvy_trace_put, ring, name, id, arg, object)
+/* Times around it would mislead if it shared its own. */
+#define CVY_EMIT_EXACT(ring, name, id, arg, object)                                                \
+    CVY_EMIT_BY(cvy_trace_put_exact, ring, name, id, arg, object)
 
 #endif

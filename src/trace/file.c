@@ -169,30 +169,77 @@ void cvy_trace_file_clock(struct cvy_trace_file *f)
     cvy_trace_file_put_clock(f, &now);
 }
 
-bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ring *r,
-                          uint64_t *pos, bool is_first)
+static void put_events(struct cvy_trace_file *f, uint32_t ring, struct cvy_trace_place *place,
+                       uint64_t from, size_t n)
 {
-    uint64_t from = *pos;
-    size_t n = cvy_ring_read(r, &from, f->batch, CVY_TRACE_BATCH);
+    struct cvy_expansion before = place->expansion;
+    uint64_t position = from + place->more;
+    size_t total = 0;
 
-    if (from != *pos && !is_first) {
-        uint64_t lost = from - *pos;
-        section(f, COVEY_TRACE_LOST, ring, sizeof(lost));
-        put(f, &lost, sizeof(lost));
-    }
-    *pos = from + n;
-    if (n == 0) {
-        return false;
-    }
     for (size_t i = 0; i < n; i++) {
         if (has_site(f->batch[i].meta & 0xFF)) {
             note_site(f, (uintptr_t)(f->batch[i].meta >> 16));
         }
+        total += cvy_expand_count(&place->expansion, &f->batch[i]);
     }
-    section(f, COVEY_TRACE_EVENTS, ring, sizeof(from) + n * sizeof(*f->batch));
-    put(f, &from, sizeof(from));
-    put(f, f->batch, n * sizeof(*f->batch));
+    section(f, COVEY_TRACE_EVENTS, ring, sizeof(position) + total * sizeof(*f->batch));
+    put(f, &position, sizeof(position));
+    if (total == n) {
+        /* As always in a trace to a file, where they are many. */
+        for (size_t i = 0; i < n; i++) {
+            f->batch[i] = cvy_expand(&before, &f->batch[i], 0);
+        }
+        put(f, f->batch, n * sizeof(*f->batch));
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t count = cvy_expand_count(&before, &f->batch[i]);
+        for (size_t k = 0; k < count; k++) {
+            covey_trace_event e = cvy_expand(&before, &f->batch[i], k);
+            put(f, &e, sizeof(e));
+        }
+    }
+    place->more += total - n;
+}
+
+bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ring *r,
+                          struct cvy_trace_place *place, bool is_first)
+{
+    uint64_t from = place->at;
+    size_t n = cvy_ring_read(r, &from, f->batch, CVY_TRACE_BATCH);
+
+    if (from != place->at && !is_first) {
+        uint64_t lost = from - place->at;
+        section(f, COVEY_TRACE_LOST, ring, sizeof(lost));
+        put(f, &lost, sizeof(lost));
+    }
+    place->at = from + n;
+    if (n == 0) {
+        return false;
+    }
+    put_events(f, ring, place, from, n);
     return n == CVY_TRACE_BATCH;
+}
+
+uint64_t cvy_trace_file_tail(struct cvy_trace_file *f, struct cvy_ring *r)
+{
+    uint64_t written = cvy_ring_written(r);
+    uint64_t chunk = written - written % CVY_RING_CHUNK;
+    struct cvy_expansion expansion = {0};
+    size_t total = 0;
+
+    while (chunk > 0 && total <= r->mask) {
+        uint64_t from = chunk - CVY_RING_CHUNK;
+        size_t n = cvy_ring_read(r, &from, f->batch, CVY_RING_CHUNK);
+        if (from != chunk - CVY_RING_CHUNK) {
+            break;
+        }
+        for (size_t i = 0; i < n; i++) {
+            total += cvy_expand_count(&expansion, &f->batch[i]);
+        }
+        chunk = from;
+    }
+    return chunk;
 }
 
 void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t)

@@ -5,9 +5,16 @@
 #ifndef CVY_TRACE_FILE_H
 #define CVY_TRACE_FILE_H
 
-#include "trace/ring.h"
+#include "trace/expand.h"
 
 #define CVY_TRACE_BATCH 4096u /* events read at once */
+
+/* How far a ring has been read. All zero: from the beginning, or from the chunk at it. */
+struct cvy_trace_place {
+    uint64_t at;
+    uint64_t more; /* in the file, than up to there in the ring */
+    struct cvy_expansion expansion;
+};
 
 struct cvy_trace_file {
     int fd;
@@ -26,10 +33,13 @@ void cvy_trace_clock_now(covey_trace_clock *out);
 void cvy_trace_file_put_clock(struct cvy_trace_file *f, const covey_trace_clock *clock);
 /* Those of now. */
 void cvy_trace_file_clock(struct cvy_trace_file *f);
-/* What ring has from *pos on; moves *pos. How many events were lost in between is noted, unless
+/* What ring has from the place on; moves it. How many events were lost in between is noted, unless
  * is_first: what a ring has forgotten before is not missed. True: there was much, come again. */
 bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ring *r,
-                          uint64_t *pos, bool is_first);
+                          struct cvy_trace_place *place, bool is_first);
+/* Where to begin, so that a ring gives as many events as it has room for, and those of one chunk
+ * more at most: runs stand for many. */
+uint64_t cvy_trace_file_tail(struct cvy_trace_file *f, struct cvy_ring *r);
 void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t);
 void cvy_trace_file_flush(struct cvy_trace_file *f);
 /* The last pair of clocks, the end. 0 or the first failure's code. */

@@ -46,7 +46,7 @@ static pthread_t thread;
 static _Atomic bool has_thread;      /* read without control */
 static _Atomic uint32_t thread_stop; /* futex */
 static struct cvy_trace_file file;
-static uint64_t *positions; /* a worker's ring each, then the shared one */
+static struct cvy_trace_place *places; /* a worker's ring each, then the shared one */
 
 /* The snapshot that a slow region is to take. */
 static _Atomic int64_t
@@ -56,48 +56,62 @@ static int watch_code; /* 1: written */
 
 /* ---- the writers' side ---- */
 
-static inline void probe(uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
+static inline void probe(uint32_t id, uint64_t what)
 {
     if (cvy_unlikely(cvy_load_relaxed(&has_probes))) {
-        cvy_probe_fire(type, id, arg, object);
+        if (what & CVY_RING_WOKE) {
+            cvy_probe_fire(COVEY_TRACE_ready, id, 0, 0);
+        }
+        cvy_probe_fire(what & (CVY_RING_WOKE - 1), id, (uint8_t)(what >> 8), what >> 16);
     }
 }
 
-void cvy_trace_put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
+/* Events that belong together stay together; own: NULL for who has no ring. */
+static struct cvy_ring *begin(struct cvy_ring *own)
 {
-    probe(type, id, arg, object);
-    if (cvy_likely(r != NULL)) {
-        if (type == COVEY_TRACE_idle || type == COVEY_TRACE_region_begin ||
-            type == COVEY_TRACE_region_end) {
-            cvy_ring_restamp(r);
-        }
-        cvy_ring_put(r, type, id, arg, object);
-        if (type == COVEY_TRACE_idle) {
-            cvy_ring_restamp(r);
-        }
-        return;
+    if (cvy_likely(own != NULL)) {
+        return own;
     }
     cvy_lock(&shared_lock);
     cvy_ring_restamp(&shared);
-    cvy_ring_put(&shared, type, id, arg, object);
-    cvy_unlock(&shared_lock);
+    return &shared;
 }
 
-/* Events that belong together stay together. */
-static struct cvy_ring *begin_several(struct cvy_ring *r)
+static void end(const struct cvy_ring *own)
 {
-    if (!r) {
-        r = &shared;
-        cvy_lock(&shared_lock);
-        cvy_ring_restamp(r);
-    }
-    return r;
-}
-
-static void end_several(const struct cvy_ring *own)
-{
-    if (!own) {
+    if (cvy_unlikely(!own)) {
         cvy_unlock(&shared_lock);
+    }
+}
+
+__attribute__((noinline)) static void put_probed(struct cvy_ring *own, uint32_t id, uint64_t what)
+{
+    struct cvy_ring *r = begin(own);
+
+    probe(id, what);
+    cvy_ring_put(r, id, what);
+    end(own);
+}
+
+void cvy_trace_put(struct cvy_ring *own, uint32_t id, uint64_t what)
+{
+    /* A tail call: what hardly ever happens costs the rest no registers. */
+    if (cvy_unlikely(!own) || cvy_unlikely(cvy_load_relaxed(&has_probes))) {
+        put_probed(own, id, what);
+        return;
+    }
+    cvy_ring_put(own, id, what);
+}
+
+void cvy_trace_put_exact(struct cvy_ring *own, uint32_t id, uint64_t what)
+{
+    if (own) {
+        cvy_ring_restamp(own);
+    }
+    cvy_trace_put(own, id, what);
+    if (own && (uint8_t)what == COVEY_TRACE_idle) {
+        /* What comes next does so after a sleep. */
+        cvy_ring_restamp(own);
     }
 }
 
@@ -105,10 +119,10 @@ void cvy_trace_put_text(struct cvy_ring *own, uint8_t type, uint32_t id, const c
                         size_t len_max)
 {
     size_t len = strnlen(text, len_max);
-    struct cvy_ring *r = begin_several(own);
+    struct cvy_ring *r = begin(own);
 
-    probe(type, id, 0, (uint64_t)(uintptr_t)text);
-    cvy_ring_put(r, type, id, 0, 0);
+    probe(id, cvy_ring_what(type, 0, (uint64_t)(uintptr_t)text));
+    cvy_ring_put(r, id, type);
     for (size_t at = 0; at == 0 || at < len; at += 10) {
         char part[10] = {0};
         uint32_t low;
@@ -118,39 +132,55 @@ void cvy_trace_put_text(struct cvy_ring *own, uint8_t type, uint32_t id, const c
         memcpy(&low, part, 4);
         memcpy(&high, part + 4, 6);
         uint8_t last = at + n == len ? 0x80 : 0;
-        cvy_ring_put(r, COVEY_TRACE_text, low, (uint8_t)(n | last), high);
+        cvy_ring_put(r, low, cvy_ring_what(COVEY_TRACE_text, (uint8_t)(n | last), high));
     }
-    end_several(own);
+    end(own);
 }
 
-void cvy_trace_put_pair(struct cvy_ring *own, uint8_t type, uint32_t id, uint64_t object,
-                        uint8_t type2, uint32_t id2, uint64_t object2)
+void cvy_trace_put_pair(struct cvy_ring *own, uint32_t id, uint64_t what, uint32_t id2,
+                        uint64_t what2)
 {
-    struct cvy_ring *r = begin_several(own);
+    struct cvy_ring *r = begin(own);
 
-    probe(type, id, 0, object);
-    cvy_ring_put(r, type, id, 0, object);
-    cvy_ring_put(r, type2, id2, 0, object2);
-    end_several(own);
+    probe(id, what);
+    cvy_ring_put(r, id, what);
+    cvy_ring_put(r, id2, what2);
+    end(own);
+}
+
+/* Where an event goes under the stamp that there is; NULL: the ring has no memory. */
+static struct cvy_ring_slot *place_in(struct cvy_ring *r)
+{
+    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
+    return cvy_ring_has_room(r, s) ? s : cvy_ring_prepare(r);
 }
 
 void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_t group)
 {
-    struct cvy_ring *r = begin_several(own);
+    struct cvy_ring *r = begin(own);
+    struct cvy_ring_slot *s;
 
-    probe(COVEY_TRACE_new, id, 0, site);
-    for (;;) {
-        if (!cvy_ring_has_room(r, cvy_load_relaxed(&r->at))) {
-            (void)cvy_ring_prepare(r); /* a new chunk has no group */
-        }
-        if (r->group == group) {
-            break;
-        }
-        cvy_ring_put(r, COVEY_TRACE_group, 0, 0, group);
+    probe(id, cvy_ring_what(COVEY_TRACE_new, 0, site));
+    /* A new chunk, which the event may need, has no group. */
+    while ((s = place_in(r)) != NULL && r->group != group) {
+        cvy_ring_put(r, 0, cvy_ring_what(COVEY_TRACE_group, 0, group));
         r->group = group;
     }
-    cvy_ring_put(r, COVEY_TRACE_new, id, 0, site);
-    end_several(own);
+    if (s) {
+        cvy_run_put_new(r, s, id, site);
+    }
+    end(own);
+}
+
+void cvy_trace_put_relay(struct cvy_ring *r, uint32_t ended, uint32_t next, bool was_woken)
+{
+    struct cvy_ring_slot *s = place_in(r);
+
+    if (s && was_woken) {
+        cvy_ring_store(r, s, next, cvy_ring_what(COVEY_TRACE_relay | CVY_RING_WOKE, 0, ended));
+    } else if (s) {
+        cvy_run_put_relay(r, s, ended, next);
+    }
 }
 
 /* ---- rings; control is held ---- */
@@ -220,11 +250,14 @@ bool cvy_trace_look(void)
     return cvy_load_relaxed(&cvy_trace_level) != 0;
 }
 
-int cvy_trace_attach(int n)
+int cvy_trace_attach(int n, uint16_t id_step)
 {
     (void)pthread_mutex_lock(&control);
     is_attached = true;
     cvy_store_relaxed(&workers, n < CVY_TRACE_WORKERS_MAX ? n : CVY_TRACE_WORKERS_MAX);
+    for (int i = 0; i < workers; i++) {
+        cvy_ring_set_step(&cvy_trace_rings[i], id_step);
+    }
     int code = 0;
     if (has_file || has_flight) {
         code = rings_make();
@@ -262,12 +295,12 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
     }
     for (int i = 0; i < RINGS; i++) {
         struct cvy_ring *r = ring_at(i);
-        uint64_t pos = 0;
+        uint32_t number = i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : SHARED_RING;
         /* Not beyond what was there at the beginning: the writers go on. */
-        uint64_t end = cvy_ring_written(r);
-        for (bool is_first = true; pos < end; is_first = false) {
-            if (!cvy_trace_file_drain(f, i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : SHARED_RING, r,
-                                      &pos, is_first)) {
+        uint64_t written = cvy_ring_written(r);
+        struct cvy_trace_place place = {.at = cvy_trace_file_tail(f, r)};
+        for (bool is_first = true; place.at < written; is_first = false) {
+            if (!cvy_trace_file_drain(f, number, r, &place, is_first)) {
                 break;
             }
         }
@@ -302,10 +335,10 @@ static bool drain_all(void)
     bool is_more = false;
 
     for (int i = 0; i < cvy_load_relaxed(&workers); i++) {
-        is_more |= cvy_trace_file_drain(&file, (uint32_t)i, ring_at(i), &positions[i], false);
+        is_more |= cvy_trace_file_drain(&file, (uint32_t)i, ring_at(i), &places[i], false);
     }
-    return is_more | cvy_trace_file_drain(&file, SHARED_RING, &shared,
-                                          &positions[CVY_TRACE_WORKERS_MAX], false);
+    return is_more |
+           cvy_trace_file_drain(&file, SHARED_RING, &shared, &places[CVY_TRACE_WORKERS_MAX], false);
 }
 
 static void *recorder_main(void *arg)
@@ -332,11 +365,11 @@ int cvy_trace_threads(void)
 /* ---- start and stop ---- */
 
 /* From the beginning of the chunk that is being written, which brings its clock. */
-static void positions_set(void)
+static void places_set(void)
 {
     for (int i = 0; i < RINGS; i++) {
         uint64_t written = cvy_ring_written(ring_at(i));
-        positions[i] = written - written % CVY_RING_CHUNK;
+        places[i].at = written - written % CVY_RING_CHUNK;
     }
 }
 
@@ -349,20 +382,20 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
     if (code < 0) {
         return code;
     }
-    positions = cvy_alloc_zeroed(RINGS * sizeof(*positions));
-    if (!positions) {
+    places = cvy_alloc_zeroed(RINGS * sizeof(*places));
+    if (!places) {
         return -ENOMEM;
     }
     code = cvy_trace_file_open(&file, path, workers, false);
     if (code < 0) {
-        free(positions);
+        free(places);
         return code;
     }
     cvy_trace_file_clock(&file);
     for (size_t i = 0; i < count; i++) {
         cvy_trace_file_task(&file, &tasks[i]);
     }
-    positions_set();
+    places_set();
     has_file = true;
     level_update();
     cvy_store_relaxed(&thread_stop, 0);
@@ -370,7 +403,7 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
         has_file = false;
         level_update();
         (void)cvy_trace_file_close(&file);
-        free(positions);
+        free(places);
         return -EAGAIN;
     }
     cvy_store_relaxed(&has_thread, true);
@@ -406,8 +439,8 @@ int cvy_trace_stop(void)
     for (int rounds = 0; drain_all() && rounds < LAST_ROUNDS_MAX; rounds++) {
     }
     int code = cvy_trace_file_close(&file);
-    free(positions);
-    positions = NULL;
+    free(places);
+    places = NULL;
     rings_drop();
     (void)pthread_mutex_unlock(&control);
     return code;
@@ -473,6 +506,11 @@ int cvy_trace_unwatch(void)
     watch_path = NULL;
     (void)pthread_mutex_unlock(&control);
     return code;
+}
+
+bool cvy_trace_is_watched(void)
+{
+    return cvy_load_relaxed(&watch_bound) > 0;
 }
 
 bool cvy_trace_is_too_long(int64_t ns)

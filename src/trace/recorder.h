@@ -11,8 +11,9 @@
  * has been recorded. */
 extern struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX] CVY_HIDDEN;
 
-/* A runtime with so many workers starts; its last thread is gone. 0 or -ENOMEM. */
-int cvy_trace_attach(int workers);
+/* A runtime with so many workers starts, the numbers of whose tasks are id_step apart on each; its
+ * last thread is gone. 0 or -ENOMEM. */
+int cvy_trace_attach(int workers, uint16_t id_step);
 void cvy_trace_detach(void);
 
 /* The tasks alive, for snapshots: *out is malloc'd and the caller's; how many. Any thread. */
@@ -27,6 +28,8 @@ int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *tasks, bool may_wai
 int cvy_trace_watch(int64_t bound_ns, const char *path);
 int cvy_trace_unwatch(void);
 
+/* Whether there is a bound to hold durations against. */
+bool cvy_trace_is_watched(void);
 /* Something took so long: whether the caller must take the snapshot now. */
 bool cvy_trace_is_too_long(int64_t ns);
 void cvy_trace_watch_fire(cvy_trace_tasks_fn *tasks);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * ring_test.c - the ring of events: what a reader gets is whole and in order, or counted as lost.
  */
-#include "trace/ring.h"
+#include "trace/emit.h"
 
 #include "harness.h"
 
@@ -26,12 +26,17 @@ static struct cvy_ring *ring_new(void)
     return &ring;
 }
 
+static void put(struct cvy_ring *r, uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
+{
+    cvy_ring_put(r, id, cvy_ring_what(type, arg, object));
+}
+
 TEST(a_chunk_begins_with_its_clock_and_who_runs)
 {
     struct cvy_ring *r = ring_new();
     uint64_t from = 0;
 
-    cvy_ring_put(r, COVEY_TRACE_ready, 42, 3, 0x123456789ABC);
+    put(r, COVEY_TRACE_ready, 42, 3, 0x123456789ABC);
     CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 3);
     CHECK_EQ(from, 0);
     CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock);
@@ -50,10 +55,10 @@ static uint32_t running_after(uint8_t type, uint32_t id)
     struct cvy_ring *r = ring_new();
     uint64_t from = 0;
 
-    cvy_ring_put(r, COVEY_TRACE_run, 5, 0, 0);
-    cvy_ring_put(r, type, id, 0, 0);
+    put(r, COVEY_TRACE_run, 5, 0, 0);
+    put(r, type, id, 0, 0);
     while (cvy_ring_written(r) <= CVY_RING_CHUNK) {
-        cvy_ring_put(r, COVEY_TRACE_ready, 9, 0, 0);
+        put(r, COVEY_TRACE_ready, 9, 0, 0);
     }
     CHECK(cvy_ring_read(r, &from, batch, BATCH) > CVY_RING_CHUNK + 1);
     CHECK_EQ(type_of(&batch[CVY_RING_CHUNK]), COVEY_TRACE_clock);
@@ -69,7 +74,7 @@ TEST(a_chunk_knows_who_runs_from_the_one_before)
     CHECK_EQ(running_after(COVEY_TRACE_run, 7), 7);
     CHECK_EQ(running_after(COVEY_TRACE_park, 7), 7);
     CHECK_EQ(running_after(COVEY_TRACE_yield, 7), 7);
-    CHECK_EQ(running_after(COVEY_TRACE_pass, 7), 7);
+    CHECK_EQ(running_after(COVEY_TRACE_park | CVY_RING_WOKE, 7), 7);
     CHECK_EQ(running_after(COVEY_TRACE_relay, 7), 7);
     CHECK_EQ(running_after(COVEY_TRACE_end, 5), 0);
 }
@@ -79,11 +84,11 @@ TEST(after_a_pause_nobody_knows_who_runs)
     struct cvy_ring *r = ring_new();
     uint64_t from = 3;
 
-    cvy_ring_put(r, COVEY_TRACE_run, 5, 0, 0);
+    put(r, COVEY_TRACE_run, 5, 0, 0);
     cvy_store_relaxed(&r->is_resumed, true);
     cvy_ring_restamp(r);
-    cvy_ring_put_late(r, COVEY_TRACE_ready, 8); /* of the time before */
-    cvy_ring_put(r, COVEY_TRACE_ready, 9, 0, 0);
+    cvy_ring_put_late(r, 8, COVEY_TRACE_ready); /* of the time before */
+    put(r, COVEY_TRACE_ready, 9, 0, 0);
     CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 2);
     CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_run);
     CHECK_EQ(batch[0].id, 0);
@@ -97,7 +102,7 @@ TEST(what_was_overwritten_is_skipped_to_the_next_chunk)
     uint64_t from = 5;
 
     for (uint32_t i = 0; i < size * 2; i++) {
-        cvy_ring_put(r, COVEY_TRACE_ready, i, 0, i);
+        put(r, COVEY_TRACE_ready, i, 0, i);
     }
     size_t n = cvy_ring_read(r, &from, batch, BATCH);
     CHECK(n > 0);
@@ -111,9 +116,9 @@ TEST(what_was_written_is_counted_at_each_event_of_two_rounds)
     struct cvy_ring *r = ring_new();
     uint64_t all = (r->mask + 1) * 2 + 5;
 
-    cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+    put(r, COVEY_TRACE_ready, 1, 0, 0);
     for (uint64_t written = cvy_ring_written(r); written < all;) {
-        cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+        put(r, COVEY_TRACE_ready, 1, 0, 0);
         uint64_t now = cvy_ring_written(r);
         CHECK_EQ(now - written, written % CVY_RING_CHUNK == 0 ? 3 : 1);
         written = now;
@@ -126,7 +131,7 @@ static void make_busy(struct cvy_ring *r)
     cvy_store_relaxed(&r->share_max, CVY_RING_SHARE_MAX);
     r->ticks = cvy_cycles();
     r->shares = CVY_RING_SHARE_MAX;
-    cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+    put(r, COVEY_TRACE_ready, 1, 0, 0);
 }
 
 TEST(a_burst_shares_stamps_and_a_restamp_ends_that)
@@ -135,11 +140,24 @@ TEST(a_burst_shares_stamps_and_a_restamp_ends_that)
 
     make_busy(r);
     uint64_t stamp = r->ticks;
-    cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+    put(r, COVEY_TRACE_ready, 1, 0, 0);
     CHECK_EQ(r->ticks, stamp);
     cvy_ring_restamp(r);
-    cvy_ring_put(r, COVEY_TRACE_ready, 1, 0, 0);
+    put(r, COVEY_TRACE_ready, 1, 0, 0);
     CHECK(r->ticks != stamp);
+}
+
+TEST(a_sleep_has_a_stamp_and_what_comes_after_it)
+{
+    struct cvy_ring *r = ring_new();
+
+    make_busy(r);
+    uint64_t before = r->ticks;
+    cvy_trace_put_exact(r, 0, COVEY_TRACE_idle);
+    uint64_t slept = r->ticks;
+    put(r, COVEY_TRACE_run, 1, 0, 0);
+    CHECK(slept != before);
+    CHECK(r->ticks != slept);
 }
 
 TEST(what_is_written_late_has_the_last_stamp_or_that_of_the_last_look)
@@ -149,10 +167,10 @@ TEST(what_is_written_late_has_the_last_stamp_or_that_of_the_last_look)
     make_busy(r);
     uint64_t stamp = r->ticks;
     cvy_ring_restamp(r);
-    cvy_ring_put_late(r, COVEY_TRACE_ready, 1);
+    cvy_ring_put_late(r, 1, COVEY_TRACE_ready);
     CHECK_EQ(r->ticks, stamp);
     cvy_store_relaxed(&r->free_ticks, stamp + 5);
-    cvy_ring_put_late(r, COVEY_TRACE_ready, 1);
+    cvy_ring_put_late(r, 1, COVEY_TRACE_ready);
     CHECK_EQ(r->ticks, stamp + 5);
 }
 
@@ -162,7 +180,7 @@ static void *write_numbers(void *arg)
 
     for (uint32_t i = 1; i <= STRESS_EVENTS; i++) {
         /* Both words depend on i: a torn event shows. */
-        cvy_ring_put(r, COVEY_TRACE_ready, i, (uint8_t)i, (uint64_t)i * 3);
+        put(r, COVEY_TRACE_ready, i, (uint8_t)i, (uint64_t)i * 3);
     }
     return NULL;
 }

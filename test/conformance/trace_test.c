@@ -423,6 +423,178 @@ TEST(nobody_runs_without_a_wake)
     }
 }
 
+/* ---- snapshots while all record ---- */
+
+static int burst(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 40; i++) {
+        covey_group *g = covey_group_new(ctx);
+        for (int k = 0; k < 300; k++) {
+            CHECK_EQ(covey_group_go(g, nothing, NULL), 0);
+        }
+        CHECK_EQ(covey_group_wait(g), 0);
+        converse(ctx, 20);
+    }
+    return 0;
+}
+
+/* Of one ring: who ends is who runs. */
+struct course {
+    uint64_t expected;
+    uint32_t running; /* 0: nobody, or it is not known */
+};
+
+static void course_see(struct course *c, const covey_trace_event *e)
+{
+    uint32_t ended = 0;
+
+    switch (e->meta & 0xFF) {
+    case COVEY_TRACE_relay:
+        ended = (uint32_t)(e->meta >> 16);
+        CHECK(ended != 0);
+        break;
+    case COVEY_TRACE_end:
+        ended = e->id;
+        break;
+    case COVEY_TRACE_run:
+    case COVEY_TRACE_park:
+    case COVEY_TRACE_pass:
+    case COVEY_TRACE_yield:
+        break;
+    default:
+        return;
+    }
+    if (ended && c->running) {
+        CHECK_EQ(ended, c->running);
+    }
+    if ((e->meta & 0xFF) != COVEY_TRACE_end) {
+        c->running = e->id;
+    }
+}
+
+/* Each section follows the one before it or begins with a clock. */
+static uint64_t courses_read(void)
+{
+    static struct course courses[64];
+    FILE *in = fopen(path, "rb");
+    covey_trace_header h;
+    covey_trace_section s;
+    uint64_t seen = 0;
+
+    memset(courses, 0, sizeof(courses));
+    CHECK(in && fread(&h, sizeof(h), 1, in) == 1);
+    while (fread(&s, sizeof(s), 1, in) == 1) {
+        size_t padded = (s.bytes + 7) & ~(size_t)7;
+        char *body = malloc(padded + 8);
+        CHECK(body);
+        CHECK_EQ(fread(body, 1, padded, in), padded);
+        struct course *c = s.ring < 64 ? &courses[s.ring] : NULL;
+        if (s.kind == COVEY_TRACE_EVENTS && c) {
+            uint64_t position;
+            covey_trace_event e;
+            memcpy(&position, body, sizeof(position));
+            memcpy(&e, body + sizeof(position), sizeof(e));
+            if (position != c->expected) {
+                CHECK_EQ(e.meta & 0xFF, COVEY_TRACE_clock);
+                c->running = 0;
+            }
+            for (size_t at = sizeof(position); at < s.bytes; at += sizeof(e)) {
+                memcpy(&e, body + at, sizeof(e));
+                course_see(c, &e);
+                position++;
+                seen++;
+            }
+            c->expected = position;
+        }
+        free(body);
+    }
+    (void)fclose(in);
+    (void)unlink(path);
+    return seen;
+}
+
+static int snapshots_under_load(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_group *g = covey_group_new(ctx);
+
+    /* So small that it goes round all the time. */
+    CHECK_EQ(covey_trace_flight_start(1), 0);
+    for (int i = 0; i < 8; i++) {
+        CHECK_EQ(covey_group_go(g, burst, NULL), 0);
+    }
+    for (int i = 0; i < 20; i++) {
+        converse(ctx, 100);
+        CHECK_EQ(covey_trace_snapshot(temporary("load")), 0);
+        CHECK(courses_read() > 0);
+    }
+    CHECK_EQ(covey_group_wait(g), 0);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+TEST(a_snapshot_while_all_record_is_in_order_in_each_ring)
+{
+    CHECK_EQ(covey_run(snapshots_under_load, NULL), 0);
+}
+
+static int outlives(covey_ctx *ctx, void *arg)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_chan *chans[2] = {ch, ch};
+    covey_group *g = covey_group_new(ctx);
+    covey_task_options o = {.name = "since long"};
+
+    (void)arg;
+    CHECK_EQ(covey_trace_flight_start(1), 0);
+    CHECK_EQ(covey_group_go_with(g, &o, echo, chans), 0);
+    converse(ctx, 40000);
+    CHECK_EQ(covey_trace_snapshot(temporary("outlives")), 0);
+    covey_group_cancel(g, 0);
+    CHECK_EQ(covey_group_wait(g), 0);
+    covey_chan_unref(ch);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+TEST(a_task_whose_start_was_overwritten_is_known_while_it_lives)
+{
+    covey_options o = {.workers = 1};
+    CHECK_EQ(covey_run_with(&o, outlives, NULL), 0);
+    struct content *c = read_file("echo", "since long");
+    CHECK(c->has_site && c->has_task);
+    CHECK_EQ(c->counts[COVEY_TRACE_new], 0);
+    free(c);
+}
+
+/* Runs stand for many events; a snapshot has no more of them than the ring was made for. */
+static int crowds_in_flight(covey_ctx *ctx, void *arg)
+{
+    CHECK_EQ(covey_trace_flight_start(1), 0);
+    for (int i = 0; i < 4; i++) {
+        CHECK_EQ(crowd(ctx, arg), 0);
+    }
+    CHECK_EQ(covey_trace_snapshot(temporary("crowds")), 0);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+TEST(a_snapshot_of_a_crowd_tells_each_task_and_is_no_larger_than_asked_for)
+{
+    covey_options o = {.workers = 1};
+    CHECK_EQ(covey_run_with(&o, crowds_in_flight, NULL), 0);
+    struct content *c = read_file(NULL, NULL);
+    uint64_t events = 0;
+    for (int i = 0; i < 256; i++) {
+        events += c->counts[i];
+    }
+    CHECK(c->counts[COVEY_TRACE_new] + c->counts[COVEY_TRACE_relay] > 4000);
+    /* Those of the ring, of the chunk where it begins, and of the one that is being written. */
+    CHECK(events < 8192 + 2 * 1024 * 256);
+    free(c);
+}
+
 static int slow(covey_ctx *ctx, void *arg)
 {
     (void)ctx;

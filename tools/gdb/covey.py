@@ -50,7 +50,7 @@ class Task:
         self.record = record
         self.address = int(record.address)
         self.id = int(record['id'])
-        self.state = plain(record['state'])
+        self.state = plain(record['state']) & 0x7F
         self.is_running = plain(record['on_cpu']) != 0
 
     @property
@@ -87,11 +87,11 @@ class Task:
     def line(self):
         words = 'running' if self.is_running else STATES[self.state]
         if self.state == 4 and not self.is_running:
-            reason = plain(self.record['reason'])
+            wait = plain(self.record['wait'])
             for field in gdb.lookup_type('enum cvy_reason').fields():
-                if field.enumval == reason:
+                if field.enumval == wait >> 8 & 0xFF:
                     kind = field.name.replace('CVY_WAIT_', '').lower().replace('_', ' ')
-                    words += f" in {kind} {plain(self.record['wait_object']):#x}"
+                    words += f" in {kind} {wait >> 16:#x}"
             words += self.notes()
         where = self.started
         return f'task {self.id} "{self.name}" {words}' + (f', started at {where}' if where else '')

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * trace_model_test.c - what the model says of tasks whose beginning is not in the trace, and which
+ * versions of the format are read. */
+#include "tools/trace_model.h"
+
+#include "harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SITE UINT64_C(0x5000)
+
+static char file[8192];
+static size_t size;
+static char error[128];
+
+static void put(const void *data, size_t len)
+{
+    CHECK(size + len <= sizeof(file));
+    memcpy(file + size, data, len);
+    size += len;
+}
+
+static void put_section(uint32_t kind, const void *body, size_t bytes)
+{
+    covey_trace_section s = {.kind = kind, .bytes = bytes};
+
+    put(&s, sizeof(s));
+    put(body, bytes);
+    put("\0\0\0\0\0\0\0", -bytes & 7);
+}
+
+static void put_clock(uint64_t ticks)
+{
+    covey_trace_clock c = {.ticks = ticks, .monotonic_ns = (int64_t)ticks};
+    put_section(COVEY_TRACE_CLOCK, &c, sizeof(c));
+}
+
+static void begin(uint32_t version)
+{
+    covey_trace_header h = {.magic = COVEY_TRACE_MAGIC,
+                            .version = version,
+                            .header_bytes = sizeof(h),
+                            .workers = 1,
+                            .is_snapshot = 1};
+
+    size = 0;
+    put(&h, sizeof(h));
+    put_clock(1000);
+    char site[] = "\0\x50\0\0\0\0\0\0\7\0\0\0work\0shop.c";
+    put_section(COVEY_TRACE_SITE, site, sizeof(site));
+}
+
+struct events {
+    uint64_t position;
+    covey_trace_event list[16];
+};
+
+static struct cvy_trace *end(const struct events *e, size_t count)
+{
+    put_section(COVEY_TRACE_EVENTS, e, sizeof(e->position) + count * sizeof(*e->list));
+    put_clock(9000);
+    put_section(COVEY_TRACE_END, "", 0);
+    char *data = malloc(size);
+    CHECK(data);
+    memcpy(data, file, size);
+    return cvy_trace_parse(data, size, error, sizeof(error));
+}
+
+static covey_trace_event event(uint32_t ticks, unsigned type, uint32_t id, uint64_t object)
+{
+    return (covey_trace_event){.ticks = ticks, .id = id, .meta = type | object << 16};
+}
+
+static uint32_t life_of(const struct cvy_trace_model *m, uint64_t id)
+{
+    for (uint32_t i = 1; i < m->life_count; i++) {
+        if (m->lives[i].id == id) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+/* 9 was started before the ring's oldest event, and has ended; 12 is there whole. */
+TEST(a_task_whose_start_was_overwritten_is_nobody_elses)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 9, 0),
+                 event(2100, COVEY_TRACE_new, 12, SITE), event(3000, COVEY_TRACE_relay, 12, 9),
+                 event(4000, COVEY_TRACE_relay, 0, 12)}};
+    struct cvy_trace *t = end(&e, 5);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    char place[64];
+    uint32_t old = life_of(m, 9);
+    uint32_t young = life_of(m, 12);
+    CHECK(old && young);
+    CHECK_STR(cvy_trace_name(m, old), "task");
+    CHECK_STR(cvy_trace_place(m, m->lives[old].site, place, sizeof(place)), "?");
+    CHECK(m->lives[old].was_there_before);
+    CHECK_EQ(m->lives[old].end, 1000);
+    CHECK_STR(cvy_trace_name(m, young), "work");
+    CHECK_STR(cvy_trace_place(m, m->lives[young].site, place, sizeof(place)), "shop.c:7");
+    CHECK_EQ(m->lives[young].creator, old);
+    CHECK_EQ(m->lives[young].running, 1000);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* A wake may be told once more with the switch (src/sched/recording.h). */
+TEST(a_wake_that_is_told_twice_counts_from_the_first)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2000, COVEY_TRACE_park, 2, 0), event(3000, COVEY_TRACE_ready, 1, 0),
+                 event(4000, COVEY_TRACE_pass, 1, 0), event(5000, COVEY_TRACE_run, 0, 0)}};
+    struct cvy_trace *t = end(&e, 6);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    CHECK_EQ(l->waiting, 1000);
+    CHECK_EQ(l->queued, 1000);
+    CHECK_EQ(l->running, 1000);
+    CHECK_EQ(m->segments[l->first].waker, life_of(m, 2));
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+TEST(older_versions_are_read_and_later_ones_refused)
+{
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0)}};
+
+    for (uint32_t version = 0; version < 5; version++) {
+        begin(version);
+        struct cvy_trace *t = end(&e, 2);
+        CHECK_EQ(t != NULL, version >= 1 && version <= COVEY_TRACE_VERSION);
+        if (!t) {
+            CHECK(strstr(error, "a version of the format that this covey does not know"));
+        }
+        cvy_trace_free(t);
+    }
+}
