@@ -132,7 +132,7 @@ static int send_body(covey_ctx *ctx, struct cvy_http_exchange *x, const char *da
     do {
         size_t n = len < PIECE_MAX ? len : PIECE_MAX;
         code = send_piece(ctx, cvy_h1_of(x), data, n);
-        data += n;
+        data = n > 0 ? data + n : data; /* which may be NULL */
         len -= n;
     } while (len > 0 && code == 0);
     return code;

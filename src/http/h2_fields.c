@@ -28,9 +28,9 @@ static bool is_of_connection(const char *name, size_t len)
 }
 
 /* Lines of HTTP/1, whose names become small letters where they stand. */
-static void add_lines(struct cvy_h2_fields *f, char *at, size_t len)
+static void add_lines(struct cvy_h2_fields *f, struct cvy_http_buffer *lines)
 {
-    char *end = at + len;
+    char *at = lines->data, *end = lines->len > 0 ? at + lines->len : at;
 
     while (at < end) {
         char *colon = memchr(at, ':', (size_t)(end - at));
@@ -83,7 +83,7 @@ bool cvy_h2_fields_make(struct cvy_h2_fields *f, struct cvy_http_exchange *x)
         len = snprintf(f->length, sizeof(f->length), "%llu", (unsigned long long)w->said);
         f->list[f->count++] = field("content-length", 14, f->length, (size_t)len);
     }
-    add_lines(f, w->fields.data, w->fields.len);
+    add_lines(f, &w->fields);
     return true;
 }
 
@@ -92,7 +92,7 @@ bool cvy_h2_fields_make_trailers(struct cvy_h2_fields *f, covey_http_writer *w)
     if (!begin(f, &w->trailers, 0)) {
         return false;
     }
-    add_lines(f, w->trailers.data, w->trailers.len);
+    add_lines(f, &w->trailers);
     return true;
 }
 
