@@ -2,9 +2,9 @@
  * h2_fields.c - the head of a response as nghttp2 wants it: from the lines that a handler has set.
  */
 #include "http/h2_conn.h"
+#include "http/number.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +12,14 @@ static nghttp2_nv field(const char *name, size_t name_len, const char *value, si
 {
     return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, name_len, value_len,
                         NGHTTP2_NV_FLAG_NONE};
+}
+
+/* Its digits stand before end. */
+static void add_number(struct cvy_h2_fields *f, const char *name, uint64_t n, char *end)
+{
+    const char *at = cvy_http_digits(end, n, 10);
+
+    f->list[f->count++] = field(name, strlen(name), at, (size_t)(end - at));
 }
 
 /* What has no place here (RFC 9113, 8.2.2). */
@@ -73,15 +81,13 @@ bool cvy_h2_fields_make(struct cvy_h2_fields *f, struct cvy_http_exchange *x)
     if (!begin(f, &w->fields, 3)) {
         return false;
     }
-    int len = snprintf(f->status, sizeof(f->status), "%d", w->status);
-    f->list[f->count++] = field(":status", 7, f->status, (size_t)len);
+    add_number(f, ":status", (uint64_t)w->status, f->status + sizeof(f->status));
     if (!w->has_date) {
         const char *date = cvy_http_conn_date(x->conn) + strlen("Date: ");
         f->list[f->count++] = field("date", 4, date, strlen(date) - 2);
     }
     if (w->says_length) {
-        len = snprintf(f->length, sizeof(f->length), "%llu", (unsigned long long)w->said);
-        f->list[f->count++] = field("content-length", 14, f->length, (size_t)len);
+        add_number(f, "content-length", w->said, f->length + sizeof(f->length));
     }
     add_lines(f, &w->fields);
     return true;
