@@ -21,6 +21,11 @@ struct cvy_dial_plan {
 };
 extern const struct cvy_dial_plan cvy_dial_default;
 
+/* dial_race.c */
+/* Starts connecting to one: 0 or -EINPROGRESS, and *c, which is then to be registered; or why not.
+ */
+int cvy_dial_start(struct covey_conn **c, const struct cvy_sockaddr *to,
+                   const struct cvy_dial_plan *plan);
 /* Races the first CVY_DIAL_ADDRS_MAX of n TCP addresses; *c is the first that connects. Else the
  * first failure, or the context's error. The caller is in the runtime. May switch. */
 int cvy_dial_any(struct cvy_thread **thp, covey_ctx *ctx, const struct cvy_dial_plan *plan,
