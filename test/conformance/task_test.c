@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <fenv.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -1067,6 +1068,47 @@ TASK_TEST(blocking_inside_a_blocking_fn_simply_calls_fn)
 
     CHECK_EQ(covey_blocking(ctx, block_again, &b), 42);
     CHECK_EQ(b.runs, 1);
+}
+
+static int note_priority(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    *(int *)arg = getpriority(PRIO_PROCESS, (id_t)gettid());
+    return 0;
+}
+
+/* Each on threads of its own, which stay what they are. */
+TASK_TEST(compute_stands_back_and_blocking_does_not)
+{
+    int usual = getpriority(PRIO_PROCESS, (id_t)gettid()), priority;
+
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(covey_compute(ctx, note_priority, &priority), 0);
+        CHECK_EQ(priority, 19);
+        CHECK_EQ(covey_blocking(ctx, note_priority, &priority), 0);
+        CHECK_EQ(priority, usual);
+    }
+    CHECK_EQ(getpriority(PRIO_PROCESS, (id_t)gettid()), usual);
+}
+
+static int compute_again(covey_ctx *ctx, void *arg)
+{
+    return covey_compute(ctx, note_block, arg);
+}
+
+TASK_TEST(compute_is_blocking_in_all_else)
+{
+    covey_ctx *done = done_ctx(COVEY_ECANCELED);
+    struct block b = {.ctx = ctx};
+
+    CHECK_EQ(covey_compute(ctx, note_block, &b), 42);
+    CHECK_EQ(covey_compute(ctx, compute_again, &b), 42);
+    CHECK_EQ(b.runs, 2);
+    CHECK_EQ(covey_compute(done, note_block, &b), COVEY_ECANCELED);
+    CHECK_EQ(b.runs, 2);
+    CHECK_EQ(covey_compute(ctx, fail_block, NULL), -EIO);
+    CHECK_STR(covey_errmsg(), "disk on fire");
+    covey_ctx_unref(done);
 }
 
 static int hold_the_thread(covey_ctx *ctx, void *arg)
