@@ -82,7 +82,7 @@ COVEY_API const char *covey_http_request_trailer(const covey_http_server_request
 COVEY_API int covey_http_set_status(covey_http_writer *w, int status);
 /* Replaces any of that name, or adds one more. Copied. -EINVAL: not a header, or one that is the
  * server's own (Transfer-Encoding, Connection but for "close"). Content-Length announces what will
- * be written; Date is added. -ENOMEM. Do not switch. */
+ * be written; Date is added. COVEY_ETOOLARGE: more than 64 KiB in all; -ENOMEM. Do not switch. */
 COVEY_API int covey_http_set_header(covey_http_writer *w, const char *name, const char *value);
 COVEY_API int covey_http_add_header(covey_http_writer *w, const char *name, const char *value);
 
@@ -91,7 +91,7 @@ COVEY_API int covey_http_add_header(covey_http_writer *w, const char *name, cons
  * response chunked. Dropped where there is no room: HTTP/1.0, no body (HEAD, 204, 304), or
  * (HTTP/1.1) a Content-Length that was sent already. Clients may drop them. -EINVAL: not a header,
  * or one that a client must know before the body (Content-Length, Content-Type, Set-Cookie, ...).
- * -ENOMEM. Does not switch. */
+ * COVEY_ETOOLARGE: more than 64 KiB in all; -ENOMEM. Does not switch. */
 COVEY_API int covey_http_set_trailer(covey_http_writer *w, const char *name, const char *value);
 
 /* A piece of the body: all of it, or a code; the connection is closed then. Pieces are collected up

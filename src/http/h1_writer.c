@@ -3,6 +3,7 @@
  *
  * The head stands in `out` until something is sent, and its framing is kept to: a body that cannot
  * be ended as announced is not ended, the connection is broken off. */
+#include "http/number.h"
 #include "http/server.h"
 
 #include <http_parser.h>
@@ -40,11 +41,13 @@ static int put_date(struct cvy_h1 *h)
 
 static int put_length(struct cvy_h1 *h)
 {
-    char line[48];
-    int n = snprintf(line, sizeof(line), "Content-Length: %llu\r\n",
-                     (unsigned long long)h->x.writer.said);
+    static const char name[] = "Content-Length: ";
+    char line[sizeof(name) + CVY_HTTP_DIGITS_MAX + 2], *end = line + sizeof(line);
 
-    return put(h, line, (size_t)n);
+    memcpy(end - 2, "\r\n", 2);
+    char *at = cvy_http_digits(end - 2, h->x.writer.said, 10) - (sizeof(name) - 1);
+    memcpy(at, name, sizeof(name) - 1);
+    return put(h, at, (size_t)(end - at));
 }
 
 /* How the body will be framed: only chunks have room for trailers. */
@@ -106,13 +109,14 @@ static int send_piece(covey_ctx *ctx, struct cvy_h1 *h, const char *data, size_t
     struct cvy_http_buffer *body = &h->x.writer.body;
     bool is_chunk = h->frame == CVY_H1_FRAME_CHUNKED && body->len + len > 0;
     struct iovec iov[5];
-    char size[24];
+    char size[CVY_HTTP_DIGITS_MAX + 2], *end = size + sizeof(size);
     int n = 0;
 
     iov[n++] = piece(h->out.data, h->out.len);
     if (is_chunk) {
-        int digits = snprintf(size, sizeof(size), "%zx\r\n", body->len + len);
-        iov[n++] = piece(size, (size_t)digits);
+        memcpy(end - 2, "\r\n", 2);
+        const char *at = cvy_http_digits(end - 2, body->len + len, 16);
+        iov[n++] = piece(at, (size_t)(end - at));
     }
     iov[n++] = piece(body->data, body->len);
     iov[n++] = piece(data, len);
@@ -132,7 +136,7 @@ static int send_body(covey_ctx *ctx, struct cvy_http_exchange *x, const char *da
     do {
         size_t n = len < PIECE_MAX ? len : PIECE_MAX;
         code = send_piece(ctx, cvy_h1_of(x), data, n);
-        data += n;
+        data = n > 0 ? data + n : data; /* which may be NULL */
         len -= n;
     } while (len > 0 && code == 0);
     return code;

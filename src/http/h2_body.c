@@ -68,7 +68,7 @@ static int append(struct cvy_h2_stream *st, const void *data, size_t len)
 {
     size_t there = st->in.len - st->at;
 
-    if (st->in.len + len > st->in.cap && st->at >= there) {
+    if (st->at > 0 && st->at >= there && st->in.len + len > st->in.cap) {
         memmove(st->in.data, st->in.data + st->at, there);
         st->in.len = there;
         st->at = 0;

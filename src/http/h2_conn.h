@@ -113,7 +113,7 @@ void cvy_h2_request_make(struct cvy_h2_stream *st, bool has_body);
 struct cvy_h2_fields {
     nghttp2_nv *list, few[CVY_H2_FIELDS_FEW];
     size_t count;
-    char status[8], length[24];
+    char status[8], length[24]; /* digits, at their ends */
 };
 /* The head of x's response, whose lines are changed; valid as long as x and the connection's date.
  * False: out of memory. */

@@ -2,9 +2,9 @@
  * h2_fields.c - the head of a response as nghttp2 wants it: from the lines that a handler has set.
  */
 #include "http/h2_conn.h"
+#include "http/number.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +12,14 @@ static nghttp2_nv field(const char *name, size_t name_len, const char *value, si
 {
     return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, name_len, value_len,
                         NGHTTP2_NV_FLAG_NONE};
+}
+
+/* Its digits stand before end. */
+static void add_number(struct cvy_h2_fields *f, const char *name, uint64_t n, char *end)
+{
+    const char *at = cvy_http_digits(end, n, 10);
+
+    f->list[f->count++] = field(name, strlen(name), at, (size_t)(end - at));
 }
 
 /* What has no place here (RFC 9113, 8.2.2). */
@@ -28,9 +36,9 @@ static bool is_of_connection(const char *name, size_t len)
 }
 
 /* Lines of HTTP/1, whose names become small letters where they stand. */
-static void add_lines(struct cvy_h2_fields *f, char *at, size_t len)
+static void add_lines(struct cvy_h2_fields *f, struct cvy_http_buffer *lines)
 {
-    char *end = at + len;
+    char *at = lines->data, *end = lines->len > 0 ? at + lines->len : at;
 
     while (at < end) {
         char *colon = memchr(at, ':', (size_t)(end - at));
@@ -73,17 +81,15 @@ bool cvy_h2_fields_make(struct cvy_h2_fields *f, struct cvy_http_exchange *x)
     if (!begin(f, &w->fields, 3)) {
         return false;
     }
-    int len = snprintf(f->status, sizeof(f->status), "%d", w->status);
-    f->list[f->count++] = field(":status", 7, f->status, (size_t)len);
+    add_number(f, ":status", (uint64_t)w->status, f->status + sizeof(f->status));
     if (!w->has_date) {
         const char *date = cvy_http_conn_date(x->conn) + strlen("Date: ");
         f->list[f->count++] = field("date", 4, date, strlen(date) - 2);
     }
     if (w->says_length) {
-        len = snprintf(f->length, sizeof(f->length), "%llu", (unsigned long long)w->said);
-        f->list[f->count++] = field("content-length", 14, f->length, (size_t)len);
+        add_number(f, "content-length", w->said, f->length + sizeof(f->length));
     }
-    add_lines(f, w->fields.data, w->fields.len);
+    add_lines(f, &w->fields);
     return true;
 }
 
@@ -92,7 +98,7 @@ bool cvy_h2_fields_make_trailers(struct cvy_h2_fields *f, covey_http_writer *w)
     if (!begin(f, &w->trailers, 0)) {
         return false;
     }
-    add_lines(f, w->trailers.data, w->trailers.len);
+    add_lines(f, &w->trailers);
     return true;
 }
 

@@ -44,7 +44,8 @@ bool cvy_sql_moment_format(int64_t us, char out[CVY_SQL_MOMENT_LEN])
 {
     int64_t sec = floor_div(us, US_PER_SEC), year;
     int64_t days = floor_div(sec, SEC_PER_DAY);
-    int rest = (int)(sec - days * SEC_PER_DAY), fraction = (int)(us - sec * US_PER_SEC);
+    int rest = (int)(sec - days * SEC_PER_DAY);
+    int fraction = (int)((us % US_PER_SEC + US_PER_SEC) % US_PER_SEC);
     int month, day;
 
     date_of(days, &year, &month, &day);

@@ -29,6 +29,9 @@ static int handler(covey_ctx *ctx, covey_http_server_request *req, covey_http_wr
     if (n == 0) {
         n = covey_http_set_header(w, "Content-Type", "text/plain");
     }
+    if (n == 0) {
+        n = covey_http_set_trailer(w, "X-Sum", "0");
+    }
     memset(buf, 'x', sizeof(buf));
     for (int i = 0; i < 8 && n >= 0; i++) {
         n = covey_http_write(ctx, w, buf, sizeof(buf));
@@ -128,7 +131,8 @@ static void try_all(struct talk *t)
 TASK_TEST(http_1_goes_on_whatever_cannot_be_had)
 {
     static const char request[] = "POST /a%20b?c=d HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n"
-                                  "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+                                  "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+                                  "X-Sum: 1\r\n\r\n";
     struct talk t = {.bytes = request, .len = sizeof(request) - 1};
 
     try_all(&t);
@@ -145,6 +149,8 @@ TASK_TEST(http_2_goes_on_whatever_cannot_be_had)
     size_t n = fields_write(block, ":method: POST\n:scheme: http\n:authority: x\n:path: /a%20b?c\n"
                                    "accept-encoding: gzip\ncookie: a\ncookie: b\n");
     t.len += frame_write(bytes + t.len, HEADERS, END_HEADERS, 1, block, n);
-    t.len += frame_write(bytes + t.len, DATA, END_STREAM, 1, "abc", 3);
+    t.len += frame_write(bytes + t.len, DATA, 0, 1, "abc", 3);
+    n = fields_write(block, "x-sum: 1\n");
+    t.len += frame_write(bytes + t.len, HEADERS, END_STREAM | END_HEADERS, 1, block, n);
     try_all(&t);
 }
