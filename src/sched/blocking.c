@@ -66,6 +66,14 @@ static void join_ended(struct pool_thread *list)
     }
 }
 
+/* The mutex is held. */
+static void threads_add(struct cvy_runtime *rt, struct cvy_blocking_pool *p, int n)
+{
+    p->threads += n;
+    /* For who looks without the pool, which a plain thread may do when it is gone. */
+    cvy_store_relaxed(&rt->blocking_threads, p->threads);
+}
+
 /* The next job, or NULL when this thread should end. The mutex is held. */
 static struct cvy_job *next_job(struct cvy_blocking_pool *p)
 {
@@ -114,7 +122,7 @@ static void *pool_main(void *arg)
     struct pool_thread *others = p->ended;
     self->next = NULL;
     p->ended = self;
-    p->threads--;
+    threads_add(rt, p, -1);
     (void)pthread_cond_signal(&p->gone);
     (void)pthread_mutex_unlock(&p->mutex);
     join_ended(others);
@@ -134,7 +142,7 @@ static bool thread_add(struct cvy_runtime *rt, struct cvy_blocking_pool *p)
         free(t);
         return false;
     }
-    p->threads++;
+    threads_add(rt, p, 1);
     return true;
 }
 
@@ -157,14 +165,6 @@ int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job)
     }
     (void)pthread_mutex_unlock(&p->mutex);
     return code;
-}
-
-int cvy_blocking_threads(struct cvy_runtime *rt)
-{
-    (void)pthread_mutex_lock(&rt->blocking->mutex);
-    int n = rt->blocking->threads;
-    (void)pthread_mutex_unlock(&rt->blocking->mutex);
-    return n;
 }
 
 void cvy_blocking_stop(struct cvy_runtime *rt)

@@ -193,6 +193,7 @@ struct cvy_runtime {
     _Atomic int64_t polled_at;
     _Atomic uint32_t fd_waiters;    /* tasks that only the poller can wake */
     _Atomic uint32_t blocking_jobs; /* running or queued */
+    _Atomic int blocking_threads;   /* relaxed: the pool's number of them */
     _Atomic bool ending; /* the first task has ended: what hangs now is a leak, not a deadlock */
     _Atomic bool stopping;
     _Atomic bool closed; /* no more tasks may start */
@@ -377,7 +378,6 @@ int cvy_blocking_start(struct cvy_runtime *rt);
 void cvy_blocking_stop(struct cvy_runtime *rt);
 /* 0; -EAGAIN: no thread could be made; -ENOMEM. */
 int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job);
-int cvy_blocking_threads(struct cvy_runtime *rt);
 
 /* debug.c: the knobs of COVEY_DEBUG. */
 /* Whether t, which th was about to run, goes to another thread, with th's worker. */
