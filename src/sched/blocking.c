@@ -84,6 +84,14 @@ static void join_ended(struct pool_thread *list)
     }
 }
 
+/* The mutex is held. */
+static void threads_add(struct cvy_runtime *rt, struct lane *l, int n)
+{
+    l->threads += n;
+    /* For who looks without the pool, which a plain thread may do when it is gone. */
+    cvy_store_relaxed(&rt->blocking_threads, cvy_load_relaxed(&rt->blocking_threads) + n);
+}
+
 /* The next job, or NULL when this thread should end. The mutex is held. */
 static struct cvy_job *next_job(struct cvy_blocking_pool *p, struct lane *l)
 {
@@ -135,7 +143,7 @@ static void *pool_main(void *arg)
     struct pool_thread *others = p->ended;
     self->next = NULL;
     p->ended = self;
-    self->lane->threads--;
+    threads_add(rt, self->lane, -1);
     (void)pthread_cond_signal(&p->gone);
     (void)pthread_mutex_unlock(&p->mutex);
     join_ended(others);
@@ -156,7 +164,7 @@ static bool thread_add(struct cvy_runtime *rt, struct lane *l)
         free(t);
         return false;
     }
-    l->threads++;
+    threads_add(rt, l, 1);
     return true;
 }
 
@@ -182,19 +190,6 @@ int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job)
     return code;
 }
 
-static int threads_locked(const struct cvy_blocking_pool *p)
-{
-    return p->lanes[0].threads + p->lanes[1].threads;
-}
-
-int cvy_blocking_threads(struct cvy_runtime *rt)
-{
-    (void)pthread_mutex_lock(&rt->blocking->mutex);
-    int n = threads_locked(rt->blocking);
-    (void)pthread_mutex_unlock(&rt->blocking->mutex);
-    return n;
-}
-
 void cvy_blocking_stop(struct cvy_runtime *rt)
 {
     struct cvy_blocking_pool *p = rt->blocking;
@@ -203,7 +198,7 @@ void cvy_blocking_stop(struct cvy_runtime *rt)
     p->stopping = true;
     (void)pthread_cond_broadcast(&p->lanes[0].work);
     (void)pthread_cond_broadcast(&p->lanes[1].work);
-    while (threads_locked(p) > 0) {
+    while (cvy_load_relaxed(&rt->blocking_threads) > 0) {
         (void)pthread_cond_wait(&p->gone, &p->mutex);
     }
     struct pool_thread *ended = p->ended;

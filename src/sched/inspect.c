@@ -66,7 +66,7 @@ void cvy_check_deadlock(struct cvy_runtime *rt)
     /* Threads are counted before the rest is looked at: one that is gone by now can have done
      * nothing later. Covey's own are carriers, pool, watchdog, and the one inside covey_run(). */
     int threads = cvy_thread_count();
-    int own = cvy_blocking_threads(rt) + cvy_trace_threads() + 2;
+    int own = cvy_load_relaxed(&rt->blocking_threads) + cvy_trace_threads() + 2;
     cvy_lock(&rt->lock);
     own += rt->thread_count;
     bool is_quiet = cvy_load_relaxed(&rt->idle_count) == (uint32_t)rt->worker_count &&
@@ -105,7 +105,7 @@ static void stats_of(struct cvy_runtime *rt, covey_stats *out)
     cvy_lock(&rt->lock);
     out->threads = rt->thread_count;
     cvy_unlock(&rt->lock);
-    out->blocking_threads = cvy_blocking_threads(rt);
+    out->blocking_threads = cvy_load_relaxed(&rt->blocking_threads);
 }
 
 void covey_stats_get(covey_stats *out)

@@ -187,13 +187,18 @@ static void threads_stop(struct cvy_runtime *rt)
         cvy_futex_wake(&th->wake, 1);
         cvy_poll_wake(&rt->poll);
         (void)pthread_join(th->handle, NULL);
-        /* Others may still look at the record. */
         th->all_next = joined;
         joined = th;
     }
-    while (joined) {
-        struct cvy_thread *th = joined;
-        joined = th->all_next;
+    /* Others may still look at the records, or wake one. */
+    rt->threads = joined;
+}
+
+static void threads_free(struct cvy_runtime *rt)
+{
+    while (rt->threads) {
+        struct cvy_thread *th = rt->threads;
+        rt->threads = th->all_next;
         free(th);
     }
 }
@@ -227,6 +232,11 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     cvy_slow_stop(rt);
     cvy_ignored_stop();
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
+    if (has_discarded) {
+        /* A plain thread that had claimed one before is about to put it into a queue. */
+        cvy_foreign_quiesce();
+    }
+    threads_free(rt);
     for (int i = 0; i < rt->worker_count; i++) {
         cvy_taskq_clear(&rt->workers[i].fresh.queue);
     }

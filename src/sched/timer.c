@@ -45,7 +45,8 @@ bool cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
     uint64_t tick = tick_at_or_after(at_ns < 0 ? 0 : at_ns, ts->shift);
 
     cvy_lock(&ts->lock);
-    cvy_store_relaxed(&t->home, ts);
+    /* Release: the wheel, to the acquire in cvy_timer_cancel(). */
+    cvy_store_release(&t->home, ts);
     cvy_wheel_add(&ts->wheel, &t->entry, tick);
     int64_t at = (int64_t)(t->entry.tick << ts->shift);
     bool is_first = at < cvy_load_relaxed(&ts->next);
@@ -62,7 +63,7 @@ bool cvy_timer_add(struct cvy_thread *th, struct cvy_timer *t, int64_t at_ns)
 
 bool cvy_timer_cancel(struct cvy_timer *t)
 {
-    struct cvy_timers *ts = cvy_load_relaxed(&t->home);
+    struct cvy_timers *ts = cvy_load_acquire(&t->home);
     bool was_armed;
 
     if (!ts) {

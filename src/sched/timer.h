@@ -33,7 +33,8 @@ typedef void cvy_timer_fn(struct cvy_timer *t, struct cvy_wakelist *list);
 
 struct cvy_timer {
     struct cvy_wheel_timer entry;
-    struct cvy_timers *_Atomic home;   /* relaxed: who may cancel knows of the add by other means */
+    struct cvy_timers *_Atomic home;   /* NULL: never armed, or dropped. Release, acquire: who
+                                          cancels may have had it armed by another (untimed.c) */
     struct cvy_task *task;             /* wait timer: whom to claim ... */
     int32_t index;                     /* ... with this outcome */
     cvy_timer_fn *call;                /* call timer */

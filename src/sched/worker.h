@@ -195,6 +195,7 @@ struct cvy_runtime {
     _Atomic int64_t polled_at;
     _Atomic uint32_t fd_waiters;    /* tasks that only the poller can wake */
     _Atomic uint32_t blocking_jobs; /* running or queued */
+    _Atomic int blocking_threads;   /* relaxed: the pool's number of them */
     _Atomic bool ending; /* the first task has ended: what hangs now is a leak, not a deadlock */
     _Atomic bool stopping;
     _Atomic bool closed; /* no more tasks may start */
@@ -394,7 +395,6 @@ int cvy_blocking_start(struct cvy_runtime *rt);
 void cvy_blocking_stop(struct cvy_runtime *rt);
 /* 0; -EAGAIN: no thread could be made; -ENOMEM. */
 int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job);
-int cvy_blocking_threads(struct cvy_runtime *rt);
 /* Before a task's job: as many at once as there may be threads. 0 or the context's error. */
 int cvy_blocking_take_slot(struct cvy_thread **thp, covey_ctx *ctx, bool stands_back, covey_fn *fn);
 void cvy_blocking_give_slot(struct cvy_thread *th, struct cvy_runtime *rt, bool stands_back);

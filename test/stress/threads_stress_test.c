@@ -288,3 +288,45 @@ STRESS_TEST(threads_set_deadlines_while_runtimes_come_and_go)
         CHECK_EQ(pthread_join(t[i], NULL), 0);
     }
 }
+
+/* Threads that look at runtimes which come and go: figures, dumps, profiles. */
+
+static void *look_for_ever(void *arg)
+{
+    atomic_int *stop = arg;
+    FILE *out = fopen("/dev/null", "w");
+
+    CHECK(out != NULL);
+    while (!atomic_load(stop)) {
+        covey_stats s;
+        covey_stats_get(&s);
+        CHECK_EQ(covey_metrics_write(out), 0);
+        covey_dump(out);
+        int rc = covey_profile_write("task", COVEY_PROFILE_FOLDED, out);
+        CHECK(rc == 0 || rc == COVEY_ECLOSED);
+    }
+    CHECK_EQ(fclose(out), 0);
+    return NULL;
+}
+
+static int use_the_pool(covey_ctx *ctx, void *arg)
+{
+    return covey_blocking(ctx, short_run, arg);
+}
+
+STRESS_TEST(threads_look_at_runtimes_that_come_and_go)
+{
+    atomic_int stop = 0;
+    pthread_t t[2];
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_create(&t[i], NULL, look_for_ever, &stop), 0);
+    }
+    for (int i = 0; i < turns(200); i++) {
+        CHECK_EQ(covey_run(use_the_pool, NULL), 0);
+    }
+    atomic_store(&stop, 1);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_join(t[i], NULL), 0);
+    }
+}
