@@ -115,7 +115,7 @@ static int hesitates(covey_ctx *ctx, covey_http_server_request *req, covey_http_
     char buf[16];
     int code = 0;
 
-    atomic_store((_Atomic(covey_ctx *) *)arg, hasty);
+    atomic_store((_Atomic(covey_ctx *) *)arg, covey_ctx_ref(hasty)); /* who ends it, lets it go */
     CHECK_EQ(covey_http_body_read(hasty, req, buf, sizeof(buf)), 3);
     code = (int)covey_http_body_read(hasty, req, buf, sizeof(buf));
     CHECK_EQ(code, COVEY_ECANCELED);
@@ -139,6 +139,7 @@ TASK_TEST(an_interrupted_read_goes_on_among_the_trailers)
     }
     settle();
     covey_ctx_cancel(atomic_load(&hasty));
+    covey_ctx_unref(atomic_load(&hasty));
     await_running(&s, 1);
     settle();
     say(c, "1: 12\r\n\r\n"); /* would be a chunk's size, and its data */
