@@ -124,26 +124,20 @@ static inline int cvy_ctx_check(struct cvy_task *t, covey_ctx *ctx)
  * then nothing was opened. Call it with the queue's lock held, before entering the queue. */
 int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx);
 
-/* The waits below take what they wait for in two words, and pass it on in one (cvy_wait_word()). */
+/* The waits below take what they wait for in two words, and pass it on in one (cvy_wait_word()).
+ * Macros: an inline function's line would stand for the caller's in dumps. */
 
 int32_t cvy_wait_park_for(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait);
 /* Parks until the claim is taken, and closes it; the outcome's index, CVY_INDEX_CTX if the context
  * ended. No lock is held. *thp is the thread it goes on on. */
-static inline int32_t cvy_wait_park(struct cvy_thread **thp, covey_ctx *ctx, enum cvy_reason reason,
-                                    const void *object)
-{
-    return cvy_wait_park_for(thp, ctx, cvy_wait_word(reason, object));
-}
+#define cvy_wait_park(thp, ctx, reason, object)                                                    \
+    cvy_wait_park_for(thp, ctx, cvy_wait_word(reason, object))
 
 int32_t cvy_wait_park_for_until(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait,
                                 int64_t at_ns, int32_t index);
 /* The same; if nobody has claimed it by at_ns the outcome is index. */
-static inline int32_t cvy_wait_park_until(struct cvy_thread **thp, covey_ctx *ctx,
-                                          enum cvy_reason reason, const void *object, int64_t at_ns,
-                                          int32_t index)
-{
-    return cvy_wait_park_for_until(thp, ctx, cvy_wait_word(reason, object), at_ns, index);
-}
+#define cvy_wait_park_until(thp, ctx, reason, object, at_ns, index)                                \
+    cvy_wait_park_for_until(thp, ctx, cvy_wait_word(reason, object), at_ns, index)
 
 /* The error, with its message, of a wait that ended with CVY_INDEX_CTX or CVY_INDEX_ENDED; else 0.
  */
@@ -157,12 +151,8 @@ int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *loc
                    struct cvy_node *at, struct cvy_waiter *wr, uint64_t wait);
 
 /* The same at the end of q. */
-static inline int cvy_wait_in(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
-                              struct cvy_node *q, struct cvy_waiter *wr, enum cvy_reason reason,
-                              const void *object)
-{
-    return cvy_wait_in_at(thp, ctx, lock, q->prev, wr, cvy_wait_word(reason, object));
-}
+#define cvy_wait_in(thp, ctx, lock, q, wr, reason, object)                                         \
+    cvy_wait_in_at(thp, ctx, lock, (q)->prev, wr, cvy_wait_word(reason, object))
 
 /* Registers the running task with ctx ahead of cvy_wait_open(), for who must open while holding
  * locks that rank above. 0, or the error of a context that is done. */

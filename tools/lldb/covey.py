@@ -90,13 +90,13 @@ class OperatingSystemPlugIn:
         site = self.field(record, 'site')
         if site and not name:
             name = self.string(self.field(self.at(site, 'covey_site'), 'name'))
-        words = STATES[self.field(record, 'state')]
+        words = STATES[self.field(record, 'state') & 0x7F]
         if words == 'waiting':
-            reason = self.field(record, 'reason')
+            wait = self.field(record, 'wait')
             for member in self.target.FindFirstType('cvy_reason').GetEnumMembers():
-                if member.GetValueAsUnsigned() == reason:
+                if member.GetValueAsUnsigned() == wait >> 8 & 0xFF:
                     words += ' in ' + member.GetName().replace('CVY_WAIT_', '').lower()
-            words += f" {self.field(record, 'wait_object'):#x}"
+            words += f" {wait >> 16:#x}"
         return f"task {self.field(record, 'id')} \"{name or 'task'}\" {words}"
 
     # ---- what lldb calls ----
