@@ -247,6 +247,9 @@ static void json_place(struct cvy_dump *d, const struct cvy_place *p)
     place_group(d->out, v);
     if (v->state == CVY_TASK_WAITING) {
         field(d->out, "wait", cvy_view_reason(v));
+        if (v->note_count > 0) {
+            field(d->out, "awaiting", v->notes[0].what);
+        }
         if (p->oldest > 0) {
             (void)fprintf(d->out, ",\"oldest_seconds\":%.6f", seconds(d->now - p->oldest));
         }

@@ -26,6 +26,9 @@ static void print_place(struct cvy_dump *d, const struct cvy_place *p)
             (void)fprintf(d->out, " for up to %.3f s",
                           (double)(d->now - p->oldest) / (double)COVEY_SEC);
         }
+        if (v.note_count > 0) {
+            (void)fprintf(d->out, ", awaiting %s", v.notes[0].what);
+        }
     }
     cvy_dump_site(d, ", started at", v.started);
     cvy_dump_site(d, ", in groups opened at", v.group_site);

@@ -29,6 +29,7 @@ static uint64_t hash_of(const struct cvy_view *v)
 {
     uint64_t hash = mix(v->state, v->reason);
 
+    hash = mix(hash, v->note_count > 0 ? (uintptr_t)v->notes[0].what : 0);
     hash = mix(hash, (uintptr_t)v->started);
     hash = mix(hash, (uintptr_t)v->group_site);
     for (const char *c = v->name; *c; c++) {
@@ -43,6 +44,8 @@ static uint64_t hash_of(const struct cvy_view *v)
 static bool is_same(const struct cvy_view *a, const struct cvy_view *b)
 {
     return a->state == b->state && a->reason == b->reason && a->started == b->started &&
+           a->note_count == b->note_count &&
+           (a->note_count == 0 || a->notes[0].what == b->notes[0].what) &&
            a->group_site == b->group_site && a->frame_count == b->frame_count &&
            strcmp(a->name, b->name) == 0 &&
            memcmp(a->frames, b->frames, a->frame_count * sizeof(a->frames[0])) == 0;

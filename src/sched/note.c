@@ -96,9 +96,10 @@ static void write_text(const covey_wait_note *note, char *out, size_t size)
     }
 }
 
-void cvy_notes_view(const struct cvy_task *t, struct cvy_view *v)
+void cvy_notes_view(const struct cvy_task *t, struct cvy_view *v, bool is_brief)
 {
-    const struct cvy_scope *from = t->scopes;
+    /* The list is in a cold line of the record. */
+    const struct cvy_scope *from = t->owns & CVY_OWNS_SCOPES ? t->scopes : NULL;
     const covey_wait_note *note;
 
     while (v->note_count < CVY_VIEW_NOTES && (note = cvy_note_next(&from)) != NULL) {
@@ -106,6 +107,9 @@ void cvy_notes_view(const struct cvy_task *t, struct cvy_view *v)
         n->what = note->what;
         n->object = note->object;
         n->since = cvy_note_since(note);
-        write_text(note, n->text, sizeof(n->text));
+        n->text[0] = '\0';
+        if (!is_brief) {
+            write_text(note, n->text, sizeof(n->text));
+        }
     }
 }

@@ -14,7 +14,7 @@ const covey_wait_note *cvy_note_next(const struct cvy_scope **from);
 /* Since when it stands; 0: unknown. */
 int64_t cvy_note_since(const covey_wait_note *note);
 
-/* The notes of t, which is held. */
-void cvy_notes_view(const struct cvy_task *t, struct cvy_view *v);
+/* The notes of t, which is held; is_brief: without which. */
+void cvy_notes_view(const struct cvy_task *t, struct cvy_view *v, bool is_brief);
 
 #endif

@@ -134,9 +134,7 @@ static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_vie
     if (describe && v->object && !is_brief) {
         describe(v->object, v->detail, sizeof(v->detail));
     }
-    if (!is_brief) {
-        cvy_notes_view(t, v);
-    }
+    cvy_notes_view(t, v, is_brief);
     v->frame_count = (uint32_t)cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES);
 }
 

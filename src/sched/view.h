@@ -54,7 +54,8 @@ struct cvy_view {
     struct cvy_view_note notes[CVY_VIEW_NOTES]; /* what for; the innermost first */
 };
 
-/* False: the record is free. is_brief: without detail and notes. */
+/* False: the record is free. is_brief: without detail, and without which
+ * of its kind a note is about. */
 bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief);
 const char *cvy_view_label(const struct cvy_view *v);
 const char *cvy_view_state(const struct cvy_view *v);

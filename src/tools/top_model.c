@@ -187,11 +187,18 @@ static void add_up(struct cvy_top_model *m, uint32_t node, const struct cvy_top_
     }
 }
 
+/* What tasks wait for: what a library has noted, if it has; "": they do not wait. */
+static const char *wait_of(const struct cvy_json *j, cvy_json_at place)
+{
+    const char *noted = cvy_json_text(j, place, "awaiting");
+    return noted[0] ? noted : cvy_json_text(j, place, "wait");
+}
+
 static bool add_place(struct cvy_top_model *m, cvy_json_at place)
 {
     const struct cvy_json *j = m->json;
     const char *state = cvy_json_text(j, place, "state");
-    const char *wait = cvy_json_text(j, place, "wait");
+    const char *wait = wait_of(j, place);
     cvy_json_at stack = cvy_json_get(j, place, "stack");
     uint32_t group = group_get(m, place);
     uint32_t kind = kind_get(m, place, group);
@@ -235,7 +242,7 @@ static void count_place(struct cvy_top_model *m, cvy_json_at place)
 {
     const struct cvy_json *j = m->json;
     const char *state = cvy_json_text(j, place, "state");
-    const char *wait = cvy_json_text(j, place, "wait");
+    const char *wait = wait_of(j, place);
     uint32_t kind = kind_get(m, place, group_get(m, place));
     const char *what = wait[0] ? wait : state;
     uint64_t key = place_key(m, m->nodes[kind].key, what, cvy_json_get(j, place, "stack"));

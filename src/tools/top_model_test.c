@@ -55,6 +55,17 @@ static void end(struct cvy_top_model *m)
     cvy_json_free(json);
 }
 
+TEST(what_is_noted_stands_for_the_wait)
+{
+    struct cvy_top_model *m =
+        model_of("{\"tasks\":3," CLERK ",\"state\":\"waiting\",\"wait\":\"select\","
+                 "\"awaiting\":\"lease\",\"stack\":[]}");
+
+    CHECK_STR(rows_of(m, NULL, (struct cvy_top_look){.is_all_open = true}), "0 3 clerk shop.c:3\n"
+                                                                            "1 3 lease \n");
+    end(m);
+}
+
 TEST(groups_stand_under_who_opened_them_and_counts_add_up)
 {
     struct cvy_top_model *m = model_of(

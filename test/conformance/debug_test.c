@@ -278,6 +278,28 @@ TASK_TEST(a_long_note_is_cut)
     covey_chan_unref(ch);
 }
 
+TASK_TEST(folded_dumps_have_notes_too)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+
+    for (int i = 0; i < 2; i++) {
+        GO(g, receive_for_long_text, ch);
+    }
+    for (bool is_there = false; !is_there; covey_yield()) {
+        char *text = dump_as(COVEY_DUMP_FOLDED);
+        is_there = strstr(text, "2 tasks \"receive_for_long_text\" waiting in chan receive") &&
+                   strstr(text, ", awaiting text, started at");
+        free(text);
+    }
+    char *text = dump_as(COVEY_DUMP_PLACES_JSON);
+    check_has(text, "\"wait\":\"chan receive\",\"awaiting\":\"text\"");
+    free(text);
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
 /* Groups that it opens, and calls that it defers, stand among its notes. */
 static int join_between_notes(covey_ctx *ctx, void *arg)
 {
