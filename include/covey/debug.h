@@ -45,8 +45,7 @@ COVEY_API int covey_dump_as(FILE *out, covey_dump_format format);
  * nothing is formatted until a dump is made. In a plain thread nothing happens. Does not switch. */
 typedef struct covey_wait_note {
     const char *what; /* "query"; a literal */
-    const char
-        *text; /* which; cut at 95 bytes, lines are joined; stays until the end; NULL: none */
+    const char *text; /* which; stays until the end; cut at 95 bytes, lines joined; NULL: none */
     /* Writes which, in the place of text; size is that of out. Called by whoever makes the dump
      * while the task is kept parked: it only reads, takes no lock and allocates nothing. May be
      * NULL. */
