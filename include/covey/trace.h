@@ -37,8 +37,9 @@ COVEY_API int covey_trace_flight_stop(void);
  * covey_run() has returned. 0, a negative errno code; -ENOENT: nothing is being recorded. */
 COVEY_API int covey_trace_snapshot(const char *path);
 
-/* Takes one snapshot when a region (below) that begins from now on first takes longer than bound_ns.
- * The thread that ends that region writes it. path is copied. -EBUSY: a bound is set already; -EINVAL: not positive. */
+/* Takes one snapshot when a region (below) that begins from now on first takes longer than
+ * bound_ns. The thread that ends that region writes it. path is copied. -EBUSY: a bound is set
+ * already; -EINVAL: not positive. */
 COVEY_API int covey_trace_on_slow(int64_t bound_ns, const char *path);
 /* Takes the bound away: 1 if the snapshot was written, 0 if nothing was too slow, a negative code
  * if writing failed; -ENOENT: no bound was set. */
