@@ -3,6 +3,8 @@
  * registers), pinning, yielding, and that one that blocks or spins in C holds up only itself. */
 #include "support.h"
 
+#include "pool.h"
+
 #include <fcntl.h>
 #include <fenv.h>
 #include <float.h>
@@ -1040,49 +1042,21 @@ TASK_TEST(blocking_carries_the_message)
     CHECK_STR(covey_errmsg(), covey_strerror(-ENOENT));
 }
 
-enum { THREADS = 512 }; /* of the elastic pool */
-
-struct crowd {
-    covey_chan *gate;
-    atomic_int inside;
-};
-
-static int wait_for_gate(covey_ctx *ctx, void *arg)
-{
-    struct crowd *c = arg;
-
-    (void)ctx;
-    atomic_fetch_add(&c->inside, 1);
-    return covey_chan_recv(NULL, c->gate, NULL) == COVEY_ECLOSED ? 0 : -EINVAL;
-}
-
-static int occupy_a_thread(covey_ctx *ctx, void *arg)
-{
-    return covey_blocking(ctx, wait_for_gate, arg);
-}
-
 TASK_TEST(blocking_waits_for_a_thread_under_its_context)
 {
     covey_ctx *limited = covey_ctx_with_timeout(ctx, 20 * COVEY_MS);
-    struct crowd c = {.gate = covey_chan_new(0, 0)};
-    covey_group *g = covey_group_new(ctx);
+    struct pool_crowd c;
     struct block b = {.ctx = ctx};
 
     if (WITH_TSAN) {
         SKIP("too many threads for TSan");
     }
-    for (int i = 0; i < THREADS + 8; i++) {
-        GO(g, occupy_a_thread, &c);
-    }
-    while (atomic_load(&c.inside) < THREADS) {
-        covey_yield();
-    }
+    pool_take(ctx, &c);
     CHECK_EQ(covey_blocking(limited, note_block, &b), COVEY_EDEADLINE);
-    CHECK_EQ(covey_chan_close(c.gate), 0);
+    pool_let_go(&c);
     CHECK_EQ(covey_blocking(ctx, note_block, &b), 42);
-    JOIN(g);
+    CHECK_EQ(pool_join(&c), 0);
     CHECK_EQ(b.runs, 1);
-    covey_chan_unref(c.gate);
     covey_ctx_unref(limited);
 }
 

@@ -4,6 +4,8 @@
  * code, and the pool is of use afterwards. */
 #include "database.h"
 
+#include "pool.h"
+
 #include <covey/db.h>
 
 #include <errno.h>
@@ -327,47 +329,19 @@ TEST(a_process_killed_in_a_transaction_leaves_neither_lock_nor_rows)
 
 /* ---- the elastic pool ---- */
 
-enum { THREADS = 512 }; /* of the elastic pool */
-
-struct crowd {
-    covey_chan *gate;
-    atomic_int inside;
-};
-
-static int wait_for_gate(covey_ctx *ctx, void *arg)
-{
-    struct crowd *c = arg;
-
-    (void)ctx;
-    atomic_fetch_add(&c->inside, 1);
-    return covey_chan_recv(NULL, c->gate, NULL) == COVEY_ECLOSED ? 0 : -EINVAL;
-}
-
-static int occupy_a_thread(covey_ctx *ctx, void *arg)
-{
-    return covey_blocking(ctx, wait_for_gate, arg);
-}
-
 /* As many as it can have are taken: a statement waits for one under its context. */
 SQLITE_TEST(without_a_thread_to_be_had_a_statement_waits_under_its_context)
 {
-    struct crowd c = {.gate = covey_chan_new(0, 0)};
+    struct pool_crowd c;
     covey_ctx *limited = covey_ctx_with_timeout(ctx, 50 * COVEY_MS);
-    covey_group *g = covey_group_new(ctx);
 
     if (WITH_TSAN) {
         SKIP("too many threads for TSan");
     }
-    for (int i = 0; i < THREADS + 8; i++) {
-        GO(g, occupy_a_thread, &c);
-    }
-    while (atomic_load(&c.inside) < THREADS) {
-        covey_yield();
-    }
+    pool_take(ctx, &c);
     CHECK_EQ(covey_db_script(limited, db, "SELECT 1"), COVEY_EDEADLINE);
-    CHECK_EQ(covey_chan_close(c.gate), 0);
+    pool_let_go(&c);
     CHECK_EQ(ask(ctx, db, "SELECT 5"), 5);
-    JOIN(g);
-    covey_chan_unref(c.gate);
+    CHECK_EQ(pool_join(&c), 0);
     covey_ctx_unref(limited);
 }
