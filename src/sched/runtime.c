@@ -216,6 +216,10 @@ static bool clear_discarded(struct cvy_task *t, void *arg)
     cvy_store_seq_cst(&t->claim, CVY_CLAIM_CLOSED);
     cvy_cancel_unregister(t);
     cvy_task_clear(t);
+    if (t->stack) {
+        /* What it has is told of as a task that was left, not byte by byte. */
+        CVY_LSAN_ROOT(t->stack->low, t->stack->span);
+    }
     return true;
 }
 
