@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-enum { MANY = WITH_TSAN ? 20000 : 200000 };
+enum { MANY = WITH_TSAN || WITH_ASAN ? 20000 : 200000 };
 
 /* A profile's folded text; free it. */
 static char *folded(const char *kind)
