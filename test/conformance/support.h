@@ -58,8 +58,8 @@
 #define GO(group, fn, arg) CHECK_EQ(covey_group_go((group), fn, (arg)), 0)
 #define JOIN(group) CHECK_EQ(covey_group_wait(group), 0)
 
-/* n turns at the scale asked for: COVEY_STRESS_SCALE=X multiplies them (a decimal number; ordinarily
- * 1, and half under TSan, where a turn takes ten times as long). */
+/* n turns at the scale asked for: COVEY_STRESS_SCALE=X multiplies them (a decimal number;
+ * ordinarily 1, and half under TSan, where a turn takes ten times as long). */
 static inline int turns(int n)
 {
     const char *scale = getenv("COVEY_STRESS_SCALE");
