@@ -89,8 +89,11 @@ covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg)
 
 bool covey_stop_call(covey_stop *s)
 {
-    struct cvy_cancel *c = s ? s->cancel : NULL;
-    bool is_stopped = s != NULL;
+    if (!s) {
+        return false;
+    }
+    struct cvy_cancel *c = s->cancel;
+    bool is_stopped = true;
 
     if (c) {
         struct cvy_thread *th = cvy_enter();
@@ -101,9 +104,7 @@ bool covey_stop_call(covey_stop *s)
         cvy_cancel_unhold(c);
         cvy_leave(th);
     }
-    if (s) {
-        stop_unhold(s);
-    }
+    stop_unhold(s);
     return is_stopped;
 }
 

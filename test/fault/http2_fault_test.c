@@ -234,16 +234,25 @@ TASK_TEST(a_body_that_stops_is_408_and_the_connection_goes_on)
     CHECK_EQ(site_close(&s), 0);
 }
 
+/* It lets so many bytes of a stream come, and gives no more by itself. */
+static struct peer *stingy_peer(struct site *s, char window)
+{
+    struct peer *p = peer_over(dial(s));
+    const char setting[] = {0, 4, 0, 0, 0, window}; /* INITIAL_WINDOW_SIZE */
+
+    p->is_stingy = true;
+    say_bytes(p->c, PREFACE, strlen(PREFACE));
+    frame(p, SETTINGS, 0, 0, setting, sizeof(setting));
+    return p;
+}
+
 TASK_TEST(a_window_that_stays_shut_ends_its_stream)
 {
     atomic_int code = 0;
     struct site s = {.handler = pour, .arg = &code, .opts.io_timeout_ns = 100 * COVEY_MS};
     site_open(&s);
 
-    struct peer *p = peer_over(dial(&s));
-    p->is_stingy = true;
-    say_bytes(p->c, PREFACE, strlen(PREFACE));
-    frame(p, SETTINGS, 0, 0, "\0\4\0\0\0\0", 6); /* windows of nothing */
+    struct peer *p = stingy_peer(&s, 0);
     get2(p, 1, "/");
     struct answer *a = hear_answer(p, 1);
     CHECK(a->is_reset);
@@ -537,10 +546,7 @@ TASK_TEST(a_window_that_opens_byte_by_byte_ends_with_the_requests_time)
     struct site s = {.handler = pour, .arg = &code, .opts.request_timeout_ns = 200 * COVEY_MS};
     site_open(&s);
 
-    struct peer *p = peer_over(dial(&s));
-    p->is_stingy = true;
-    say_bytes(p->c, PREFACE, strlen(PREFACE));
-    frame(p, SETTINGS, 0, 0, "\0\4\0\0\0\1", 6);
+    struct peer *p = stingy_peer(&s, 1);
     p->stream_window[0] = INT32_MAX;
     get2(p, 1, "/");
     while (!answer_of(p, 1)->is_reset) {

@@ -102,6 +102,22 @@ static inline void database_run(bool is_postgres, covey_db_options opts,
     database_remove(&t);
 }
 
+/* On one engine alone. */
+#define ENGINE_TEST_WITH(is_postgres, name, ...)                                                   \
+    static void name##_body(covey_ctx *ctx, struct database_test *t, covey_db *db);                \
+    TEST(name)                                                                                     \
+    {                                                                                              \
+        database_run(is_postgres, (covey_db_options){__VA_ARGS__}, name##_body);                   \
+    }                                                                                              \
+    static void name##_body(__attribute__((unused)) covey_ctx *ctx,                                \
+                            __attribute__((unused)) struct database_test *t,                       \
+                            __attribute__((unused)) covey_db *db)
+#define PG_TEST(name) PG_TEST_WITH(name, .max_open = 0)
+#define PG_TEST_WITH(name, ...) ENGINE_TEST_WITH(true, name, __VA_ARGS__)
+#define SQLITE_TEST(name) SQLITE_TEST_WITH(name, .max_open = 0)
+#define SQLITE_TEST_WITH(name, ...) ENGINE_TEST_WITH(false, name, __VA_ARGS__)
+
+/* On both. */
 #define DB_TEST(name) DB_TEST_WITH(name, .max_open = 0)
 #define DB_TEST_WITH(name, ...)                                                                    \
     static void name##_body(covey_ctx *ctx, struct database_test *t, covey_db *db);                \

@@ -107,16 +107,6 @@ DB_TEST_WITH(large_blobs_come_back_whole_in_bounded_memory, .max_open = 1)
 
 /* ---- PostgreSQL's ---- */
 
-#define PG_TEST_WITH(name, ...)                                                                    \
-    static void name##_body(covey_ctx *ctx, struct database_test *t, covey_db *db);                \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        database_run(true, (covey_db_options){__VA_ARGS__}, name##_body);                          \
-    }                                                                                              \
-    static void name##_body(__attribute__((unused)) covey_ctx *ctx,                                \
-                            __attribute__((unused)) struct database_test *t,                       \
-                            __attribute__((unused)) covey_db *db)
-
 PG_TEST_WITH(a_session_in_another_zone_gives_the_same_times,
              .init = "SET TimeZone='Asia/Kathmandu'")
 {

@@ -6,17 +6,6 @@
 #include <covey/db.h>
 #include <signal.h>
 
-#define PG_TEST(name) PG_TEST_WITH(name, .max_open = 0)
-#define PG_TEST_WITH(name, ...)                                                                    \
-    static void name##_body(covey_ctx *ctx, struct database_test *t, covey_db *db);                \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        database_run(true, (covey_db_options){__VA_ARGS__}, name##_body);                          \
-    }                                                                                              \
-    static void name##_body(__attribute__((unused)) covey_ctx *ctx,                                \
-                            __attribute__((unused)) struct database_test *t,                       \
-                            __attribute__((unused)) covey_db *db)
-
 /* ---- types ---- */
 
 PG_TEST(columns_are_read_by_the_type_the_server_names)

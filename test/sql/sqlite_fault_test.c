@@ -14,16 +14,6 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define SQLITE_TEST(name) SQLITE_TEST_WITH(name, .max_open = 0)
-#define SQLITE_TEST_WITH(name, ...)                                                                \
-    static void name##_body(covey_ctx *ctx, struct database_test *t, covey_db *db);                \
-    TEST(name)                                                                                     \
-    {                                                                                              \
-        database_run(false, (covey_db_options){__VA_ARGS__}, name##_body);                         \
-    }                                                                                              \
-    static void name##_body(covey_ctx *ctx, __attribute__((unused)) struct database_test *t,       \
-                            covey_db *db)
-
 #define TABLE "CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)"
 #define INSERT "INSERT INTO t (data) VALUES (randomblob(4000))"
 
