@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * fixture.h - what the tests of io/ share: tests that run as a task, pairs of connections, a wait
- * until another task waits. Include harness.h first. */
+ * fixture.h - what the tests of io/ share: pairs of connections, a wait until another task waits.
+ * Include harness.h first. */
 #ifndef CVY_IO_FIXTURE_H
 #define CVY_IO_FIXTURE_H
 
-#include <covey.h>
+#include "task.h"
 
 #include <dirent.h>
 #include <sched.h>
@@ -12,24 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A test whose body is the first task of a runtime of its own; ctx is the root context. */
-#define TASK_TEST(test)                                                                            \
-    static void body_##test(covey_ctx *ctx);                                                       \
-    static int main_##test(covey_ctx *ctx, void *arg)                                              \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        body_##test(ctx);                                                                          \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(test)                                                                                     \
-    {                                                                                              \
-        CHECK_EQ(covey_run(main_##test, NULL), 0);                                                 \
-    }                                                                                              \
-    static void body_##test(__attribute__((unused)) covey_ctx *ctx)
-
-#define GO(group, fn, arg) CHECK_EQ(covey_group_go((group), fn, (arg)), 0)
-#define JOIN(group) CHECK_EQ(covey_group_wait(group), 0)
 
 /* Whether the dump says: task 7 "name" waiting in ... */
 static inline bool is_waiting(const char *name)

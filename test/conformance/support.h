@@ -12,8 +12,7 @@
 #endif
 
 #include "harness.h"
-
-#include <covey.h>
+#include "task.h"
 
 #include <dirent.h>
 #include <sched.h>
@@ -39,24 +38,6 @@
 #ifndef WITH_TSAN
 #define WITH_TSAN 0
 #endif
-
-/* A test whose body is the first task of a runtime of its own; ctx is the root context. */
-#define TASK_TEST(test)                                                                            \
-    static void body_##test(covey_ctx *ctx);                                                       \
-    static int main_##test(covey_ctx *ctx, void *arg)                                              \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        body_##test(ctx);                                                                          \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(test)                                                                                     \
-    {                                                                                              \
-        CHECK_EQ(covey_run(main_##test, NULL), 0);                                                 \
-    }                                                                                              \
-    static void body_##test(__attribute__((unused)) covey_ctx *ctx)
-
-#define GO(group, fn, arg) CHECK_EQ(covey_group_go((group), fn, (arg)), 0)
-#define JOIN(group) CHECK_EQ(covey_group_wait(group), 0)
 
 /* n turns at the scale asked for: COVEY_STRESS_SCALE=X multiplies them (a decimal number;
  * ordinarily 1, and half under TSan, where a turn takes ten times as long). */

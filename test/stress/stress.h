@@ -58,20 +58,7 @@ static inline void stress_begin(const char *name)
     }                                                                                              \
     static void body_##test(void)
 
-#define STRESS_TASK_TEST(test)                                                                     \
-    static void body_##test(covey_ctx *ctx);                                                       \
-    static int main_##test(covey_ctx *ctx, void *arg)                                              \
-    {                                                                                              \
-        (void)arg;                                                                                 \
-        body_##test(ctx);                                                                          \
-        return 0;                                                                                  \
-    }                                                                                              \
-    TEST(test)                                                                                     \
-    {                                                                                              \
-        stress_begin(#test);                                                                       \
-        CHECK_EQ(covey_run(main_##test, NULL), 0);                                                 \
-    }                                                                                              \
-    static void body_##test(__attribute__((unused)) covey_ctx *ctx)
+#define STRESS_TASK_TEST(test) TASK_TEST_AFTER(stress_begin(#test), test)
 
 /* A random pause: none, a few turns of the queue, or a sleep of up to 100 us. */
 static inline void random_pause(uint64_t *random)
