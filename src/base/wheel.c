@@ -115,6 +115,20 @@ struct cvy_wheel_timer *cvy_wheel_nth(const struct cvy_wheel *w, uint64_t tick, 
     return NULL;
 }
 
+/* The first and the last in turn. Each timer of a crowd has left the cache, and is found through
+ * its neighbour only: so two are on their way at a time. */
+static struct cvy_node *pop_end(struct cvy_node *head, bool *is_last)
+{
+    struct cvy_node *n = *is_last ? head->prev : head->next;
+
+    if (n == head) {
+        return NULL;
+    }
+    *is_last = !*is_last;
+    cvy_list_remove(n);
+    return n;
+}
+
 void cvy_wheel_advance(struct cvy_wheel *w, uint64_t now, struct cvy_node *out)
 {
     while (w->count > 0) {
@@ -128,11 +142,12 @@ void cvy_wheel_advance(struct cvy_wheel *w, uint64_t now, struct cvy_node *out)
         }
         unsigned slot = (unsigned)__builtin_ctzll(w->used[level]);
         struct cvy_node due;
+        bool is_last = false;
         cvy_list_init(&due);
         cvy_list_move_all(&due, &w->slots[level * CVY_WHEEL_SLOTS + slot]);
         w->used[level] &= ~(UINT64_C(1) << slot);
         w->now = next;
-        for (struct cvy_node *n; (n = cvy_list_pop_head(&due)) != NULL;) {
+        for (struct cvy_node *n; (n = pop_end(&due, &is_last)) != NULL;) {
             struct cvy_wheel_timer *t = CVY_CONTAINER_OF(n, struct cvy_wheel_timer, node);
             if (t->tick <= next) {
                 w->count--;
