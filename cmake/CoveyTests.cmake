@@ -66,7 +66,7 @@ if(covey_with_redis)
     # Scenario 21 with five servers and processes.
     add_test(NAME example.order_lease.redis
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 5
-            sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
+            sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\" --ttl 1000"
             $<TARGET_FILE:examples-order_lease>)
     covey_register(example.order_lease.redis example 120)
     # Scenario 22 with worker processes.

@@ -5,7 +5,8 @@
  * for its turn in a queue, one works and rests. When a client closes its connection the context of
  * its request ends, and with it all of them, wherever they wait. The tasks are counted: how long
  * until the last of a thousand requests' has ended? Other clients, whose requests run at the same
- * time, get their answers and notice nothing. */
+ * time, get their answers and notice nothing. Times are printed and not judged: nothing but the
+ * hanging up ends those tasks. */
 #include "example.h"
 
 #include <covey/http.h>
@@ -14,8 +15,7 @@
 
 static int64_t clients = 1000, others = 50;
 
-/* Allowed is what a busy machine, or a sanitizer, may add. */
-enum { TASKS = 3, GOAL_MS = 100, ALLOWED_MS = 3000, SPARE_DESCRIPTORS = 100 };
+enum { TASKS = 3, GOAL_MS = 100, PATIENCE_S = 100, SPARE_DESCRIPTORS = 100 };
 
 struct site {
     covey_listener *api, *service;
@@ -163,7 +163,7 @@ static int one_who_stays(covey_ctx *ctx, void *arg)
 
 static bool wait_until(covey_ctx *ctx, atomic_int *counter, int value)
 {
-    int64_t end = covey_now() + 30 * COVEY_SEC;
+    int64_t end = covey_now() + PATIENCE_S * COVEY_SEC;
 
     while (atomic_load(counter) != value && covey_now() < end) {
         (void)covey_sleep(ctx, COVEY_MS / 4);
@@ -200,7 +200,6 @@ static void show(covey_ctx *ctx, struct site *s)
         "hanging up took the clients %.1f ms; %.1f ms later the last task had ended (the goal is "
         "%d)\n",
         (double)(closed - start) / 1e6, ms, GOAL_MS);
-    expect(ms < ALLOWED_MS, "that is soon");
 
     (void)covey_chan_close(s->release);
     (void)covey_group_wait(g);

@@ -15,7 +15,7 @@
 
 #include <jpeglib.h>
 
-enum { WIDTH = 1200, HEIGHT = 900, CHANNELS = 3, SAMPLES_MAX = 1 << 18 };
+enum { WIDTH = 1200, HEIGHT = 900, CHANNELS = 3, SAMPLES_MAX = 1 << 18, TURNS_MAX = 100 };
 
 static int64_t connections = 32, service_us = 5000, span_ms = 1000, images_at_once;
 
@@ -126,21 +126,19 @@ struct bench {
     covey_sem *cpus; /* images at a time */
     covey_listener *remote;
     atomic_bool is_over;
-    atomic_int images;
-    atomic_llong image_ns; /* together */
+    atomic_int images, alone; /* alone: no request was answered meanwhile */
+    atomic_llong image_ns;    /* together */
 
     atomic_int count;
     int64_t latencies[SAMPLES_MAX];
 };
 
-static int resize(covey_ctx *ctx, void *arg)
+static int resize_once(struct bench *b)
 {
-    struct bench *b = arg;
     unsigned char *pixels = malloc((size_t)WIDTH * HEIGHT * CHANNELS);
     int64_t start = covey_now();
     struct image half = {0};
 
-    (void)ctx;
     if (pixels && decode(&b->photo, pixels)) {
         halve(pixels);
         encode(pixels, WIDTH / 2, HEIGHT / 2, &half);
@@ -150,6 +148,23 @@ static int resize(covey_ctx *ctx, void *arg)
     atomic_fetch_add(&b->image_ns, covey_now() - start);
     int code = half.bytes ? 0 : covey_errorf(-EIO, "an image could not be resized");
     free(half.bytes);
+    return code;
+}
+
+/* Goes on until a request has been answered meanwhile: one that waits for the image never is. */
+static int resize(covey_ctx *ctx, void *arg)
+{
+    struct bench *b = arg;
+    int before = atomic_load(&b->count), code = 0, turns = 0;
+
+    (void)ctx;
+    while (code == 0 && turns++ < TURNS_MAX) {
+        code = resize_once(b);
+        if (atomic_load(&b->is_over) || atomic_load(&b->count) != before) {
+            return code;
+        }
+    }
+    atomic_fetch_add(&b->alone, 1);
     return code;
 }
 
@@ -280,8 +295,7 @@ static void show(covey_ctx *ctx, struct bench *b)
            (int)images_at_once);
     printf("p99 with the CPUs full is %.1f times that with them idle (the goal is 2)\n",
            full.p99_ms / idle.p99_ms);
-    /* Had they waited for images, few would have been answered in the same time. */
-    expect(full.requests > idle.requests / 4, "requests do not wait for images");
+    expect(full.requests > 0 && atomic_load(&b->alone) == 0, "requests do not wait for images");
 }
 
 static int tour(covey_ctx *ctx, void *arg)

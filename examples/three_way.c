@@ -10,6 +10,7 @@ struct desk {
     covey_chan *transactions; /* of int, an amount */
     covey_chan *rules;        /* of int, the new limit */
     covey_ticker *heartbeat;
+    covey_chan *quiet; /* room for one: said once the transactions have ended and nothing came */
 
     /* Owned by the task that runs the desk, until it has ended. */
     int limit, accepted, refused, rule_changes, heartbeats, idle;
@@ -46,6 +47,9 @@ static int run_desk(covey_ctx *ctx, void *arg)
             break;
         case 3:
             d->idle++;
+            if (!transactions) {
+                (void)covey_chan_try_send(d->quiet, NULL);
+            }
             break;
         default:
             return which == COVEY_ECANCELED ? 0 : which;
@@ -121,15 +125,17 @@ static int rush_hour(covey_ctx *ctx)
     struct desk d = {.transactions = covey_chan_new(sizeof(int), 64),
                      .rules = covey_chan_new(sizeof(int), 0),
                      .heartbeat = covey_ticker_new(10 * COVEY_MS),
+                     .quiet = covey_chan_new(0, 1),
                      .limit = 500};
     struct rush r = {.desk = &d};
-    int err = d.transactions && d.rules && d.heartbeat ? covey_group_go(g, run_desk, &d) : -ENOMEM;
+    bool is_made = d.transactions && d.rules && d.heartbeat && d.quiet;
+    int err = is_made ? covey_group_go(g, run_desk, &d) : -ENOMEM;
 
     printf("half a second of transactions, with a rule and a heartbeat every 10 ms:\n");
     if (err == 0) {
         err = run_rush(ctx, &r);
         (void)covey_chan_close(d.transactions);
-        (void)covey_sleep(ctx, 200 * COVEY_MS); /* nobody comes any more */
+        (void)covey_chan_recv(ctx, d.quiet, NULL); /* nobody comes any more */
     }
     covey_group_cancel(g, 0);
     int failed = covey_group_wait(g);
@@ -143,6 +149,7 @@ static int rush_hour(covey_ctx *ctx)
     expect(d.heartbeats > 0, "%d heartbeats", d.heartbeats);
     expect(d.idle > 0, "then nobody came: idle %d times", d.idle);
     covey_ticker_free(d.heartbeat);
+    covey_chan_unref(d.quiet);
     covey_chan_unref(d.rules);
     covey_chan_unref(d.transactions);
     return err < 0 ? err : failed;

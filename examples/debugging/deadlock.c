@@ -6,7 +6,7 @@
  * The story, with its output, is in docs/debugging.md. */
 #include "child.h"
 
-enum { FAULT_LINE = 28 };
+enum { FAULT_LINE = 37 };
 
 struct account {
     covey_mutex mutex;
@@ -18,14 +18,23 @@ struct transfer {
 };
 
 static struct account alice = {.balance = 100}, bob = {.balance = 100};
+static atomic_int under_way;
+
+/* Takes until the other transfer is at the same point, as it does on a bad day. */
+static void look_up_rate(covey_ctx *ctx)
+{
+    atomic_fetch_add(&under_way, 1);
+    while (atomic_load(&under_way) < 2 && covey_sleep(ctx, COVEY_MS) == 0) {
+    }
+}
 
 static int transfer(covey_ctx *ctx, void *arg)
 {
     struct transfer *t = arg;
 
     covey_mutex_lock(&t->from->mutex);
-    (void)covey_sleep(ctx, COVEY_MS); /* looks up the rate: long enough to meet the other one */
-    covey_mutex_lock(&t->to->mutex);  /* the fault: no order among accounts */
+    look_up_rate(ctx);
+    covey_mutex_lock(&t->to->mutex); /* the fault: no order among accounts */
     t->from->balance--;
     t->to->balance++;
     covey_mutex_unlock(&t->to->mutex);

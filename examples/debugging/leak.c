@@ -6,7 +6,9 @@
  * The story, with its output, is in docs/debugging.md. */
 #include "child.h"
 
-enum { FAULT_LINE = 20, START_LINE = 31, REQUESTS = 3 };
+enum { FAULT_LINE = 22, START_LINE = 33, REQUESTS = 3 };
+
+static covey_chan *backlog; /* closed: the service has worked it off */
 
 /* Owns answer's second reference. */
 static int ask_service(covey_ctx *ctx, void *arg)
@@ -14,7 +16,7 @@ static int ask_service(covey_ctx *ctx, void *arg)
     covey_chan *answer = arg;
     int value = 42;
 
-    (void)covey_sleep(ctx, 20 * COVEY_MS); /* slower than who asks is patient */
+    (void)covey_chan_recv(ctx, backlog, NULL); /* longer than who asks is patient */
 
     /* The fault: unbuffered, and nobody receives any more. With room for one it would be none. */
     (void)covey_chan_send(NULL, answer, &value);
@@ -41,6 +43,7 @@ static int serve(covey_ctx *ctx, void *arg)
     for (int i = 0; i < REQUESTS; i++) {
         (void)handle_request(ctx);
     }
+    (void)covey_chan_close(backlog);
     (void)covey_sleep(ctx, 50 * COVEY_MS);
     return 0;
 }
@@ -82,6 +85,7 @@ int main(int argc, char **argv)
     char started[64];
 
     example_options(argc, argv, "Requests leave tasks behind.", NULL, 0);
+    backlog = covey_chan_new(0, 0);
     snprintf(started, sizeof(started), "leak.c:%d", START_LINE);
     char *report = child_report(faulty, "\n\n", 0);
     fputs(report, stdout);
@@ -99,5 +103,6 @@ int main(int argc, char **argv)
                NULL,
            "the test fails, and says what is left");
     free(report);
+    covey_chan_unref(backlog);
     return example_result(0);
 }

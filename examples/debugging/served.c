@@ -77,16 +77,20 @@ static int debug_server(covey_ctx *ctx, void *arg)
 
 static int shop(covey_ctx *ctx, void *arg)
 {
-    covey_ctx *open = covey_ctx_with_timeout(ctx, run_ms * COVEY_MS);
+    covey_ctx *open = covey_ctx_with_cancel(ctx);
     covey_group *g = covey_group_new(open);
 
     (void)arg;
     orders = covey_chan_new(0, 0);
-    (void)covey_group_go(g, debug_server, NULL);
     (void)covey_group_go(g, counter, NULL);
     for (int i = 0; i < CUSTOMERS; i++) {
         (void)covey_group_go(g, customer, NULL);
     }
+    (void)covey_group_go(g, debug_server, NULL);
+    (void)covey_sleep(open, run_ms * COVEY_MS);
+    while (atomic_load(&served) == 0 && covey_sleep(open, COVEY_MS) == 0) {
+    }
+    covey_ctx_cancel(open);
     int code = covey_group_wait(g);
     expect(atomic_load(&served) > 0, "%ld orders were served", atomic_load(&served));
     covey_ctx_unref(open);

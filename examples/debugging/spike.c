@@ -65,7 +65,6 @@ int main(int argc, char **argv)
     expect(strstr(report, "at sum_up_the_year (spike.c:") || !strstr(report, "(spike.c:"),
            "and what it was doing");
     expect(has_frame(report, "make_report", "spike.c", FAULT_LINE), "and the line");
-    expect(!strstr(report, "\"answer\" has held"), "and no other");
     free(report);
     return example_result(0);
 }

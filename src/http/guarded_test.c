@@ -128,7 +128,7 @@ GUARDED_TEST(a_wish_that_is_too_long_is_not, .retry = &quick)
     ask(ctx, s, GET("/busy/1/61"), WANT(0, 503, 1, 1));
 }
 
-static const covey_backoff patient = {.base_ns = 10 * COVEY_US, .try_ns = 200 * COVEY_MS};
+static const covey_backoff patient = {.base_ns = 10 * COVEY_US, .try_ns = 500 * COVEY_MS};
 
 GUARDED_TEST(a_try_may_have_its_own_deadline, .retry = &patient)
 {

@@ -18,8 +18,9 @@
 static struct sigaction previous;
 
 static struct {
-    struct cvy_thread *_Atomic asked; /* whose stack is wanted; NULL: nobody's. Release, acquire */
+    struct cvy_thread *_Atomic asked; /* until it is at it; NULL: nobody. Release, acquire */
     _Atomic uint32_t is_answered;     /* futex; release by the handler, acquire by the watchdog */
+    bool is_late;                     /* the watchdog's: an answer that it has left still comes */
     uint32_t count;
     void *frames[CVY_VIEW_FRAMES];
 } question;
@@ -29,13 +30,12 @@ static void on_stack_wanted(int number)
     int *error = cvy_errno_ptr();
     int saved = *error;
 
-    const struct cvy_thread *self = cvy_thread_self();
+    struct cvy_thread *self = cvy_thread_self(), *asked = self;
 
     (void)number;
     /* A signal from elsewhere may meet a thread that covey does not know, when nobody is asked. */
-    if (self && cvy_load_acquire(&question.asked) == self) {
+    if (self && cvy_cas_acquire(&question.asked, &asked, NULL)) {
         question.count = (uint32_t)cvy_unwind_here(question.frames, CVY_VIEW_FRAMES, 0);
-        cvy_store_relaxed(&question.asked, NULL);
         cvy_store_release(&question.is_answered, 1);
         cvy_futex_wake(&question.is_answered, 1);
     }
@@ -90,6 +90,11 @@ moment_of(const struct cvy_thread *th)
 
 bool cvy_slow_ask(struct cvy_thread *th, struct cvy_view *v)
 {
+    struct cvy_thread *asked = th;
+
+    if (question.is_late && !cvy_load_acquire(&question.is_answered)) {
+        return false; /* another is still at it */
+    }
     cvy_store_relaxed(&question.is_answered, 0);
     cvy_store_release(&question.asked, th);
     if (pthread_kill(th->handle, SIGURG) == 0) {
@@ -97,7 +102,7 @@ bool cvy_slow_ask(struct cvy_thread *th, struct cvy_view *v)
     }
     bool is_answered = cvy_load_acquire(&question.is_answered);
     /* Whoever comes late finds nobody asked; or is at it now: then it is not waited for. */
-    cvy_store_release(&question.asked, NULL);
+    question.is_late = !is_answered && !cvy_cas_acquire(&question.asked, &asked, NULL);
     if (is_answered) {
         v->frame_count = question.count;
         for (uint32_t i = 0; i < question.count; i++) {

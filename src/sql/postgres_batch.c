@@ -40,7 +40,7 @@ static int send_all(struct batch *b)
     return cvy_postgres_flush(b->c, is_queued);
 }
 
-/* What a result of statement i says. */
+/* What a result of statement i says; behind the last a failure is the commit's. */
 static int judge(struct batch *b, size_t i, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -55,6 +55,12 @@ static int judge(struct batch *b, size_t i, PGresult *result)
     b->results[i]->affected = cvy_postgres_affected(result);
     b->results[i]->is_over = true;
     return cvy_postgres_take(result, b->results[i]);
+}
+
+static int wrap(const struct batch *b, size_t i, int code)
+{
+    return i < b->n ? covey_wrapf(code, "statement %zu of the batch", i + 1)
+                    : covey_wrapf(code, "the batch's commit");
 }
 
 /* Reads to the Sync; the first failure counts. */
@@ -75,9 +81,10 @@ static int read_all(struct batch *b)
         is_synced = result && status == PGRES_PIPELINE_SYNC;
         if (!result) {
             i++;
-        } else if (code == 0 && i < b->n && !is_synced && status != PGRES_PIPELINE_ABORTED) {
+        } else if (code == 0 && (i < b->n || status == PGRES_FATAL_ERROR) && !is_synced &&
+                   status != PGRES_PIPELINE_ABORTED) {
             code = judge(b, i, result);
-            code = code < 0 ? covey_wrapf(code, "statement %zu of the batch", i + 1) : 0;
+            code = code < 0 ? wrap(b, i, code) : 0;
         }
         PQclear(result);
         if (c->base.is_broken || i > b->n + 1) {

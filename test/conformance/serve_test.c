@@ -228,7 +228,7 @@ TASK_TEST(a_unix_socket_is_gone_afterwards)
 TASK_TEST(silent_clients_keep_nobody_out)
 {
     enum { SILENT = 8 };
-    struct server s = {.options = {.connections_max = SILENT + 1, .patience_ns = 50 * COVEY_MS}};
+    struct server s = {.options = {.connections_max = SILENT + 1, .patience_ns = 200 * COVEY_MS}};
     covey_conn *silent[SILENT];
 
     start(&s, ctx, "tcp://127.0.0.1:0");

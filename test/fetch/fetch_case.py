@@ -5,9 +5,11 @@ A test file defines functions test_*() and ends with main(globals()). Each runs 
 directory of its own, with ports of its own. COVEY_COMMAND and COVEY_BUILD_DIR say what is tested.
 `python3 FILE [WORD]...` runs those whose name contains a WORD. Status 77: all were skipped."""
 
+import contextlib
 import http.server
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
@@ -223,9 +225,12 @@ def status_field(pid, name):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to connections and to who asks for any."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 def run_one(name, function):

@@ -7,8 +7,8 @@ import subprocess
 import threading
 import time
 
-from fetch_case import (PATIENCE, SANITIZED, Origin, Server, Skip, check, check_eq, fetch, files,
-                        finish, main, start, status_field, write)
+from fetch_case import (SANITIZED, Origin, Server, Skip, check, check_eq, fetch, files, finish, main,
+                        start, status_field, wait_until, write)
 
 
 class Tmpfs:
@@ -142,20 +142,19 @@ def test_no_more_than_so_many_to_one_host():
 
 
 def test_hosts_do_not_wait_for_each_other():
+    others_are_done = threading.Event()
+
     def stuck(handler):
-        time.sleep(2)
+        others_are_done.wait()
         handler.reply(200)
 
     with Server(stuck) as s, Origin() as o:
         urls = [s.url(f"/{i}").replace("127.0.0.1", "localhost") for i in range(8)]
         urls += [o.url(f"/bytes/{i}") for i in range(40)]
         child = start("-j", 4, "--per-host", 1, "-o", "d", "--output-template", "{n}", *urls)
-        began = time.monotonic()
-        while len([f for f in files() if f.rsplit("/")[-1].isdigit()]) < 40:
-            check(time.monotonic() - began < 1.5 * PATIENCE, "the quick ones wait for the slow host")
-            time.sleep(0.01)
-        child.kill()
-        child.communicate()
+        wait_until(lambda: sum(f.rsplit("/")[-1].isdigit() for f in files()) >= 40, "the quick ones")
+        others_are_done.set()
+        finish(child).expect(0)
 
 
 main(globals())

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """orders_support.py - what the order service's tests share: processes of it, a price service in the
 test's hands, a database of each test's own. The first argument of a test is the program."""
+import contextlib
 import http.client
 import http.server
 import itertools
 import json
 import os
+import random
 import re
 import socket
 import sqlite3
@@ -31,6 +33,15 @@ def until(is_so):
             raise AssertionError("it did not come to that")
         time.sleep(0.01)
     return found
+
+
+def free_port():
+    """For what is started anew at the same port: below those that the kernel gives to connections."""
+    while True:
+        port = random.randrange(10000, 30000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:

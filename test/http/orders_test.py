@@ -13,7 +13,7 @@ import threading
 import time
 import unittest
 
-from orders_support import (FORM, PATIENCE, POSTGRES, Asking, Case, until)
+from orders_support import (FORM, PATIENCE, POSTGRES, Asking, Case, free_port, until)
 
 
 def curl(*args):
@@ -61,7 +61,8 @@ class Api(Case):
     def test_more_than_the_limit_is_told_to_come_later(self):
         p = self.start_orders("--orders-a-second", "1")
         self.assertEqual(p.order("tea")[0], 201)
-        status, headers, _ = p.order("tea")
+        # On a machine that stands still for a second there may be another one.
+        status, headers, _ = until(lambda: (a := p.order("tea"))[0] != 201 and a)
         self.assertEqual((status, headers["Retry-After"]), (429, "1"))
 
 
@@ -140,7 +141,7 @@ class Postgres(Case):
 
 class Degraded(Case):
     def test_without_its_price_service_it_uses_the_last_price(self):
-        prices = self.start("--serve-prices", "tcp://127.0.0.1:0")
+        prices = self.start("--serve-prices", f"tcp://127.0.0.1:{free_port()}")
         p = self.start_orders("--prices", f"http://127.0.0.1:{prices.port}")
         self.assertEqual(p.order("tea")[2]["price"], "fresh")
         prices.end("kill")

@@ -59,7 +59,7 @@ has "403 for another host's name" '^403$' code
 # Meanwhile a client that takes its time: somebody waits for it, and for the next one.
 curl -sS "$url/trace?seconds=1" -o seconds.trace &
 recording=$!
-for _ in 1 2 3; do
+while kill -0 "$recording" 2>/dev/null; do
     exec 3<>"/dev/tcp/127.0.0.1/${addr##*:}"
     sleep 0.2 # sleeps: the time it takes
     printf 'GET /debug/covey/ HTTP/1.0\r\n\r\n' >&3

@@ -139,7 +139,7 @@ cursor_on "Home: the first row" 'shop served'
 for keys in 'Down Up' 'j k' 'PageDown PageUp' 'End Home'; do
     read -r there back <<<"$keys"
     t send-keys "$there"
-    cursor_on "$there" '[-+] (group|customer|counter|clerk|debug_|group wait)'
+    cursor_on "$there" '[-+] (group|customer|counter|clerk|debug_|sleep at shop)'
     t send-keys "$back"
     cursor_on "$back" 'shop served'
 done

@@ -136,6 +136,18 @@ DB_TEST(a_deadline_in_a_batch_takes_back_all)
     CHECK_EQ(ask(ctx, db, "SELECT count(*) FROM t"), 1);
 }
 
+PG_TEST(a_constraint_that_is_deferred_fails_the_batch)
+{
+    covey_db_statement list[] = {{"INSERT INTO t VALUES (1)", NONE},
+                                 {"INSERT INTO t VALUES (1)", NONE}};
+
+    OK(covey_db_exec(ctx, db, "CREATE TABLE t (id INTEGER UNIQUE DEFERRABLE INITIALLY DEFERRED)",
+                     NONE));
+    CHECK_EQ(covey_db_batch(ctx, db, list, 2, NULL), COVEY_ECONSTRAINT);
+    CHECK_EQ(ask(ctx, db, "SELECT count(*) FROM t"), 0);
+    OK(covey_db_batch(ctx, db, list, 1, NULL));
+}
+
 DB_TEST(what_does_not_belong_in_a_batch_is_refused)
 {
     covey_db_statement list[] = {{"SELECT 1", NONE}, {"COPY (SELECT 1) TO STDOUT", NONE}};

@@ -111,6 +111,7 @@ PG_TEST(a_constraint_that_is_deferred_fails_the_commit)
 
     OK(covey_db_exec(ctx, db, "CREATE TABLE t (id INTEGER UNIQUE DEFERRABLE INITIALLY DEFERRED)",
                      NONE));
+    CHECK_EQ(covey_db_exec(ctx, db, "INSERT INTO t VALUES (1), (1)", NONE), COVEY_ECONSTRAINT);
     OK(covey_db_begin(ctx, db, &tx, NULL));
     OK(covey_db_exec(ctx, tx, "INSERT INTO t VALUES (1), (1)", NONE));
     CHECK_EQ(covey_db_commit(ctx, tx), COVEY_ECONSTRAINT);
