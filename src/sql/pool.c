@@ -71,7 +71,10 @@ static void describe_permit(const covey_wait_note *note, char *out, size_t size)
 
 static int receive_permit(covey_ctx *ctx, struct cvy_sql_pool *p)
 {
-    struct permit_note n = {.note = {.what = "database connection", .describe = describe_permit},
+    struct permit_note n = {.note = {.what = "database connection",
+                                     .describe = describe_permit,
+                                     .object = p,
+                                     .shares = (size_t)p->config.options.max_open},
                             .pool = p};
 
     covey_wait_note_begin(&n.note);
@@ -185,6 +188,7 @@ int cvy_sql_pool_get(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn
     }
     code = find_or_make(ctx, p, conn);
     if (code == 0) {
+        (*conn)->holder = covey_hold_begin(p);
         return 0;
     }
     covey_mutex_lock(&p->mutex);
@@ -225,6 +229,8 @@ static bool keep(struct cvy_sql_pool *p, struct cvy_sql_conn *c, bool is_good)
 void cvy_sql_pool_put(struct cvy_sql_pool *p, struct cvy_sql_conn *conn)
 {
     bool is_good = !conn->is_broken && p->backend->is_clean(conn);
+
+    covey_hold_end(p, conn->holder);
 
     if (!keep(p, conn, is_good)) {
         cvy_sql_discard(p, conn);
