@@ -118,19 +118,35 @@ static struct cvy_sql_conn *pop_idle(struct cvy_sql_pool *p, bool *is_expired)
     return c;
 }
 
-/* Whether c may be used; counts it if it is broken. */
+static void push_idle_locked(struct cvy_sql_pool *p, struct cvy_sql_conn *c)
+{
+    c->next = p->idle;
+    p->idle = c;
+    p->idle_count++;
+}
+
 static bool is_well(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn *c)
 {
     int64_t after = p->config.options.check_after_ns;
     bool is_asking = after >= 0 && covey_now() - c->idle_since >= after;
 
-    if (p->backend->is_usable(ctx, c, is_asking)) {
-        return true;
-    }
+    return p->backend->is_usable(ctx, c, is_asking);
+}
+
+/* After is_well() said no: whether c was put back, since it was the context's end that kept it from
+ * being asked. */
+static bool put_back(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn *c)
+{
+    bool is_whole = covey_ctx_err(ctx) < 0 && !c->is_broken && p->backend->is_clean(c);
+
     covey_mutex_lock(&p->mutex);
-    p->stats.closed_broken++;
+    bool is_kept = is_whole && !p->is_closed;
+    if (is_kept) {
+        push_idle_locked(p, c);
+    }
+    p->stats.closed_broken += !is_whole;
     covey_mutex_unlock(&p->mutex);
-    return false;
+    return is_kept;
 }
 
 static int make_one(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn **conn)
@@ -165,6 +181,9 @@ static int find_or_make(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_c
         if (!is_expired && is_well(ctx, p, c)) {
             *conn = c;
             return 0;
+        }
+        if (!is_expired && put_back(ctx, p, c)) {
+            break; /* and what follows says so */
         }
         cvy_sql_discard(p, c);
     }
@@ -218,9 +237,7 @@ static bool keep(struct cvy_sql_pool *p, struct cvy_sql_conn *c, bool is_good)
         }
     }
     if (is_kept) {
-        c->next = p->idle;
-        p->idle = c;
-        p->idle_count++;
+        push_idle_locked(p, c);
     }
     covey_mutex_unlock(&p->mutex);
     return is_kept;
