@@ -25,31 +25,28 @@ static int respond_order(covey_ctx *ctx, struct service *s, covey_http_writer *w
 
 /* ---- a new one ---- */
 
-/* The whole body into buf, as a string. 0, or a code. */
-static int read_body(covey_ctx *ctx, covey_http_server_request *req, char *buf, size_t size)
+/* The whole body into buf: its length, or a code. */
+static ssize_t read_body(covey_ctx *ctx, covey_http_server_request *req, char *buf, size_t size)
 {
     size_t len = 0;
     ssize_t n;
 
-    while ((n = covey_http_body_read(ctx, req, buf + len, size - 1 - len)) > 0) {
+    while ((n = covey_http_body_read(ctx, req, buf + len, size - len)) > 0) {
         len += (size_t)n;
-        if (len == size - 1) {
+        if (len == size) {
             return covey_errorf(COVEY_ETOOLARGE, "the form is too long");
         }
     }
-    buf[len] = '\0';
-    return (int)n;
+    return n < 0 ? n : (ssize_t)len;
 }
 
-/* A form is written as a query is. */
-static bool read_form(const char *form, struct order *o)
+static bool read_form(const char *form, size_t len, struct order *o)
 {
-    covey_http_server_request fields = {.query = form};
     char quantity[24] = "1";
 
-    (void)covey_http_query_param(&fields, "user", o->user, sizeof(o->user));
-    (void)covey_http_query_param(&fields, "item", o->item, sizeof(o->item));
-    (void)covey_http_query_param(&fields, "quantity", quantity, sizeof(quantity));
+    (void)covey_http_form_param(form, len, "user", o->user, sizeof(o->user));
+    (void)covey_http_form_param(form, len, "item", o->item, sizeof(o->item));
+    (void)covey_http_form_param(form, len, "quantity", quantity, sizeof(quantity));
     return is_name(o->user) && is_name(o->item) &&
            read_number(quantity, QUANTITY_MAX, &o->quantity);
 }
@@ -69,14 +66,14 @@ int api_create_order(covey_ctx *ctx, covey_http_server_request *req, covey_http_
     if (!covey_limiter_allow(s->limiter, 1)) {
         return refuse(s, w, 429, "too many orders");
     }
-    int code = read_body(ctx, req, form, sizeof(form));
-    if (code < 0) {
-        return code; /* the server knows what to answer */
+    ssize_t len = read_body(ctx, req, form, sizeof(form));
+    if (len < 0) {
+        return (int)len; /* the server knows what to answer */
     }
-    if (!read_form(form, &o)) {
+    if (!read_form(form, (size_t)len, &o)) {
         return refuse(s, w, 400, "user, item and quantity (1 to 1000) are needed");
     }
-    code = order_place(ctx, s, &o);
+    int code = order_place(ctx, s, &o);
     if (code < 0) {
         return refuse_code(ctx, s, w, code);
     }

@@ -40,7 +40,7 @@ COVEY_API int covey_dump_as(FILE *out, covey_dump_format format);
  * so for queries and connections of a database, Redis commands, HTTP transfers, leases and
  * fan-outs.
  *
- * Fill in the first four, in a frame of the calling task's that lives until the end; notes nest as
+ * Fill in the first five, in a frame of the calling task's that lives until the end; notes nest as
  * calls do. Whenever the task waits meanwhile, dumps show its innermost three. Some nanoseconds:
  * nothing is formatted until a dump is made. In a plain thread nothing happens. Does not switch. */
 typedef struct covey_wait_note {
@@ -51,6 +51,8 @@ typedef struct covey_wait_note {
      * NULL. */
     void (*describe)(const struct covey_wait_note *note, char *out, size_t size);
     const void *object;     /* what others have meanwhile: covey_hold_begin(); NULL: nothing */
+    size_t shares;          /* how many may have it at once, as connections of a pool: the wait ends
+                               when one of them lets go. 0: one */
     unsigned char own_[48]; /* covey's */
 } covey_wait_note;
 COVEY_API void covey_wait_note_begin(covey_wait_note *note);
@@ -59,7 +61,8 @@ COVEY_API void covey_wait_note_end(covey_wait_note *note);
 
 /* Tells the diagnosis (covey_options.diagnose) that the calling task has object, so that others
  * must wait for it, as a mutex's holder has it: dumps say "held by task 7" where a note has this
- * object, and tasks that wait for each other through it, and whatever else they hold, are reported.
+ * object, and tasks that wait for each other through it, and whatever else they hold, are reported;
+ * where several may have it, once all who have it do.
  * object is compared and never read. Gives the task's number, for the end, which any thread may
  * call; 0 if the diagnosis is off, or in a plain thread, and then nothing is to be ended. Does not
  * switch. */

@@ -56,6 +56,10 @@ COVEY_API const char *covey_http_path_param(const covey_http_server_request *req
  * snprintf's: it was cut off if that is not below size. -ENOENT: there is none. */
 COVEY_API ssize_t covey_http_query_param(const covey_http_server_request *req, const char *name,
                                          char *buf, size_t size);
+/* The same of a form, as browsers send it (application/x-www-form-urlencoded): a body that was read
+ * to its end, len bytes. */
+COVEY_API ssize_t covey_http_form_param(const char *form, size_t len, const char *name, char *buf,
+                                        size_t size);
 /* "tcp://10.0.0.7:40112", as covey_conn_peer(). */
 COVEY_API const char *covey_http_request_peer(const covey_http_server_request *req);
 /* What it came on, to be asked (covey_tls_info_of() tells who the client is), neither read nor

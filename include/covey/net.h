@@ -177,6 +177,26 @@ COVEY_API void *covey_conn_self(const covey_conn *c, const covey_conn_ops *ops);
  * -EBADF; -EPERM: it cannot be polled (a regular file). */
 COVEY_API int covey_wait_fd(covey_ctx *ctx, int fd, unsigned events);
 
+/* For a descriptor that is waited for again and again, as that of a database's client library:
+ * gives a number of its own for the same file, >= 0, on which covey_wait_fd(), COVEY_READABLE and
+ * COVEY_WRITABLE cost no system call if they know what is ready, and the poller's own if not. It
+ * stays right whatever becomes of fd, which may be closed first, and its number used again; but the
+ * file (a connection) ends with the last of the two. The number is owned, and closed on exec: only
+ * wait for it, and give it back. Does not switch. -EBADF; -EPERM: it cannot be polled; -EMFILE,
+ * -ENFILE, -ENOMEM; COVEY_ECLOSED: no runtime is up. In a later covey_run() it costs as much as any
+ * other descriptor.
+ *
+ * Who was told that it is ready need not use that up: the next wait asks the kernel then. It may
+ * also be told so of what another has used meanwhile; so a library must not block on it. */
+COVEY_API int covey_fd_watch(int fd);
+/* Ends that and closes the number; who waits for it gets COVEY_ECLOSED. A number < 0 is allowed.
+ * Any thread; does not switch. */
+COVEY_API void covey_fd_unwatch(int watched);
+/* Spares the next wait the kernel's answer: nothing for events (COVEY_FD_READ: to be read) is left
+ * that the next wait is for, since a read said EAGAIN, or because the peer has not been asked yet.
+ * What comes after the read counts all the same. If it is not so the next wait may never end. */
+COVEY_API void covey_fd_drained(int watched, unsigned events);
+
 /* Up to n socket addresses of host, in the order to try; returns how many there are. Runs off the
  * workers; at once for numeric hosts. COVEY_EDNS. */
 struct sockaddr_storage;

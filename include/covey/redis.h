@@ -119,8 +119,10 @@ typedef struct covey_redis_options {
  * Names and passwords may have %XX.
  *
  * "redis://:password@host1,host2:26380/3?sentinel=NAME": the hosts (at most 16, port 26379) are
- * sentinels. They are asked, in this order and without a password, where the master NAME is, for
- * each connection that is made; user, password, number and TLS are the master's, TLS also theirs.
+ * sentinels. They are asked, in this order, where the master NAME is, for each connection that is
+ * made; user, password, number and TLS are the master's, TLS also theirs. A password of theirs
+ * follows: "...?sentinel=NAME&sentinel_user=USER&sentinel_password=PASSWORD", a user being one of
+ * their ACL (Redis 6.2), and may be left out.
  * After a failover they cut the old master's connections, and what is made again goes to the new
  * one: with options.reconnect commands can wait that long. -ENOENT: no sentinel knows NAME.
  *
@@ -129,6 +131,13 @@ typedef struct covey_redis_options {
  * option; -ENOTSUP: rediss:// without options.secure; and the codes above. Needs a runtime. */
 COVEY_API int covey_redis_open(covey_ctx *ctx, covey_redis **r, const char *url,
                                const covey_redis_options *opts);
+/* Each of a list of URLs with commas between, as the servers of a lease (covey/lock.h), in r, which
+ * has room for max; how many. All or none: a code is the first failure's, whose words name the
+ * server by its place in the list, never by its URL, which may hold a password. Commas between
+ * sentinels are their URL's own. With options.name each is called "NAME-1", "NAME-2", ...; with
+ * options.lazy servers may be down that are not needed yet. -EINVAL: more than max, or a URL. */
+COVEY_API int covey_redis_open_list(covey_ctx *ctx, covey_redis **r, size_t max, const char *urls,
+                                    const covey_redis_options *opts);
 /* Whoever waits in a call on r gets COVEY_ECLOSED, and subscriptions and connections of one's own
  * end: those must still be closed, before or after this. The handle must not be used again by
  * anyone who is not inside a call. A connection of one's own goes back to be used again if it is

@@ -109,7 +109,7 @@ static int sleep_until_work(covey_ctx *ctx, struct cvy_http_driver *d)
         /* No descriptor is watched then, so that covey can tell when all tasks are asleep. */
         return covey_chan_recv(ctx, d->wake, NULL);
     }
-    covey_case cases[] = {COVEY_RECV(d->wake, NULL), COVEY_READABLE(d->sockets.epoll),
+    covey_case cases[] = {COVEY_RECV(d->wake, NULL), COVEY_READABLE(d->sockets.watched),
                           COVEY_AFTER(d->due_at == NEVER ? 0 : d->due_at - d->now)};
     int which = covey_select_n(ctx, cases, d->due_at == NEVER ? 2 : 3);
     if (which < 0 && covey_ctx_err(ctx) == 0) {

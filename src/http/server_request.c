@@ -72,7 +72,7 @@ ssize_t covey_http_body_read(covey_ctx *ctx, covey_http_server_request *req, voi
     return remember(x, x->via->read(ctx, x, buf, len));
 }
 
-/* ---- values in a query ---- */
+/* ---- values in a query, or a form ---- */
 
 /* One character of in[*i ...], decoded; what is malformed stands for itself. */
 static char next(const char *in, size_t len, size_t *i)
@@ -116,16 +116,29 @@ static ssize_t decode(const char *in, size_t len, char *buf, size_t size)
     return (ssize_t)n;
 }
 
+/* How many bytes stand before the first c; len: it is not there. */
+static size_t span(const char *text, size_t len, char c)
+{
+    const char *at = len > 0 ? memchr(text, c, len) : NULL;
+    return at ? (size_t)(at - text) : len;
+}
+
+ssize_t covey_http_form_param(const char *form, size_t len, const char *name, char *buf,
+                              size_t size)
+{
+    for (size_t at = 0; at < len;) {
+        size_t pair = span(form + at, len - at, '&'), name_len = span(form + at, pair, '=');
+        if (is_name(form + at, name_len, name)) {
+            size_t skip = name_len < pair ? name_len + 1 : pair;
+            return decode(form + at + skip, pair - skip, buf, size);
+        }
+        at += pair + 1;
+    }
+    return -ENOENT;
+}
+
 ssize_t covey_http_query_param(const covey_http_server_request *req, const char *name, char *buf,
                                size_t size)
 {
-    for (const char *at = req->query; *at;) {
-        size_t len = strcspn(at, "&"), name_len = strcspn(at, "=&");
-        if (is_name(at, name_len, name)) {
-            size_t skip = name_len < len ? name_len + 1 : len;
-            return decode(at + skip, len - skip, buf, size);
-        }
-        at += len + (at[len] == '&');
-    }
-    return -ENOENT;
+    return covey_http_form_param(req->query, strlen(req->query), name, buf, size);
 }

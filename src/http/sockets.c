@@ -4,6 +4,7 @@
 #include "http/sockets.h"
 
 #include <covey/error.h>
+#include <covey/net.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,17 +23,22 @@
 
 int cvy_http_sockets_open(struct cvy_http_sockets *s)
 {
-    *s = (struct cvy_http_sockets){.epoll = epoll_create1(EPOLL_CLOEXEC)};
-    return s->epoll < 0 ? -errno : 0;
+    *s = (struct cvy_http_sockets){.epoll = epoll_create1(EPOLL_CLOEXEC), .watched = -1};
+    if (s->epoll < 0) {
+        return -errno;
+    }
+    s->watched = covey_fd_watch(s->epoll);
+    return s->watched < 0 ? s->watched : 0;
 }
 
 void cvy_http_sockets_close(struct cvy_http_sockets *s)
 {
+    covey_fd_unwatch(s->watched);
     if (s->epoll >= 0) {
         (void)close(s->epoll);
     }
     free(s->state);
-    *s = (struct cvy_http_sockets){.epoll = -1};
+    *s = (struct cvy_http_sockets){.epoll = -1, .watched = -1};
 }
 
 /* The entry of fd; NULL: out of memory. */
@@ -130,5 +136,8 @@ bool cvy_http_sockets_poll(struct cvy_http_sockets *s,
                 (seen & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0),
             arg);
     }
-    return n > 0;
+    if (n == 0) {
+        covey_fd_drained(s->watched, COVEY_FD_READ);
+    }
+    return n != 0;
 }

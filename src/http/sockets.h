@@ -14,6 +14,7 @@
 
 struct cvy_http_sockets {
     int epoll;            /* -1: closed */
+    int watched;          /* the same, by covey_fd_watch(): readable when something is ready */
     unsigned char *state; /* by descriptor: bits of sockets.c */
     size_t size;
     int code; /* a failure inside libcurl; 0: none */
@@ -28,7 +29,7 @@ int cvy_http_sockets_watch(struct cvy_http_sockets *s, curl_socket_t fd, int wha
 void cvy_http_sockets_made(struct cvy_http_sockets *s, curl_socket_t fd);
 void cvy_http_sockets_forget(struct cvy_http_sockets *s, curl_socket_t fd);
 /* What is ready now: calls act(fd, CURL_CSELECT_ bits, arg) for each. Never waits. True: something
- * was. */
+ * was. Else a wait for watched will hear of the next that is. */
 bool cvy_http_sockets_poll(struct cvy_http_sockets *s,
                            void (*act)(curl_socket_t fd, int bits, void *arg), void *arg);
 

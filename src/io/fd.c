@@ -324,7 +324,7 @@ void cvy_fd_close(struct cvy_thread *th, struct cvy_fd *f)
 
 static int register_with(struct cvy_fd *f, struct cvy_poll *p)
 {
-    int code = cvy_poll_add(p, f->fd, &f->pollable);
+    int code = cvy_poll_add(p, f->fd, CVY_POLL_IN | CVY_POLL_OUT, &f->pollable);
 
     /* The other way's first waiter may have been faster. */
     if (code < 0 && code != -EEXIST) {

@@ -6,7 +6,7 @@
 
 #include "io/fd.h"
 #include "io/signal.h"
-#include "io/wait_fd.h"
+#include "io/watch.h"
 #include "sched/view.h"
 
 #include <stdio.h>

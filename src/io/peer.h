@@ -21,7 +21,7 @@ struct cvy_peer {
 void cvy_peer_tell(const int *object);
 
 /* Those that are waited for, at most max, where no matter: fd.c's, the last registered first, and
- * wait_fd.c's. */
+ * watch.c's. */
 size_t cvy_fd_peers(struct cvy_peer *out, size_t max);
 size_t cvy_watch_peers(struct cvy_peer *out, size_t max);
 

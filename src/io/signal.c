@@ -230,7 +230,7 @@ static int event_open_locked(struct cvy_runtime *rt)
     if (fd < 0) {
         return fd;
     }
-    int code = cvy_poll_add(&rt->poll, fd, &pollable);
+    int code = cvy_poll_add(&rt->poll, fd, CVY_POLL_IN, &pollable);
     if (code < 0) {
         cvy_net_close(fd);
         return code;

@@ -41,6 +41,11 @@ void cvy_net_close(int fd)
     (void)close(fd);
 }
 
+int cvy_net_duplicate(int fd)
+{
+    return result_of(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
 int cvy_net_set_option(int fd, int level, int name, int value)
 {
     return result_of(setsockopt(fd, level, name, &value, sizeof(value)));

@@ -23,6 +23,8 @@ struct cvy_sockaddr {
 /* type: SOCK_STREAM, SOCK_DGRAM. */
 int cvy_net_socket(int family, int type);
 void cvy_net_close(int fd);
+/* Another number for the same; closed on exec. */
+int cvy_net_duplicate(int fd);
 int cvy_net_set_option(int fd, int level, int name, int value);
 int cvy_net_set_nonblocking(int fd);
 /* 0; -ENOTSOCK, -EBADF; -EPROTOTYPE: a socket, but no stream. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * poll.h - the poller's contract; one implementation per system (poll_epoll.c).
  *
- * Persistent registrations are edge-triggered for both directions; one-shot ones are
- * level-triggered and disarmed by their first event. The two are independent: a descriptor may have
+ * Persistent registrations are edge-triggered; one-shot ones are level-triggered and disarmed by
+ * their first event. The two are independent: a descriptor may have
  * one of each. Each carries a pollable, whose on_events is called by whoever runs cvy_poll_wait,
  * with CVY_POLL_* bits. */
 #ifndef CVY_OS_POLL_H
@@ -35,8 +35,11 @@ int cvy_poll_open(struct cvy_poll *p);
 void cvy_poll_detach(struct cvy_poll *p);
 /* Gives its descriptors back: nobody knows it any more. */
 void cvy_poll_close(struct cvy_poll *p);
-/* -EEXIST: it is registered. -EPERM: it cannot be polled. */
-int cvy_poll_add(struct cvy_poll *p, int fd, struct cvy_pollable *who);
+/* A persistent registration, for both directions or for reading alone (events: CVY_POLL_IN).
+ * -EEXIST: it is registered. -EPERM: it cannot be polled. */
+int cvy_poll_add(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who);
+/* For other directions from now on; what is ready already comes as an event. */
+int cvy_poll_change(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who);
 /* Arms, or arms again, a one-shot registration; what is ready already comes as an event. */
 int cvy_poll_arm(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who);
 /* Ends a persistent registration; must come before the descriptor is closed. Events already fetched

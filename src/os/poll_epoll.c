@@ -74,22 +74,34 @@ void cvy_poll_close(struct cvy_poll *p)
     (void)close(p->epoll_fd);
 }
 
-int cvy_poll_add(struct cvy_poll *p, int fd, struct cvy_pollable *who)
+/* What to ask the kernel for. */
+static uint32_t mask_of(uint32_t events)
 {
-    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = who};
-    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+    return (events & CVY_POLL_IN ? EPOLLIN | EPOLLRDHUP : 0u) |
+           (events & CVY_POLL_OUT ? EPOLLOUT : 0u);
+}
+
+static int register_edges(struct cvy_poll *p, int what, int fd, uint32_t events,
+                          struct cvy_pollable *who)
+{
+    struct epoll_event ev = {.events = mask_of(events) | EPOLLET, .data.ptr = who};
+    return epoll_ctl(p->epoll_fd, what, fd, &ev) < 0 ? -errno : 0;
+}
+
+int cvy_poll_add(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who)
+{
+    return register_edges(p, EPOLL_CTL_ADD, fd, events, who);
+}
+
+int cvy_poll_change(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who)
+{
+    return register_edges(p, EPOLL_CTL_MOD, fd, events, who);
 }
 
 int cvy_poll_arm(struct cvy_poll *p, int fd, uint32_t events, struct cvy_pollable *who)
 {
-    struct epoll_event ev = {.events = EPOLLONESHOT, .data.ptr = who};
+    struct epoll_event ev = {.events = mask_of(events) | EPOLLONESHOT, .data.ptr = who};
 
-    if (events & CVY_POLL_IN) {
-        ev.events |= EPOLLIN | EPOLLRDHUP;
-    }
-    if (events & CVY_POLL_OUT) {
-        ev.events |= EPOLLOUT;
-    }
     if (epoll_ctl(p->oneshot_fd, EPOLL_CTL_MOD, fd, &ev) == 0) {
         return 0;
     }

@@ -14,6 +14,7 @@
 
 struct cvy_redis_own {
     struct covey_redis handle;
+    uint64_t holder;     /* who has it: covey_hold_begin() */
     atomic_bool is_busy; /* acquire, release: who sets it may use the wire */
 
     /* Guarded by the client's mutex. */
@@ -25,7 +26,10 @@ struct cvy_redis_own {
 
 static int wait_for_permit(covey_ctx *ctx, struct cvy_redis_client *c)
 {
-    covey_wait_note note = {.what = "Redis connection", .text = "all of one's own are in use"};
+    covey_wait_note note = {.what = "Redis connection",
+                            .text = "all of one's own are in use",
+                            .object = c,
+                            .shares = (size_t)c->config.options.own_max};
     covey_wait_note_begin(&note);
     int code = covey_chan_recv(ctx, c->permits, NULL);
     covey_wait_note_end(&note);
@@ -119,6 +123,7 @@ int covey_redis_own(covey_ctx *ctx, covey_redis *r, covey_redis **own)
         return code;
     }
     CVY_COUNT(&c->counters.own, 1);
+    made->holder = covey_hold_begin(c);
     *own = &made->handle;
     return 0;
 }
@@ -249,6 +254,7 @@ void cvy_redis_own_close(struct cvy_redis_own *own)
         cvy_redis_wire_close(w);
     }
     CVY_COUNT(&c->counters.own, -1);
+    covey_hold_end(c, own->holder);
     if (!has_ended) {
         (void)covey_chan_try_send(c->permits, NULL);
     }

@@ -19,6 +19,20 @@ static int ask(covey_ctx *ctx, struct cvy_redis_wire *wire, int argc, const char
     return code < 0 ? code : cvy_redis_wire_read(ctx, wire, root);
 }
 
+static int log_in(covey_ctx *ctx, struct cvy_redis_wire *wire, const struct cvy_redis_url *u)
+{
+    const char *argv[] = {"AUTH", u->sentinel_user ? u->sentinel_user : u->sentinel_password,
+                          u->sentinel_password};
+    struct cvy_redis_root *root = NULL;
+
+    int code = ask(ctx, wire, u->sentinel_user ? 3 : 2, argv, &root);
+    if (code == 0) {
+        code = cvy_redis_refusal(&root->reply);
+        cvy_redis_root_free(root);
+    }
+    return code;
+}
+
 /* An array of address and port; nil: there is no such master. */
 static int read_place(const covey_redis_reply *reply, const char *name,
                       struct cvy_redis_place *master)
@@ -55,7 +69,10 @@ static int ask_sentinel(covey_ctx *ctx, const struct cvy_redis_config *config,
     if (code < 0) {
         return code;
     }
-    code = ask(ctx, wire, 3, argv, &root);
+    if (config->url.sentinel_password) {
+        code = log_in(ctx, wire, &config->url);
+    }
+    code = code < 0 ? code : ask(ctx, wire, 3, argv, &root);
     if (code == 0) {
         code = read_place(&root->reply, config->url.master, master);
         cvy_redis_root_free(root);

@@ -2,8 +2,8 @@
  * url.c - see url.h.
  *
  * scheme://[user:password@]host[:port][/db] for TCP, and for a Unix socket the same with a path in
- * the place of the host. Either may end in ?db=3&sentinel=NAME; then there may be several hosts,
- * with commas between them. */
+ * the place of the host. Either may end in ?db=3&sentinel=NAME&sentinel_password=WORD; then there
+ * may be several hosts, with commas between them. */
 #define _GNU_SOURCE
 #include "redis/url.h"
 
@@ -117,21 +117,44 @@ static int read_user(struct cvy_redis_url *u, struct part p)
     return code < 0 ? code : decode(&u->password, p);
 }
 
-/* db=3, sentinel=NAME. */
+static bool is_text(struct part p, const char *text)
+{
+    return p.len == strlen(text) && memcmp(p.at, text, p.len) == 0;
+}
+
+/* db=3, sentinel=NAME, sentinel_user=NAME, sentinel_password=WORD. */
 static int read_option(struct cvy_redis_url *u, struct part p)
 {
+    const struct {
+        const char *name;
+        char **value;
+    } texts[] = {{"sentinel", &u->master},
+                 {"sentinel_user", &u->sentinel_user},
+                 {"sentinel_password", &u->sentinel_password}};
     struct part name;
 
     if (!cut(&p, '=', &name)) {
         return wrong("an option without a value");
     }
-    if (name.len == 2 && memcmp(name.at, "db", 2) == 0) {
+    if (is_text(name, "db")) {
         return read_db(u, p);
     }
-    if (name.len == 8 && memcmp(name.at, "sentinel", 8) == 0 && p.len > 0 && !u->master) {
-        return decode(&u->master, p);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (is_text(name, texts[i].name) && p.len > 0 && !*texts[i].value) {
+            return decode(texts[i].value, p);
+        }
     }
-    return wrong("only db=NUMBER and sentinel=NAME may follow the ?");
+    return wrong("only db=NUMBER, sentinel=NAME, sentinel_user=NAME and sentinel_password=WORD may "
+                 "follow the ?");
+}
+
+static int check_sentinel(const struct cvy_redis_url *u)
+{
+    if (u->sentinel_user && !u->sentinel_password) {
+        return wrong("a sentinel_user without a sentinel_password");
+    }
+    return u->sentinel_password && !u->master ? wrong("a sentinel_password, and no sentinel=NAME")
+                                              : 0;
 }
 
 /* ?option&option, which is cut off. */
@@ -148,7 +171,8 @@ static int read_query(struct cvy_redis_url *u, struct part *rest)
     while (code == 0 && cut(&query, '&', &option)) {
         code = read_option(u, option);
     }
-    return code < 0 ? code : read_option(u, query);
+    code = code < 0 ? code : read_option(u, query);
+    return code < 0 ? code : check_sentinel(u);
 }
 
 /* Takes addr. */
@@ -239,21 +263,41 @@ static int read_tcp(struct cvy_redis_url *u, struct part p)
     return code == 0 && has_db && p.len > 0 ? read_db(u, p) : code;
 }
 
+static const char *const schemes[] = {"redis://", "rediss://", "unix://"};
+enum { SCHEMES = sizeof(schemes) / sizeof(schemes[0]), TLS = 1, UNIX = 2 };
+
+/* The scheme that text begins with; SCHEMES: none. */
+static size_t scheme_of(const char *text)
+{
+    size_t i = 0;
+
+    while (i < SCHEMES && strncmp(text, schemes[i], strlen(schemes[i])) != 0) {
+        i++;
+    }
+    return i;
+}
+
+size_t cvy_redis_url_span(const char *list)
+{
+    size_t len = strcspn(list, ",");
+
+    while (list[len] && scheme_of(list + len + 1) == SCHEMES) {
+        len += 1 + strcspn(list + len + 1, ",");
+    }
+    return len;
+}
+
 int cvy_redis_url_parse(struct cvy_redis_url *u, const char *text)
 {
-    static const char *const schemes[] = {"redis://", "rediss://", "unix://"};
-    size_t scheme = 0;
+    size_t scheme = text ? scheme_of(text) : SCHEMES;
 
     *u = (struct cvy_redis_url){0};
-    while (text && scheme < 3 && strncmp(text, schemes[scheme], strlen(schemes[scheme])) != 0) {
-        scheme++;
-    }
-    if (!text || scheme == 3 || strlen(text) > 4096) {
+    if (scheme == SCHEMES || strlen(text) > 4096) {
         return wrong("not redis://, rediss:// or unix://");
     }
-    struct part rest = {text + strlen(schemes[scheme]), strlen(text) - strlen(schemes[scheme])},
-                user;
-    u->is_tls = scheme == 1;
+    const char *at = text + strlen(schemes[scheme]);
+    struct part rest = {at, strlen(at)}, user;
+    u->is_tls = scheme == TLS;
     int code = 0;
     /* "unix://@name" is a socket without a file; a password may not hold a bare @ or /. */
     if (rest.len > 0 && rest.at[0] != '@' && rest.at[0] != '/' && cut(&rest, '@', &user)) {
@@ -263,7 +307,7 @@ int cvy_redis_url_parse(struct cvy_redis_url *u, const char *text)
     if (code < 0) {
         return code;
     }
-    return scheme == 2 ? read_path(u, rest) : read_tcp(u, rest);
+    return scheme == UNIX ? read_path(u, rest) : read_tcp(u, rest);
 }
 
 void cvy_redis_place_fini(struct cvy_redis_place *p)
@@ -280,5 +324,7 @@ void cvy_redis_url_fini(struct cvy_redis_url *u)
     free(u->master);
     free(u->user);
     free(u->password);
+    free(u->sentinel_user);
+    free(u->sentinel_password);
     *u = (struct cvy_redis_url){0};
 }

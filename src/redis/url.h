@@ -16,8 +16,9 @@ struct cvy_redis_place {
 struct cvy_redis_url {
     struct cvy_redis_place places[CVY_REDIS_PLACES_MAX]; /* the server, or the sentinels */
     size_t count;                                        /* of them */
-    char *master;          /* what the sentinels call it; NULL: there are none */
-    char *user, *password; /* decoded, any bytes but NUL; NULL: none */
+    char *master;                            /* what the sentinels call it; NULL: there are none */
+    char *user, *password;                   /* decoded, any bytes but NUL; NULL: none */
+    char *sentinel_user, *sentinel_password; /* as these; NULL: none */
     int db;
     bool is_tls;
 };
@@ -26,6 +27,9 @@ struct cvy_redis_url {
  * repeat the URL, which may hold a password. */
 int cvy_redis_url_parse(struct cvy_redis_url *u, const char *text);
 void cvy_redis_url_fini(struct cvy_redis_url *u);
+/* How long the first of a list of URLs is: to the end, or to a comma that another scheme follows.
+ */
+size_t cvy_redis_url_span(const char *list);
 void cvy_redis_place_fini(struct cvy_redis_place *p);
 
 #endif

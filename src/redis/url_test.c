@@ -75,12 +75,43 @@ TEST(sentinels_may_be_several)
     cvy_redis_url_fini(&u);
 }
 
+TEST(sentinels_may_want_a_password_of_their_own)
+{
+    struct cvy_redis_url u;
+
+    CHECK_EQ(cvy_redis_url_parse(
+                 &u, "redis://:p@a,b?sentinel=m&sentinel_user=ann&sentinel_password=c%26d"),
+             0);
+    CHECK_STR(u.password, "p");
+    CHECK_STR(u.sentinel_user, "ann");
+    CHECK_STR(u.sentinel_password, "c&d");
+    cvy_redis_url_fini(&u);
+    CHECK_EQ(cvy_redis_url_parse(&u, "redis://a?sentinel_password=x&sentinel=m"), 0);
+    CHECK_STR(u.sentinel_user, NULL);
+    CHECK_STR(u.sentinel_password, "x");
+    cvy_redis_url_fini(&u);
+}
+
+TEST(a_list_is_cut_where_a_scheme_follows_a_comma)
+{
+    CHECK_EQ(cvy_redis_url_span(""), 0);
+    CHECK_EQ(cvy_redis_url_span("redis://a"), 9);
+    CHECK_EQ(cvy_redis_url_span("redis://a,redis://b"), 9);
+    CHECK_EQ(cvy_redis_url_span("redis://a,b?sentinel=m,rediss://c"), 22);
+    CHECK_EQ(cvy_redis_url_span("unix:///a,b,unix:///c,"), 11);
+    CHECK_EQ(cvy_redis_url_span("redis://a,"), 10);
+}
+
 TEST(what_is_no_url_is_refused_without_repeating_it)
 {
     static const char *const wrong[] = {
         "",
         "redis:",
         "redis:/h",
+        "redis://h?sentinel=m&sentinel_user=ann",
+        "redis://h?sentinel_password=secret",
+        "redis://h?sentinel=m&sentinel_password=",
+        "redis://h,",
         "REDIS://h",
         "http://h",
         "redis://",

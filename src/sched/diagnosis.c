@@ -5,8 +5,9 @@
  * holds it; one that wants to write waits for each reader, and one that wants to read for those who
  * want to write and stand in front of it; one that waits for a group waits for each of its tasks;
  * one that has noted what it waits for (a lease) for whoever has told that it holds that. A
- * cycle in that is a deadlock. The nodes are collected one by one while everything moves, so a
- * cycle counts only if two looks in a row have found the same waits. */
+ * cycle in that is a deadlock; but where several have a share each (connections of a pool), one of
+ * which is enough, only if none of them can go on. The nodes are collected one by one while
+ * everything moves, so a cycle counts only if two looks in a row have found the same waits. */
 #include "sched/diagnosis.h"
 
 #include "base/alloc.h"
@@ -21,25 +22,29 @@
 #define SHARE_OF_TIME 50 /* a look that takes long is repeated the later */
 #define DEPTH_MAX 1000
 #define REPORTED_MAX 64
-#define FOUND_MAX 8    /* cycles in a look */
-#define HOLDERS_MAX 64 /* of one object that are followed */
+#define FOUND_MAX 8     /* cycles in a look */
+#define HOLDERS_MAX 256 /* of one object that are followed */
+#define ROUNDS_MAX 100
 #define NO_WORD UINT32_MAX
 
 atomic_bool cvy_diagnosis_is_on;
 
+/* SEEN: in no cycle that is not known, or able to go on. */
 enum mark { UNSEEN, ON_PATH, SEEN };
 
 /* A task that waits for a mutex, a rwmutex, a group, or what it has noted. */
 struct node {
-    uint32_t owner_id;             /* as cvy_owner_of() has it */
-    uint32_t holder;               /* of what it waits for; 0: none, or several */
-    unsigned reason;               /* what that is; CVY_WAIT_NONE: what it has noted */
-    const void *object;            /* may be gone: an address */
+    uint32_t owner_id;  /* as cvy_owner_of() has it */
+    uint32_t holder;    /* of what it waits for; 0: none, or several */
+    unsigned reason;    /* what that is; CVY_WAIT_NONE: what it has noted */
+    const void *object; /* may be gone: an address */
+    size_t shares;      /* of that, of which it wants one; 0: it waits for all who have it */
     const struct cvy_scope *group; /* its own; may be NULL */
     struct cvy_task *task;
     uint64_t id;
     int64_t since;
     enum mark mark;
+    bool is_told;
 };
 
 struct graph {
@@ -112,6 +117,7 @@ static bool read_notes(const struct cvy_task *t, struct node *n)
         if (note->object) {
             n->reason = CVY_WAIT_NONE;
             n->object = note->object;
+            n->shares = note->shares;
             n->since = cvy_note_since(note);
             return true;
         }
@@ -163,12 +169,134 @@ static int compare(const void *a, const void *b)
     return (x->owner_id > y->owner_id) - (x->owner_id < y->owner_id);
 }
 
+static struct node *node_of(const struct graph *g, uint32_t owner_id)
+{
+    struct node key = {.owner_id = owner_id};
+
+    return bsearch(&key, g->nodes, g->count, sizeof(key), compare);
+}
+
+static size_t holders_of(const void *object, uint32_t *holders)
+{
+    return cvy_holders_of ? cvy_holders_of(object, holders, HOLDERS_MAX) : 0;
+}
+
+/* ---- who can go on ---- */
+
+/* What those who are stuck keep others from that wait for all of it: their group's end, a rwmutex
+ * that they want to write. Sorted addresses. */
+struct kept {
+    const void **objects;
+    size_t count;
+};
+
+static int compare_addresses(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t) * (const void *const *)a, y = (uintptr_t) * (const void *const *)b;
+    return (x > y) - (x < y);
+}
+
+static bool is_stuck(const struct graph *g, uint32_t owner_id)
+{
+    const struct node *n = node_of(g, owner_id);
+    return n && n->mark == UNSEEN;
+}
+
+static bool is_stuck_for_shares(const struct graph *g, const struct node *n)
+{
+    uint32_t holders[HOLDERS_MAX];
+    size_t count = holders_of(n->object, holders), stuck = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        stuck += is_stuck(g, holders[i]);
+    }
+    return n->shares > 1 ? stuck == count && count >= n->shares : stuck > 0;
+}
+
+/* Whether, for all that is known, n waits on. */
+static bool waits_on(const struct graph *g, const struct kept *k, const struct node *n)
+{
+    if (n->holder) {
+        return is_stuck(g, n->holder);
+    }
+    if (n->reason == CVY_WAIT_RWMUTEX_WRITE || n->reason == CVY_WAIT_NONE) {
+        return is_stuck_for_shares(g, n);
+    }
+    return bsearch(&n->object, k->objects, k->count, sizeof(n->object), compare_addresses) != NULL;
+}
+
+static void find_kept(const struct graph *g, struct kept *k)
+{
+    k->count = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const struct node *n = &g->nodes[i];
+        if (n->mark == UNSEEN && n->group) {
+            k->objects[k->count++] = n->group;
+        }
+        if (n->mark == UNSEEN && n->reason == CVY_WAIT_RWMUTEX_WRITE) {
+            k->objects[k->count++] = n->object;
+        }
+    }
+    if (k->count > 0) {
+        qsort(k->objects, k->count, sizeof(k->objects[0]), compare_addresses);
+    }
+}
+
+/* One round: whoever waits for nobody that is stuck is not. */
+static bool spare_some(struct graph *g, struct kept *k)
+{
+    bool is_changed = false;
+
+    find_kept(g, k);
+    for (size_t i = 0; i < g->count; i++) {
+        struct node *n = &g->nodes[i];
+        if (n->mark == UNSEEN && !waits_on(g, k, n)) {
+            n->mark = SEEN;
+            is_changed = true;
+        }
+    }
+    return is_changed;
+}
+
+static bool wants_share(const struct graph *g)
+{
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->nodes[i].shares > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Leaves those unseen of whom none can go on. If that cannot be found out, who waits for a share is
+ * said to be able. */
+static void spare_all(struct graph *g)
+{
+    struct kept k = {0};
+    bool is_changed = true;
+
+    if (wants_share(g)) {
+        k.objects = cvy_alloc_zeroed(2 * g->count * sizeof(*k.objects));
+    }
+    for (int i = 0; k.objects && i < ROUNDS_MAX; i++) {
+        is_changed = spare_some(g, &k);
+        if (!is_changed) {
+            break;
+        }
+    }
+    for (size_t i = 0; is_changed && i < g->count; i++) {
+        g->nodes[i].mark = g->nodes[i].shares > 1 ? SEEN : g->nodes[i].mark;
+    }
+    free(k.objects);
+}
+
+/* ---- cycles ---- */
+
 static void follow(struct graph *g, size_t i);
 
 static void follow_task(struct graph *g, uint32_t owner_id)
 {
-    struct node key = {.owner_id = owner_id};
-    const struct node *next = bsearch(&key, g->nodes, g->count, sizeof(key), compare);
+    const struct node *next = node_of(g, owner_id);
 
     if (next && !g->has_cycle) {
         follow(g, (size_t)(next - g->nodes));
@@ -178,7 +306,7 @@ static void follow_task(struct graph *g, uint32_t owner_id)
 static void follow_holders(struct graph *g, const void *object)
 {
     uint32_t holders[HOLDERS_MAX];
-    size_t n = cvy_holders_of ? cvy_holders_of(object, holders, HOLDERS_MAX) : 0;
+    size_t n = holders_of(object, holders);
 
     for (size_t i = 0; i < n; i++) {
         follow_task(g, holders[i]);
@@ -267,7 +395,31 @@ static bool was_reported(uint64_t hash)
     return is_among(reported, reported_count < REPORTED_MAX ? reported_count : REPORTED_MAX, hash);
 }
 
-static void report(const struct graph *g)
+static void report_node(struct cvy_dump *d, struct node *node)
+{
+    struct cvy_view v;
+
+    node->is_told = true;
+    if (cvy_view_take(node->task, &v, false) && v.id == node->id) {
+        cvy_dump_view(d, &v, 1);
+    }
+}
+
+/* Who else has a share of what n waits for, and none of whom can go on either. */
+static void report_others(struct graph *g, struct cvy_dump *d, const struct node *n)
+{
+    uint32_t holders[HOLDERS_MAX];
+    size_t count = n->shares > 1 ? holders_of(n->object, holders) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct node *other = node_of(g, holders[i]);
+        if (other && !other->is_told) {
+            report_node(d, other);
+        }
+    }
+}
+
+static void report(struct graph *g)
 {
     size_t n = g->depth - g->cycle_first;
     struct cvy_dump d;
@@ -279,14 +431,30 @@ static void report(const struct graph *g)
         (void)fprintf(stderr, "covey: deadlock: %zu tasks wait for each other:\n", n);
     }
     for (size_t i = g->cycle_first; i < g->depth; i++) {
-        const struct node *node = &g->nodes[g->path[i]];
-        struct cvy_view v;
-        if (cvy_view_take(node->task, &v, false) && v.id == node->id) {
-            cvy_dump_view(&d, &v, 1);
-        }
+        report_node(&d, &g->nodes[g->path[i]]);
+    }
+    for (size_t i = g->cycle_first; i < g->depth; i++) {
+        report_others(g, &d, &g->nodes[g->path[i]]);
     }
     (void)fflush(stderr);
     cvy_dump_close(&d);
+}
+
+/* Who else has a share of what is waited for in a cycle is told of with it. */
+static void mark_others(struct graph *g)
+{
+    uint32_t holders[HOLDERS_MAX];
+
+    for (size_t i = g->cycle_first; i < g->depth; i++) {
+        const struct node *n = &g->nodes[g->path[i]];
+        size_t count = n->shares > 1 ? holders_of(n->object, holders) : 0;
+        for (size_t k = 0; k < count; k++) {
+            struct node *other = node_of(g, holders[k]);
+            if (other) {
+                other->mark = SEEN;
+            }
+        }
+    }
 }
 
 /* The next cycle that was not told of yet, among the nodes not seen; its hash, or 0. */
@@ -301,6 +469,9 @@ static uint64_t next_cycle(struct graph *g)
         follow(g, i);
         for (size_t k = 0; k < g->depth; k++) {
             g->nodes[g->path[k]].mark = SEEN;
+        }
+        if (g->has_cycle) {
+            mark_others(g);
         }
         uint64_t hash = g->has_cycle ? hash_of(g) : 0;
         if (g->has_cycle && !was_reported(hash)) {
@@ -320,6 +491,7 @@ static void look_for_cycles(struct cvy_runtime *rt)
     if (g.count > 0) {
         qsort(g.nodes, g.count, sizeof(*g.nodes), compare);
     }
+    spare_all(&g);
     for (size_t n = 0; n < FOUND_MAX && (hash = next_cycle(&g)) != 0; n++) {
         if (is_among(found_last, FOUND_MAX, hash)) {
             reported[reported_count++ % REPORTED_MAX] = hash;

@@ -28,6 +28,7 @@ struct cvy_sql_conn {
     bool is_in_tx;
 
     /* The pool's. */
+    uint64_t holder; /* who has it: covey_hold_begin() */
     struct cvy_sql_conn *next;
     int64_t idle_since;
 };

@@ -71,7 +71,10 @@ static void describe_permit(const covey_wait_note *note, char *out, size_t size)
 
 static int receive_permit(covey_ctx *ctx, struct cvy_sql_pool *p)
 {
-    struct permit_note n = {.note = {.what = "database connection", .describe = describe_permit},
+    struct permit_note n = {.note = {.what = "database connection",
+                                     .describe = describe_permit,
+                                     .object = p,
+                                     .shares = (size_t)p->config.options.max_open},
                             .pool = p};
 
     covey_wait_note_begin(&n.note);
@@ -115,19 +118,35 @@ static struct cvy_sql_conn *pop_idle(struct cvy_sql_pool *p, bool *is_expired)
     return c;
 }
 
-/* Whether c may be used; counts it if it is broken. */
+static void push_idle_locked(struct cvy_sql_pool *p, struct cvy_sql_conn *c)
+{
+    c->next = p->idle;
+    p->idle = c;
+    p->idle_count++;
+}
+
 static bool is_well(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn *c)
 {
     int64_t after = p->config.options.check_after_ns;
     bool is_asking = after >= 0 && covey_now() - c->idle_since >= after;
 
-    if (p->backend->is_usable(ctx, c, is_asking)) {
-        return true;
-    }
+    return p->backend->is_usable(ctx, c, is_asking);
+}
+
+/* After is_well() said no: whether c was put back, since it was the context's end that kept it from
+ * being asked. */
+static bool put_back(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn *c)
+{
+    bool is_whole = covey_ctx_err(ctx) < 0 && !c->is_broken && p->backend->is_clean(c);
+
     covey_mutex_lock(&p->mutex);
-    p->stats.closed_broken++;
+    bool is_kept = is_whole && !p->is_closed;
+    if (is_kept) {
+        push_idle_locked(p, c);
+    }
+    p->stats.closed_broken += !is_whole;
     covey_mutex_unlock(&p->mutex);
-    return false;
+    return is_kept;
 }
 
 static int make_one(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn **conn)
@@ -163,6 +182,9 @@ static int find_or_make(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_c
             *conn = c;
             return 0;
         }
+        if (!is_expired && put_back(ctx, p, c)) {
+            break; /* and what follows says so */
+        }
         cvy_sql_discard(p, c);
     }
     return make_one(ctx, p, conn);
@@ -185,6 +207,7 @@ int cvy_sql_pool_get(covey_ctx *ctx, struct cvy_sql_pool *p, struct cvy_sql_conn
     }
     code = find_or_make(ctx, p, conn);
     if (code == 0) {
+        (*conn)->holder = covey_hold_begin(p);
         return 0;
     }
     covey_mutex_lock(&p->mutex);
@@ -214,9 +237,7 @@ static bool keep(struct cvy_sql_pool *p, struct cvy_sql_conn *c, bool is_good)
         }
     }
     if (is_kept) {
-        c->next = p->idle;
-        p->idle = c;
-        p->idle_count++;
+        push_idle_locked(p, c);
     }
     covey_mutex_unlock(&p->mutex);
     return is_kept;
@@ -225,6 +246,8 @@ static bool keep(struct cvy_sql_pool *p, struct cvy_sql_conn *c, bool is_good)
 void cvy_sql_pool_put(struct cvy_sql_pool *p, struct cvy_sql_conn *conn)
 {
     bool is_good = !conn->is_broken && p->backend->is_clean(conn);
+
+    covey_hold_end(p, conn->holder);
 
     if (!keep(p, conn, is_good)) {
         cvy_sql_discard(p, conn);

@@ -5,6 +5,8 @@
 #include <poll.h>
 #include <stdio.h>
 
+#define JUST_NOW_NS COVEY_MS
+
 static int share(struct cvy_sql_config *config, void **shared)
 {
     char *words = NULL;
@@ -26,12 +28,17 @@ static void unshare(void *shared)
     (void)shared;
 }
 
-/* Mostly not: then that one look is all that an idle connection costs. */
+/* Mostly not: then that is all that an idle connection costs. The kernel is asked of one that was
+ * not used just now; else an event has told, or is about to. */
 static bool has_input(const struct cvy_postgres_conn *c)
 {
     struct pollfd p = {.fd = PQsocket(c->pg), .events = POLLIN};
 
-    return poll(&p, 1, 0) != 0;
+    if (covey_now() - c->base.idle_since >= JUST_NOW_NS) {
+        return poll(&p, 1, 0) != 0;
+    }
+    covey_fd_drained(c->fd, COVEY_FD_READ);
+    return covey_select(NULL, COVEY_READABLE(c->fd), COVEY_AFTER(0)) != 1;
 }
 
 /* Finds the end of the stream if the server hung up: behind its last words, if it had any. */

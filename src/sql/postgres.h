@@ -17,6 +17,7 @@
 struct cvy_postgres_conn {
     struct cvy_sql_conn base;
     PGconn *pg;
+    int fd; /* its socket, by covey_fd_watch(); -1: not yet */
     struct cvy_sql_cache cache;
     uint64_t prepared; /* statements, ever: they are named by number */
 
@@ -44,6 +45,8 @@ static inline struct cvy_postgres_conn *cvy_postgres_conn_of(struct cvy_sql_conn
  * result goes to cvy_postgres_flush(), which returns when all is sent. */
 int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c);
 int cvy_postgres_flush(struct cvy_postgres_conn *c, int is_queued);
+/* In the middle of a command, whose caller has come back under ctx for more of it. 0 as above. */
+int cvy_postgres_go_on(covey_ctx *ctx, struct cvy_postgres_conn *c);
 /* The next result; NULL: the command has ended. A code: so has the connection. */
 int cvy_postgres_next(struct cvy_postgres_conn *c, PGresult **result);
 /* The same without that end: NULL is for the caller to judge, which calls cvy_postgres_end(). */

@@ -167,6 +167,11 @@ static int establish(covey_ctx *ctx, struct cvy_postgres_conn *c, const struct p
         return covey_errorf(-ENOTCONN, "postgres: %s",
                             cvy_postgres_words(c->pg, words, sizeof(words)));
     }
+    /* Not before: for the next host, or protocol, libpq takes another socket. */
+    c->fd = covey_fd_watch(PQsocket(c->pg));
+    if (c->fd < 0) {
+        return covey_wrapf(c->fd, "postgres: connect");
+    }
     (void)PQsetnonblocking(c->pg, 1);
     (void)PQsetNoticeReceiver(c->pg, tell_notice, (void *)options);
     return 0;
@@ -194,6 +199,7 @@ int cvy_postgres_connect(covey_ctx *ctx, void *shared, struct cvy_sql_conn **con
         return covey_errorf(-ENOMEM, "out of memory");
     }
     c->base.backend = &cvy_sql_postgres;
+    c->fd = -1;
     int code = read_url(ctx, options, &p);
     code = code < 0 ? code : establish(ctx, c, &p, &config->options);
     code = code < 0 ? code : set_up(ctx, c, config->options.init);
@@ -215,5 +221,6 @@ void cvy_postgres_disconnect(struct cvy_sql_conn *conn)
     cvy_sql_cache_fini(&c->cache);
     covey_ctx_unref(c->goodbye);
     PQfinish(c->pg);
+    covey_fd_unwatch(c->fd);
     free(c);
 }

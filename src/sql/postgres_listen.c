@@ -43,7 +43,7 @@ int cvy_postgres_next_note(covey_ctx *ctx, struct cvy_sql_conn *conn, covey_db_n
     PGnotify *notice;
 
     while ((notice = PQnotifies(c->pg)) == NULL) {
-        int ran = covey_select(ctx, COVEY_READABLE(PQsocket(c->pg)), COVEY_AFTER(SILENCE_NS));
+        int ran = covey_select(ctx, COVEY_READABLE(c->fd), COVEY_AFTER(SILENCE_NS));
         int code = ran == 1 ? ask(ctx, c) : ran;
         if (ran == 0 && !PQconsumeInput(c->pg)) {
             code = cvy_postgres_lost(c);

@@ -230,7 +230,7 @@ int cvy_postgres_start(covey_ctx *ctx, struct cvy_sql_conn *conn, const struct c
 int cvy_postgres_fetch(covey_ctx *ctx, struct cvy_sql_conn *conn, struct cvy_sql_result *r)
 {
     struct cvy_postgres_conn *c = cvy_postgres_conn_of(conn);
-    int code = cvy_postgres_open(ctx, c);
+    int code = cvy_postgres_go_on(ctx, c);
 
     cvy_sql_result_clear(r);
     return code < 0 ? cvy_postgres_stop(c, code) : read_rows(c, r);

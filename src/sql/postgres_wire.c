@@ -17,7 +17,7 @@
 #define TOLD_PAUSE_NS (20 * COVEY_MS)
 #define TOLD_PAUSE_NS_MAX (500 * COVEY_MS)
 
-int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c)
+int cvy_postgres_go_on(covey_ctx *ctx, struct cvy_postgres_conn *c)
 {
     if (covey_ctx_err(ctx) < 0) {
         return cvy_postgres_ctx_failed(ctx);
@@ -25,6 +25,14 @@ int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c)
     c->ctx = ctx;
     c->is_stale = false;
     return 0;
+}
+
+int cvy_postgres_open(covey_ctx *ctx, struct cvy_postgres_conn *c)
+{
+    /* The command before was read to its end: what is waited for now will come as an event. libpq
+     * does not read all that there is, so later waits of this command ask the kernel. */
+    covey_fd_drained(c->fd, COVEY_FD_READ);
+    return cvy_postgres_go_on(ctx, c);
 }
 
 void cvy_postgres_end(struct cvy_postgres_conn *c)
@@ -60,7 +68,7 @@ static int wait_for(struct cvy_postgres_conn *c, unsigned events)
     if (c->told_pause > 0) {
         ctx = until = covey_ctx_with_timeout(ctx, c->told_again - covey_now());
     }
-    int ready = covey_wait_fd(ctx, PQsocket(c->pg), events);
+    int ready = covey_wait_fd(ctx, c->fd, events);
     covey_ctx_unref(until);
     if (ready >= 0) {
         return ready;

@@ -345,6 +345,29 @@ static int looks(covey_ctx *ctx, covey_http_server_request *req, covey_http_writ
     return covey_http_respond(ctx, w, 204, NULL, NULL, 0);
 }
 
+/* A body has a length, and need not end with a NUL. */
+TEST(a_forms_fields_are_read_as_a_querys)
+{
+    static const char form[] = {'u', 's', 'e', 'r', '=', 'a', 'n', 'n', '+', '%', '2', '1',
+                                '&', 'n', '=', '&', '&', 'u', 's', 'e', 'r', '=', 'b', '%'};
+    static const char binary[] = "a=x\0y&b\0=2";
+    char value[8];
+
+    CHECK_EQ(covey_http_form_param(form, sizeof(form), "user", value, sizeof(value)), 5);
+    CHECK_STR(value, "ann !");
+    CHECK_EQ(covey_http_form_param(form, sizeof(form), "n", value, sizeof(value)), 0);
+    CHECK_STR(value, "");
+    CHECK_EQ(covey_http_form_param(form, sizeof(form), "use", value, sizeof(value)), -ENOENT);
+    CHECK_EQ(covey_http_form_param(form + 17, sizeof(form) - 17, "user", value, 2), 2);
+    CHECK_STR(value, "b");
+    CHECK_EQ(covey_http_form_param(form, 8, "user", value, sizeof(value)), 3);
+    CHECK_STR(value, "ann");
+    CHECK_EQ(covey_http_form_param(form, 3, "use", NULL, 0), 0);
+    CHECK_EQ(covey_http_form_param(NULL, 0, "user", value, sizeof(value)), -ENOENT);
+    CHECK_EQ(covey_http_form_param(binary, sizeof(binary) - 1, "a", value, sizeof(value)), 3);
+    CHECK_EQ(covey_http_form_param(binary, sizeof(binary) - 1, "b", value, sizeof(value)), -ENOENT);
+}
+
 TASK_TEST(a_request_is_told_as_it_was_meant)
 {
     static const char origin[] =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * diagnosis_test.c - cycles of tasks that wait for each other, through mutexes, read-write mutexes,
- * leases and joins of groups, while the rest of the program goes on; and waits that are none. */
+ * leases, shares of a pool and joins of groups, while the rest of the program goes on; and waits
+ * that are none. */
 #include "harness.h"
 
 #include <covey.h>
@@ -17,7 +18,7 @@
 
 static covey_mutex mutexes[8];
 static covey_rwmutex rwmutexes[8];
-static _Atomic int ready[8];
+static _Atomic int ready[10];
 static covey_redlock *redlock;
 
 /* Both of a pair hold what they hold. */
@@ -191,11 +192,71 @@ static int wait_for_long(covey_ctx *ctx, void *arg)
     return 0;
 }
 
+/* A pool of two, as libcovey-sql's: full[0] is had by tasks who wait for more of it, full[1] by one
+ * such and one that may let go. */
+static char full[2];
+static covey_chan *never;
+
+static int wants_share(covey_ctx *ctx, void *arg)
+{
+    covey_wait_note note = {.what = "share", .object = arg, .shares = 2};
+
+    covey_wait_note_begin(&note);
+    int code = covey_chan_recv(ctx, never, NULL);
+    covey_wait_note_end(&note);
+    return code;
+}
+
+static int wants_share_in_vain(covey_ctx *ctx, void *arg)
+{
+    return wants_share(ctx, arg);
+}
+
+static int share_then_share(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_hold_begin(&full[0]);
+    meet(ctx, 8);
+    return wants_share(ctx, &full[0]);
+}
+
+static int share_then_join(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_hold_begin(&full[0]);
+    meet(ctx, 8);
+    covey_group *g = covey_group_new(ctx);
+    (void)covey_group_go(g, wants_share_in_vain, &full[0]);
+    return covey_group_wait(g);
+}
+
+static int share_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_hold_begin(&full[1]);
+    meet(ctx, 9);
+    (void)covey_sleep(ctx, 60 * COVEY_SEC);
+    return 0;
+}
+
+static int second_share_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_hold_begin(&full[1]);
+    meet(ctx, 9);
+    return wants_share(ctx, &full[1]);
+}
+
 static int all_of_them(covey_ctx *ctx, void *arg)
 {
     covey_group *g = covey_group_new(ctx);
 
     (void)arg;
+    never = covey_chan_new(0, 0);
+    (void)covey_group_go(g, share_then_share, NULL);
+    (void)covey_group_go(g, share_then_join, NULL);
+    (void)covey_group_go(g, share_for_long, NULL);
+    (void)covey_group_go(g, second_share_for_long, NULL);
     redlock = covey_redlock_new(NULL, 0, NULL);
     (void)covey_group_go(g, mutex_then_lease, NULL);
     (void)covey_group_go(g, lease_then_mutex, NULL);
@@ -279,7 +340,7 @@ static void check_cycle(const char *report, const char *first, const char *secon
 
 TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
 {
-    char *report = report_of_child("covey: deadlock:", 6);
+    char *report = report_of_child("covey: deadlock:", 7);
 
     printf("%s", report);
     check_cycle(report, "writer_then_mutex", "mutex_then_read", "waiting in rwmutex read");
@@ -292,6 +353,11 @@ TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
     check_cycle(report, "mutex_then_lease", "lease_then_mutex", "waiting in mutex 0x");
     check_cycle(report, "red_then_blue", "blue_then_red", "awaiting lease \"red\" (held by task ");
     check_cycle(report, "red_then_blue", "blue_then_red", "awaiting lease \"blue\" (held by task ");
+    char *shares = cycle_with(report, "share_then_share");
+    CHECK(strstr(shares, "awaiting share (held by task "));
+    CHECK(strstr(shares, "share_then_join"));
+    free(shares);
+    CHECK(!strstr(report, "share_for_long"));
     CHECK(!strstr(report, "lease_for_long") && !strstr(report, "lease_after_long"));
     CHECK(!strstr(report, "hold_for_long") && !strstr(report, "wait_for_long"));
     free(report);

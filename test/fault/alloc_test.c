@@ -424,6 +424,29 @@ SWEEP_TEST(dial_listen_accept_over_unix_sockets)
     return net_round(ctx, addr);
 }
 
+SWEEP_TEST(watched_descriptors)
+{
+    int fds[2] = {-1, -1}, code = 0, watched = -1;
+    char byte = 'x';
+
+    CHECK_EQ(pipe(fds), 0);
+    TRY(watched = covey_fd_watch(fds[0]));
+    covey_ctx *soon = covey_ctx_with_timeout(ctx, COVEY_MS);
+    int waited = covey_wait_fd(soon, watched, COVEY_FD_READ);
+    bool has_soon = covey_ctx_cause(soon) != -ENOMEM;
+    covey_ctx_unref(soon);
+    TRY(has_soon ? 0 : -ENOMEM);
+    CHECK(waited == COVEY_EDEADLINE || waited == -ENOMEM);
+    CHECK_EQ(write(fds[1], &byte, 1), 1);
+    TRY(covey_wait_fd(ctx, watched, COVEY_FD_READ));
+    TRY(covey_select(ctx, COVEY_READABLE(watched)));
+out:
+    covey_fd_unwatch(watched);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    return code;
+}
+
 /* Lack that does not pass: nothing starts, and that is all. */
 TEST(without_memory_at_all_run_fails)
 {

@@ -215,6 +215,42 @@ WATCHED_TEST(a_name_that_no_sentinel_knows_is_enoent)
     CHECK_STR(covey_errmsg(), "redis: no master \"nobody\" at the sentinels");
 }
 
+/* The sentinel itself, over its socket, which has no password yet. */
+WATCHED_TEST(sentinels_that_want_a_password_are_given_theirs)
+{
+    static const struct {
+        const char *user, *password;
+        int code;
+    } asked[] = {{NULL, "sesame", 0},
+                 {"ann", "open%20up", 0},
+                 {NULL, NULL, -EACCES},
+                 {NULL, "secret", -EACCES},
+                 {"ann", "secret", -EACCES}};
+    covey_redis *sentinel = NULL, *other = NULL;
+    char url[256];
+
+    (void)r;
+    OK(covey_redis_open(ctx, &sentinel, w->sentinel.url, NULL));
+    const char *const ann[] = {"ACL", "SETUSER", "ann", "on", ">open up", "~*", "&*", "+@all"};
+    OK(covey_redis_commandv(ctx, sentinel, NULL, 8, ann, NULL));
+    OK(covey_redis_command(ctx, sentinel, NULL, "ACL SETUSER default resetpass >sesame"));
+    covey_redis_close(sentinel);
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        const char *user = asked[i].user, *password = asked[i].password;
+        (void)snprintf(url, sizeof(url), "redis://127.0.0.1:%s/?sentinel=shop%s%s%s%s", w->ports[2],
+                       user ? "&sentinel_user=" : "", user ? user : "",
+                       password ? "&sentinel_password=" : "", password ? password : "");
+        CHECK_EQ(covey_redis_open(ctx, &other, url, &(covey_redis_options){.reconnect = hasty}),
+                 asked[i].code);
+        if (asked[i].code == 0) {
+            CHECK_EQ(where(ctx, w, other), 0);
+            covey_redis_close(other);
+        } else {
+            CHECK(!strstr(covey_errmsg(), "secret"));
+        }
+    }
+}
+
 /* ---- played ---- */
 
 /* Sentinel and server in one: names itself. */

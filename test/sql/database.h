@@ -86,6 +86,8 @@ static inline int database_main(covey_ctx *ctx, void *arg)
     covey_db_stats_get(db, &stats);
     CHECK_EQ(stats.in_use, 0);
     CHECK_EQ(stats.open, stats.idle);
+    CHECK_EQ(stats.opened, (uint64_t)stats.open + stats.closed_broken + stats.closed_idle +
+                               stats.closed_lifetime);
     covey_db_close(db);
     return 0;
 }

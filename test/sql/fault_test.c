@@ -453,3 +453,80 @@ FAULT_TEST(cut_while_it_connects_it_is_a_failure_to_connect)
         }
     }
 }
+
+/* ---- idle connections ---- */
+
+/* The first that is asked whether it is well does not answer, and its caller leaves: the others
+ * were not even asked. */
+FAULT_TEST(a_caller_who_leaves_during_a_check_costs_no_other_connection)
+{
+    covey_db_options three = {.max_open = 3, .check_after_ns = 1};
+    covey_group *g = covey_group_new(ctx);
+    covey_db_stats stats;
+    covey_db *db, *tx[3];
+
+    OK(covey_db_open(ctx, &db, f->url, &three));
+    for (int i = 0; i < 3; i++) {
+        OK(covey_db_begin(ctx, db, &tx[i], NULL));
+    }
+    for (int i = 0; i < 3; i++) {
+        covey_db_rollback(tx[i]);
+    }
+    struct call c = {.db = db, .sql = "SELECT 1"};
+    proxy_set(f->proxy, (struct proxy_rule){PROXY_STALL, PROXY_DOWN, 0});
+    GO(g, run_statement, &c);
+    while (!proxy_is_stalling(f->proxy)) {
+        OK(covey_sleep(ctx, COVEY_MS)); /* sleeps: the proxy has threads of its own */
+    }
+    covey_group_cancel(g, 0);
+    proxy_set(f->proxy, (struct proxy_rule){PROXY_CUT, PROXY_DOWN, 0});
+    JOIN(g);
+    CHECK_EQ(c.code, COVEY_ECANCELED);
+    covey_db_stats_get(db, &stats);
+    CHECK_EQ(stats.closed_broken, 1);
+    CHECK_EQ(stats.idle, 2);
+    CHECK_EQ(stats.open, 2);
+    proxy_set(f->proxy, (struct proxy_rule){0});
+    CHECK_EQ(ask(ctx, db, "SELECT 5"), 5);
+    covey_db_stats_get(db, &stats);
+    CHECK_EQ(stats.opened, 3);
+    covey_db_close(db);
+}
+
+/* ---- what libpq does not read at once ---- */
+
+/* Around the sizes of its buffer and of a TLS record: what it leaves in the kernel, of which no
+ * event tells, is asked for all the same. The proxy passes pieces as they come. */
+FAULT_TESTS(results_of_every_size_arrive_whole)
+{
+    static const int64_t around[] = {1, 8192, 16384, 32768, 65536, 262144};
+
+    for (size_t i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
+        for (int64_t size = around[i]; size < around[i] + 120; size += 3) {
+            covey_rows *r;
+            size_t len = 0;
+            OK(covey_db_query_row(ctx, f->db, &r, "SELECT repeat('x', CAST($1 AS int4)), $1",
+                                  COVEY_DB_PARAMS(covey_db_int(size))));
+            (void)covey_rows_text(r, 0, &len);
+            CHECK_EQ(len, size);
+            CHECK_EQ(covey_rows_int(r, 1), size);
+            OK(covey_rows_close(r));
+        }
+    }
+}
+
+FAULT_TESTS(many_rows_arrive_whole)
+{
+    int64_t sum = 0;
+    covey_rows *r;
+    int more;
+
+    OK(covey_db_query(ctx, f->db, &r,
+                      "SELECT n, repeat('y', n % 3000) FROM generate_series(1, 20000) n", NONE));
+    while ((more = covey_rows_next(ctx, r)) > 0) {
+        sum += covey_rows_int(r, 0);
+    }
+    OK(more);
+    CHECK_EQ(sum, INT64_C(20000) * 20001 / 2);
+    OK(covey_rows_close(r));
+}

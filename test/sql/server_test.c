@@ -158,6 +158,41 @@ PG_TEST(a_terminated_backend_is_econnreset_and_replaced)
     covey_chan_unref(v.pid);
 }
 
+/* libpq closes its socket in the middle of a call, and others get the number. */
+static int wait_for_pipe(covey_ctx *ctx, void *arg)
+{
+    CHECK_EQ(covey_wait_fd(ctx, *(int *)arg, COVEY_FD_READ), COVEY_FD_READ);
+    return 0;
+}
+
+PG_TEST(the_socket_of_a_lost_connection_can_be_anothers_before_it_is_closed)
+{
+    enum { PIPES = 8 };
+    covey_group *g = covey_group_new(ctx);
+    int pipes[PIPES][2];
+    covey_db *tx;
+
+    OK(covey_db_begin(ctx, db, &tx, NULL));
+    int64_t pid = ask(ctx, tx, "SELECT pg_backend_pid()");
+    OK(covey_db_exec(ctx, db, "SELECT pg_terminate_backend(CAST($1 AS int4), 5000)",
+                     COVEY_DB_PARAMS(covey_db_int(pid))));
+    CHECK_EQ(covey_db_exec(ctx, tx, "SELECT 1", NONE), -ECONNRESET);
+    for (int i = 0; i < PIPES; i++) {
+        CHECK_EQ(pipe(pipes[i]), 0);
+        go_waiting(g, "waiter", wait_for_pipe, &pipes[i][0]);
+    }
+    covey_db_rollback(tx);
+    CHECK_EQ(ask(ctx, db, "SELECT 5"), 5);
+    for (int i = 0; i < PIPES; i++) {
+        CHECK_EQ(write(pipes[i][1], "x", 1), 1);
+    }
+    JOIN(g);
+    for (int i = 0; i < PIPES; i++) {
+        (void)close(pipes[i][0]);
+        (void)close(pipes[i][1]);
+    }
+}
+
 PG_TEST_WITH(idle_connections_that_ended_are_found_at_checkout, .max_open = 4)
 {
     covey_db *tx[4];
