@@ -8,8 +8,9 @@
  * first transfer; they end with the client, or with covey_run().
  *
  * http:// and https:// only. HTTP/2 over TLS where the server offers it. TLS is verified by
- * default. Proxies (http_proxy, no_proxy ...) and redirects as curl does them; a body is handed
- * over as it came (no decompression). Trailers are dropped.
+ * default. Proxies (http_proxy, no_proxy ...) as curl has them. A redirect to another host or port
+ * is not given the Authorization, Cookie, user and password of the first; 303 turns any method into
+ * GET, 301 and 302 a POST. A body is handed over as it came (no decompression).
  *
  * A name is looked up by a thread of libcurl's: one a name, and a few dozen at most. If a transfer
  * ends before its name is known, that thread is left to end by itself.
@@ -108,7 +109,8 @@ typedef struct covey_http_header {
 
 typedef struct covey_http_response covey_http_response;
 
-/* Whether a request may be sent again, by retry or hedge. */
+/* Whether a request may be sent again: by retry or hedge, and by a client without guards where a
+ * connection that was kept turns out to be closed before any answer. */
 typedef enum covey_http_repeat {
     COVEY_HTTP_REPEAT_IDEMPOTENT, /* by its method, or with an Idempotency-Key */
     COVEY_HTTP_REPEAT_ALWAYS,
@@ -131,7 +133,7 @@ typedef struct covey_http_request {
     int (*on_headers)(covey_ctx *ctx, const covey_http_response *resp, void *arg);
     uint64_t resume_from; /* > 0: asks for the bytes from there on (Range); resp->status is 206 if
                              the server agrees */
-    covey_http_repeat repeat; /* where the client has guards */
+    covey_http_repeat repeat;
 } covey_http_request;
 
 /* Owned by the caller: covey_http_response_free() after every call that was given it, also a failed
@@ -148,23 +150,31 @@ struct covey_http_response {
     int64_t ttfb_ns, total_ns; /* until the first byte of the response; in all */
     bool connection_reused;
     int attempts; /* tries and hedges that were made; 0: a guard let none through */
-    void *owned;  /* covey's */
+    /* Headers that came behind the body, kept apart; none before the call has returned 0. Many
+     * servers send theirs only if the request has the header "TE: trailers". */
+    covey_http_header *trailers;
+    size_t trailer_count;
+    void *owned; /* covey's */
 };
 
 /* 0 whatever the HTTP status: a 404 is an answer. A failure is a negative code with words that name
  * the URL ("fetch http://x/: connection refused"; a password in it is left out): -EINVAL (URL,
  * header), COVEY_EDNS, -ECONNREFUSED, -EHOSTUNREACH, -ENETUNREACH, -ECONNRESET (also a connection
  * that was closed in mid-body), -ETIMEDOUT (connect), COVEY_ETLS, COVEY_EPROTO (also too many
- * redirects), COVEY_ETOOLARGE (max_body, headers), -EMFILE, -ENOMEM, -EIO, COVEY_EOPEN
- * (the host's breaker). After several tries the words begin with "after 3 tries: ".
- * COVEY_ECANCELED, COVEY_EDEADLINE: ctx is done, or covey_run() is ending; the transfer ended at
- * once and its connection was closed (of HTTP/2: its stream). resp may be NULL. May switch. */
+ * redirects, or one to another scheme), COVEY_ETOOLARGE (max_body, headers), -EMFILE, -ENOMEM,
+ * -EIO, COVEY_EOPEN (the host's breaker). After several tries the words begin with their number
+ * ("after 3 tries: "). COVEY_ECANCELED, COVEY_EDEADLINE: ctx is done, or covey_run() is ending; the
+ * transfer ended at once and its connection was closed (of HTTP/2: its stream). resp may be NULL.
+ * May switch. */
 COVEY_API int covey_http_get(covey_ctx *ctx, covey_http_client *c, const char *url,
                              covey_http_response *resp);
 COVEY_API int covey_http_do(covey_ctx *ctx, covey_http_client *c, const covey_http_request *req,
                             covey_http_response *resp);
 /* The value of a response header, case-insensitive; NULL if there is none. */
 COVEY_API const char *covey_http_response_header(const covey_http_response *resp, const char *name);
+/* The same of a trailer. */
+COVEY_API const char *covey_http_response_trailer(const covey_http_response *resp,
+                                                  const char *name);
 /* What the response's Retry-After header asks for, in nanoseconds from now: seconds, or a date by
  * this machine's wall clock. 0: nothing, or not readable; a year at most. Any thread; does not
  * switch. */

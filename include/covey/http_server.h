@@ -84,15 +84,16 @@ COVEY_API const char *covey_http_request_trailer(const covey_http_server_request
 /* These three -EALREADY once the head has been sent. 200 unless set; -EINVAL: not in 200 ... 599.
  */
 COVEY_API int covey_http_set_status(covey_http_writer *w, int status);
-/* Replaces any of that name, or adds one more. Copied. -EINVAL: not a header, or one that is the
- * server's own (Transfer-Encoding, Connection but for "close"). Content-Length announces what will
- * be written; Date is added. COVEY_ETOOLARGE: more than 64 KiB in all; -ENOMEM. Do not switch. */
+/* Replaces any of that name, or adds one more. Copied, without the blanks around it. -EINVAL: not a
+ * header (control characters, tabs aside, are none of its value), or one that is the server's own
+ * (Transfer-Encoding, Connection but for "close"). Content-Length announces what will be written;
+ * Date is added. COVEY_ETOOLARGE: more than 64 KiB in all; -ENOMEM. Do not switch. */
 COVEY_API int covey_http_set_header(covey_http_writer *w, const char *name, const char *value);
 COVEY_API int covey_http_add_header(covey_http_writer *w, const char *name, const char *value);
 
 /* A header to be sent behind the body, such as a checksum; at any time before the handler returns.
  * Replaces one of that name. Copied. The first one set before the head is sent makes an HTTP/1.1
- * response chunked. Dropped where there is no room: HTTP/1.0, no body (HEAD, 204, 304), or
+ * response chunked. Dropped where there is no room: HTTP/1.0, no body (HEAD, 204, 205, 304), or
  * (HTTP/1.1) a Content-Length that was sent already. Clients may drop them. -EINVAL: not a header,
  * or one that a client must know before the body (Content-Length, Content-Type, Set-Cookie, ...).
  * COVEY_ETOOLARGE: more than 64 KiB in all; -ENOMEM. Does not switch. */
@@ -100,9 +101,10 @@ COVEY_API int covey_http_set_trailer(covey_http_writer *w, const char *name, con
 
 /* A piece of the body: all of it, or a code; the connection is closed then. Pieces are collected up
  * to 4 KiB. A body that ends within that has a Content-Length; a longer one without is chunked (for
- * an HTTP/1.0 client: ends with the connection). Counted but not sent for HEAD, 204 and 304. Waits
- * while the client does not read. COVEY_ETOOLARGE: more than Content-Length announced; -EPIPE,
- * -ECONNRESET: the client is gone; -ETIMEDOUT: it took nothing for io_timeout_ns. May switch. */
+ * an HTTP/1.0 client: ends with the connection). Counted but not sent for HEAD, 204, 205 and 304;
+ * then a ctx that is done gives its code at once. Waits while the client does not read.
+ * COVEY_ETOOLARGE: more than Content-Length announced; -EPIPE, -ECONNRESET: the client is gone;
+ * -ETIMEDOUT: it took nothing for io_timeout_ns. May switch. */
 COVEY_API ssize_t covey_http_write(covey_ctx *ctx, covey_http_writer *w, const void *buf,
                                    size_t len);
 /* Sends the head and what was collected. */
@@ -225,7 +227,8 @@ COVEY_API void covey_http_server_stats_get(const covey_http_server_stats *s,
  *
  * The most specific pattern wins: a literal segment before {name} before {name...}, a method before
  * none. No match: 404; only the method does not match: 405 with Allow. Segments are compared
- * decoded; "." and ".." have no meaning. */
+ * decoded; "." and ".." have no meaning. "OPTIONS *", which asks about the server as a whole: 204.
+ */
 typedef struct covey_http_router covey_http_router;
 COVEY_API covey_http_router *covey_http_router_new(void); /* NULL: out of memory */
 /* Before the router serves. pattern is copied. -EINVAL: not a pattern; -EEXIST: one that matches

@@ -53,6 +53,8 @@ static inline void cvy_http_client_count(struct covey_http_client *c, enum cvy_h
 /* One transfer, without guards; resp is fresh. As covey_http_do(). */
 int cvy_http_fetch(covey_ctx *ctx, struct covey_http_client *c, const covey_http_request *req,
                    covey_http_response *resp);
+/* Whether a server that has got req before is asked for nothing else by it. */
+bool cvy_http_may_repeat(const covey_http_request *req);
 /* "fetch URL: words"; without words this task's message. */
 int cvy_http_name_failure(const char *url, int code, const char *words);
 

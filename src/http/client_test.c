@@ -47,7 +47,7 @@ HTTP_TEST(a_response_without_a_body_has_an_empty_one)
     covey_http_response_free(&r);
 }
 
-HTTP_TEST(a_chunked_body_is_put_together_and_its_trailer_dropped)
+HTTP_TEST(a_chunked_body_is_put_together_and_its_trailer_kept_apart)
 {
     covey_http_response r;
 
@@ -55,9 +55,19 @@ HTTP_TEST(a_chunked_body_is_put_together_and_its_trailer_dropped)
     CHECK_EQ(r.len, 300000);
     CHECK_EQ(r.content_length, -1);
     CHECK(covey_http_response_header(&r, "X-Trailer") == NULL);
+    CHECK_EQ(r.trailer_count, 1);
+    CHECK_STR(covey_http_response_trailer(&r, "x-trailer"), "kept apart");
     for (size_t i = 0; i < r.len; i++) {
         CHECK_EQ(r.body[i], pattern[i % sizeof(pattern)]);
     }
+    covey_http_response_free(&r);
+    CHECK_EQ(covey_http_get(ctx, s->client, url_of(s, "/to/chunked/0"), &r), 0);
+    CHECK_EQ(r.len, 0);
+    CHECK(covey_http_response_header(&r, "X-Trailer") == NULL);
+    CHECK_STR(covey_http_response_trailer(&r, "X-Trailer"), "kept apart");
+    covey_http_response_free(&r);
+    CHECK_EQ(covey_http_get(ctx, s->client, url_of(s, "/hello"), &r), 0);
+    CHECK_EQ(r.trailer_count, 0);
     covey_http_response_free(&r);
 }
 

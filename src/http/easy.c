@@ -21,13 +21,40 @@ static size_t take_header(char *line, size_t one, size_t len, void *arg)
     struct cvy_http_easy *e = arg;
     struct cvy_http_transfer *t = e->transfer;
 
+    t->is_asked = false;
     t->own_code = cvy_http_head_add(&t->head, line, one * len);
+    /* To libcurl a method that it was given stands for every request that follows. */
+    if (t->head.status == 303) {
+        (void)curl_easy_setopt(e->curl, CURLOPT_CUSTOMREQUEST, NULL);
+    }
     if (t->host && !t->has_address) { /* on a connection that was there already */
         t->has_address = true;
         cvy_http_driver_note(e->driver, t);
     }
     return t->own_code < 0 ? 0 : one * len;
 }
+
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* Where a connection that was kept turns out to be closed, libcurl asks again on another. The
+ * server may have got the request all the same. */
+static int take_leave(void *arg, char *to, char *from, int to_port, int from_port)
+{
+    struct cvy_http_easy *e = arg;
+    struct cvy_http_transfer *t = e->transfer;
+    bool is_again = t->is_asked;
+
+    (void)to;
+    (void)from;
+    (void)to_port;
+    (void)from_port;
+    t->is_asked = true;
+    if (is_again && !t->may_repeat) {
+        t->own_code = -ECONNRESET;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    return CURL_PREREQFUNC_OK;
+}
+#endif
 
 /* Before the first piece of the body. True: hold it back until the task has seen the head. */
 static bool is_head_first(struct cvy_http_easy *e, struct cvy_http_transfer *t)
@@ -130,6 +157,10 @@ CURLcode cvy_http_easy_set_callbacks(struct cvy_http_easy *e)
     SET(CURLOPT_WRITEDATA, e);
     SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, e);
+#if LIBCURL_VERSION_NUM >= 0x075000
+    SET(CURLOPT_PREREQFUNCTION, take_leave);
+    SET(CURLOPT_PREREQDATA, e);
+#endif
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_OPENSOCKETDATA, e);
     SET(CURLOPT_CLOSESOCKETFUNCTION, close_socket);

@@ -108,6 +108,8 @@ static CURLcode set_method(struct cvy_http_easy *e, const covey_http_request *re
         SET(CURLOPT_NOBODY, 1L);
     } else {
         SET(CURLOPT_CUSTOMREQUEST, method);
+        /* Only a POST becomes a GET by these; a PUT without its body would be another request. */
+        SET(CURLOPT_POSTREDIR, (long)(CURL_REDIR_POST_301 | CURL_REDIR_POST_302));
     }
     return worst;
 }

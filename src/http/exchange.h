@@ -74,7 +74,7 @@ struct cvy_http_exchange {
     covey_http_header *headers; /* headers_cap of them */
     size_t headers_cap;
     struct cvy_http_buffer text;     /* the path and parameters, decoded; reserved before use */
-    struct cvy_http_buffer trailers; /* of the request, once its body has ended (trailers.h) */
+    struct cvy_http_buffer trailers; /* of the request, once its body has ended (trailers.c) */
 };
 
 static inline struct cvy_http_exchange *
@@ -105,6 +105,8 @@ int cvy_http_exchange_grow(struct cvy_http_exchange *x, size_t count);
 /* target.c */
 /* Decodes %XX; is_query: also '+'. The length, or -EINVAL: malformed, or a NUL. out may be in. */
 ssize_t cvy_http_decode(char *out, const char *in, size_t len, bool is_query);
+/* "host", "host:80", "[::1]:80", or nothing: what RFC 3986 allows, but no user and no list. */
+bool cvy_http_is_authority(const char *text);
 /* Takes path ("/a?b", terminated, lasting) apart, and leaves spare bytes in text beside those for
  * parameters. 0, or the status to refuse the request with. */
 int cvy_http_exchange_set_path(struct cvy_http_exchange *x, const char *path, size_t spare);

@@ -113,6 +113,11 @@ int cvy_http_failure_code(const struct cvy_http_failure *f, char *buf, size_t si
     case CURLE_COULDNT_CONNECT:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+        /* It keeps each trailer in so many bytes. */
+        if (strstr(f->words, "Out of memory in chunked-encoding")) {
+            (void)snprintf(buf, size, "a trailer of the response is too long");
+            return COVEY_ETOOLARGE;
+        }
         if (is_malformed(f->words)) {
             (void)snprintf(buf, size, "bad answer: %s", f->words);
             return COVEY_EPROTO;
@@ -127,6 +132,13 @@ int cvy_http_failure_code(const struct cvy_http_failure *f, char *buf, size_t si
     case CURLE_OPERATION_TIMEDOUT:
         (void)snprintf(buf, size, "connecting timed out");
         return code;
+    case CURLE_OUT_OF_MEMORY:
+        /* Also of a line that does not end, and without words. */
+        if (f->is_in_head) {
+            (void)snprintf(buf, size, "a line of the response's head is too long");
+            return COVEY_ETOOLARGE;
+        }
+        break;
     case CURLE_UNSUPPORTED_PROTOCOL:
         /* The URL's scheme, or no status line: to libcurl that is HTTP/0.9. */
         if (strstr(f->words, "HTTP/0.9")) {

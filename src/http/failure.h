@@ -4,6 +4,7 @@
 #define CVY_HTTP_FAILURE_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What is known of a failed transfer. */
@@ -13,6 +14,7 @@ struct cvy_http_failure {
     const char *words; /* its error buffer; "" */
     const char *host;  /* not terminated */
     size_t host_len;
+    bool is_in_head; /* it came while the response's head did */
 };
 
 /* The code; writes words for it to buf. */

@@ -9,7 +9,7 @@ static char words[256];
 
 static int code_of(CURLcode result, int os_error, const char *text)
 {
-    struct cvy_http_failure f = {result, os_error, text, "example.org/x", 11};
+    struct cvy_http_failure f = {result, os_error, text, "example.org/x", 11, false};
 
     return cvy_http_failure_code(&f, words, sizeof(words));
 }
@@ -40,6 +40,9 @@ TEST(codes_tell_the_kinds_apart)
     CHECK_STR(words, "the answer is not HTTP");
     CHECK_EQ(code_of(CURLE_TOO_MANY_REDIRECTS, 0, ""), COVEY_EPROTO);
     CHECK_EQ(code_of(CURLE_OUT_OF_MEMORY, 0, ""), -ENOMEM);
+    struct cvy_http_failure in_head = {
+        .result = CURLE_OUT_OF_MEMORY, .words = "", .is_in_head = true};
+    CHECK_EQ(cvy_http_failure_code(&in_head, words, sizeof(words)), COVEY_ETOOLARGE);
     CHECK_EQ(code_of(CURLE_CHUNK_FAILED, 0, ""), -EIO);
     CHECK(words[0] != '\0');
 }
@@ -49,6 +52,7 @@ TEST(what_the_server_sends_wrong_is_told_from_a_connection_that_broke)
     CHECK_EQ(code_of(CURLE_RECV_ERROR, 0, "Malformed encoding found in chunked-encoding"),
              COVEY_EPROTO);
     CHECK_STR(words, "bad answer: Malformed encoding found in chunked-encoding");
+    CHECK_EQ(code_of(CURLE_RECV_ERROR, 0, "Out of memory in chunked-encoding"), COVEY_ETOOLARGE);
     CHECK_EQ(code_of(CURLE_RECV_ERROR, 0, "nghttp2 recv error -505: x"), COVEY_EPROTO);
     CHECK_EQ(code_of(CURLE_WEIRD_SERVER_REPLY, 0, "Nul byte in header"), COVEY_EPROTO);
     CHECK_EQ(code_of(CURLE_HTTP2_STREAM, 0, "HTTP/2 stream 1 was not closed cleanly: x (err 1)"),

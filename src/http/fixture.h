@@ -69,7 +69,7 @@ static inline int say_pattern(covey_ctx *ctx, covey_conn *c, size_t size, bool i
         code = n < 0 ? (int)n : is_chunked ? say(ctx, c, "\r\n") : 0;
         done += piece;
     }
-    return code < 0 || !is_chunked ? code : say(ctx, c, "0\r\nX-Trailer: dropped\r\n\r\n");
+    return code < 0 || !is_chunked ? code : say(ctx, c, "0\r\nX-Trailer: kept apart\r\n\r\n");
 }
 
 static inline int say_big_head(covey_ctx *ctx, covey_conn *c, size_t size)

@@ -8,7 +8,6 @@
 #include "http/guarded.h"
 
 #include <string.h>
-#include <strings.h>
 
 /* ---- tries ---- */
 
@@ -24,33 +23,6 @@ static int try_once(covey_ctx *ctx, void *arg)
     }
     covey_retry_after(ctx, wish);
     return code;
-}
-
-static bool has_idempotency_key(const covey_http_request *req)
-{
-    for (size_t i = 0; i < req->header_count; i++) {
-        const char *name = req->headers[i].name;
-        if (name && strcasecmp(name, "Idempotency-Key") == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool may_repeat(const covey_http_request *req)
-{
-    static const char *const idempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
-    const char *method = req->method ? req->method : req->body ? "POST" : "GET";
-
-    if (req->repeat != COVEY_HTTP_REPEAT_IDEMPOTENT) {
-        return req->repeat == COVEY_HTTP_REPEAT_ALWAYS;
-    }
-    for (size_t i = 0; i < sizeof(idempotent) / sizeof(*idempotent); i++) {
-        if (strcmp(method, idempotent[i]) == 0) {
-            return true;
-        }
-    }
-    return has_idempotency_key(req);
 }
 
 /* Only reads, and only where one answer can be chosen at the end. */
@@ -71,7 +43,7 @@ static int run(covey_ctx *ctx, struct cvy_http_guarded *g)
     covey_backoff policy = g->client->guards.retry;
     int code;
 
-    if (g->client->guards.has_retry && may_repeat(g->req)) {
+    if (g->client->guards.has_retry && cvy_http_may_repeat(g->req)) {
         policy.budget = policy.budget ? policy.budget : g->guard->budget;
         code = covey_retry(ctx, &policy, try_once, g);
     } else {

@@ -28,6 +28,7 @@ struct cvy_h1 {
     } body;
     bool in_chunk; /* its size was read, and its end was not */
     uint64_t left, total;
+    uint64_t framing; /* bytes about chunks that were more than their due */
 
     /* That of the response. */
     enum {
@@ -73,7 +74,7 @@ int cvy_h1_target_parse(struct cvy_h1 *h, struct cvy_h1_target target);
 /* h1_framing.c */
 /* Looks at the headers that matter to the server; length is Content-Length's value, if there is
  * one. 0, or the status to refuse the request with. */
-int cvy_h1_framing_set(struct cvy_h1 *h, bool keeps_alive, uint64_t length);
+int cvy_h1_framing_set(struct cvy_h1 *h, uint64_t length);
 
 /* h1_body.c */
 ssize_t cvy_h1_body_read(covey_ctx *ctx, struct cvy_http_exchange *x, void *buf, size_t len);

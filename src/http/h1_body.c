@@ -4,16 +4,18 @@
  * What came with the head is used first. Bytes of a body then go straight into the handler's
  * buffer; the framing of chunks goes through `in`, behind the head. Chunks are decoded here and not
  * by http-parser, which takes a bare LF where CR LF must stand. */
+#include "http/pairs.h"
 #include "http/server.h"
 #include "http/token.h"
-#include "http/trailers.h"
 
 #include <covey/error.h>
 
 #include <string.h>
 
-#define DRAIN_MAX ((uint64_t)256 << 10) /* of a body that the handler did not read */
-#define SIZE_LINE_MAX ((size_t)256)     /* a chunk's size and extension */
+#define DRAIN_MAX ((uint64_t)256 << 10)  /* of a body that the handler did not read */
+#define SIZE_LINE_MAX ((size_t)256)      /* a chunk's size and extension */
+#define FRAMING_FREE 16                  /* bytes of such a line, and as many as the chunk has */
+#define FRAMING_MAX ((uint64_t)16 << 10) /* more than that, in all */
 
 static int64_t deadline_of(const struct cvy_h1 *h)
 {
@@ -96,7 +98,12 @@ static int digit(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-/* "1a" or "1a;name=value": hexadecimal digits, at most 15, and nothing between them and the ';'. */
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* "1a" or "1a;name=value": hexadecimal digits, at most 15. Blanks stand only before a ';'. */
 static int parse_size(const char *line, size_t len, uint64_t *size)
 {
     uint64_t value = 0;
@@ -105,16 +112,25 @@ static int parse_size(const char *line, size_t len, uint64_t *size)
     for (; i < len && digit(line[i]) >= 0; i++) {
         value = 16 * value + (uint64_t)digit(line[i]);
     }
-    if (i == 0 || i > 15 || (i < len && line[i] != ';')) {
+    bool is_number = i > 0 && i <= 15, is_end = i == len;
+    while (i < len && is_blank(line[i])) {
+        i++;
+    }
+    if (!is_number || !(is_end || (i < len && line[i] == ';'))) {
         return COVEY_EPROTO;
     }
     *size = value;
     return 0;
 }
 
-static bool is_blank(char c)
+/* Whether there is more about the chunks than in them: extensions cost a client nothing. */
+static bool is_flood(struct cvy_h1 *h, size_t line_len)
 {
-    return c == ' ' || c == '\t';
+    uint64_t free = FRAMING_FREE + h->left;
+
+    h->framing += line_len;
+    h->framing -= h->framing < free ? h->framing : free;
+    return h->framing > FRAMING_MAX;
 }
 
 /* "Name: value". */
@@ -132,8 +148,8 @@ static int keep_trailer(struct cvy_h1 *h, const char *line, size_t len)
     while (value < end && is_blank(end[-1])) {
         end--;
     }
-    return cvy_http_trailers_add(&h->x.trailers, h->x.conn->server->opts.max_header_size, line,
-                                 (size_t)(colon - line), value, (size_t)(end - value));
+    return cvy_http_pairs_add(&h->x.trailers, h->x.conn->server->opts.max_header_size, line,
+                              (size_t)(colon - line), value, (size_t)(end - value));
 }
 
 /* What stands behind the last chunk, up to an empty line. */
@@ -170,6 +186,7 @@ static int next_chunk(covey_ctx *ctx, struct cvy_h1 *h)
     }
     len = read_line(ctx, h, SIZE_LINE_MAX, &line);
     int code = len < 0 ? (int)len : parse_size(line, (size_t)len, &h->left);
+    code = code == 0 && is_flood(h, (size_t)len) ? COVEY_EPROTO : code;
     if (code < 0) {
         return code;
     }

@@ -38,7 +38,7 @@ static void tidy(struct cvy_h1 *h)
     h->at = 0;
 }
 
-/* Empty lines before a request are allowed. */
+/* Empty lines before a request are allowed. They begin none: its time does not start with them. */
 static void skip_empty_lines(struct cvy_h1 *h)
 {
     while (h->in.len - h->at >= 2 && memcmp(h->in.data + h->at, "\r\n", 2) == 0) {
@@ -59,8 +59,33 @@ static int64_t head_deadline(const struct cvy_h1 *h, bool is_begun)
     return covey_now() + (is_begun || !h->has_served ? o->header_timeout_ns : o->idle_timeout_ns);
 }
 
+/* How long a head may take; from its first byte on as long as any. */
+struct patience {
+    int64_t deadline;
+    bool is_begun;
+};
+
+static int64_t deadline_of(const struct cvy_h1 *h, struct patience *p, bool is_begun)
+{
+    if (p->deadline == 0 || (is_begun && !p->is_begun)) {
+        p->deadline = head_deadline(h, is_begun);
+        p->is_begun = is_begun;
+    }
+    return p->deadline;
+}
+
+/* Room for more, by moving what was read to the front before the buffer grows. */
+static int make_room(struct cvy_h1 *h)
+{
+    if (h->in.len == h->in.cap && h->at > 0) {
+        tidy(h);
+    }
+    size_t cap = h->in.len == h->in.cap ? 2 * h->in.cap : h->in.cap;
+    return cvy_http_buffer_reserve(&h->in, cap > 0 ? cap : IN_SIZE);
+}
+
 /* More of the head. 1; 0: the connection is to be closed; negative: refused with that status. */
-static int read_more(struct cvy_http_server_conn *c, int64_t *deadline)
+static int read_more(struct cvy_http_server_conn *c, struct patience *p)
 {
     struct cvy_h1 *h = &c->h1;
     bool is_begun = h->in.len > h->at;
@@ -68,20 +93,14 @@ static int read_more(struct cvy_http_server_conn *c, int64_t *deadline)
     if (h->in.len - h->at >= c->server->opts.max_header_size) {
         return too_large(h);
     }
-    if (*deadline == 0 || !is_begun) {
-        *deadline = head_deadline(h, is_begun);
-    }
-    size_t cap = h->in.len == h->in.cap ? 2 * h->in.cap : h->in.cap;
-    if (cvy_http_buffer_reserve(&h->in, cap > 0 ? cap : IN_SIZE) < 0) {
+    if (make_room(h) < 0) {
         return -503;
     }
     ssize_t n = cvy_http_conn_read(NULL, c, h->in.data + h->in.len, h->in.cap - h->in.len,
-                                   is_begun ? CVY_HTTP_READING : CVY_HTTP_IDLE, *deadline);
+                                   is_begun ? CVY_HTTP_READING : CVY_HTTP_IDLE,
+                                   deadline_of(h, p, is_begun));
     if (n <= 0) {
         return n == -ETIMEDOUT && is_begun ? -408 : 0;
-    }
-    if (!is_begun) {
-        *deadline = 0;
     }
     h->in.len += (size_t)n;
     return 1;
@@ -91,7 +110,7 @@ static int read_more(struct cvy_http_server_conn *c, int64_t *deadline)
 static int read_head(struct cvy_http_server_conn *c)
 {
     struct cvy_h1 *h = &c->h1;
-    int64_t deadline = 0;
+    struct patience patience = {0};
     size_t seen = 0;
 
     tidy(h);
@@ -104,7 +123,7 @@ static int read_head(struct cvy_http_server_conn *c)
             return (size_t)(len > 0 ? len : 0) > c->server->opts.max_header_size ? too_large(h)
                                                                                  : len;
         }
-        int code = read_more(c, &deadline);
+        int code = read_more(c, &patience);
         if (code <= 0) {
             return code;
         }
@@ -118,7 +137,7 @@ static void forget(struct cvy_h1 *h)
     cvy_http_exchange_forget(&h->x);
     h->body = CVY_H1_BODY_NONE;
     h->in_chunk = false;
-    h->left = h->total = 0;
+    h->left = h->total = h->framing = 0;
     h->keep_alive = false;
     cvy_http_buffer_reset(&h->out, CVY_HTTP_KEPT);
 }

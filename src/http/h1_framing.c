@@ -10,6 +10,7 @@
 
 struct framing {
     int hosts, lengths, codings;
+    bool says_close, says_keep_alive;
 };
 
 static bool is_number(const char *text)
@@ -23,7 +24,25 @@ static int look_at_host(struct cvy_http_exchange *x, const char *value, struct f
     if (!*x->req.host) {
         x->req.host = value;
     }
-    return ++f->hosts > 1 || value[strcspn(value, " \t,/@")] ? 400 : 0;
+    return ++f->hosts > 1 || !cvy_http_is_authority(value) ? 400 : 0;
+}
+
+static bool is_word(const char *text, size_t len, const char *word)
+{
+    return strlen(word) == len && strncasecmp(text, word, len) == 0;
+}
+
+/* A list; the parser's own look at it misses a "close" that a tab follows. */
+static int look_at_connection(const char *value, struct framing *f)
+{
+    while (*value) {
+        value += strspn(value, " \t,");
+        size_t len = strcspn(value, " \t,");
+        f->says_close = f->says_close || is_word(value, len, "close");
+        f->says_keep_alive = f->says_keep_alive || is_word(value, len, "keep-alive");
+        value += len;
+    }
+    return 0;
 }
 
 /* 0, or the status to refuse it with. */
@@ -36,7 +55,7 @@ static int look_at(struct cvy_http_exchange *x, const covey_http_header *h, stru
         if (strcasecmp(h->name, "Content-Length") == 0) {
             return ++f->lengths > 1 || !is_number(h->value) ? 400 : 0;
         }
-        return 0;
+        return strcasecmp(h->name, "Connection") == 0 ? look_at_connection(h->value, f) : 0;
     case 't':
         if (strcasecmp(h->name, "Transfer-Encoding") == 0) {
             return ++f->codings > 1 ? 400 : strcasecmp(h->value, "chunked") != 0 ? 501 : 0;
@@ -53,7 +72,7 @@ static int look_at(struct cvy_http_exchange *x, const covey_http_header *h, stru
     }
 }
 
-int cvy_h1_framing_set(struct cvy_h1 *h, bool keeps_alive, uint64_t length)
+int cvy_h1_framing_set(struct cvy_h1 *h, uint64_t length)
 {
     struct cvy_http_exchange *x = &h->x;
     struct framing f = {0};
@@ -68,7 +87,8 @@ int cvy_h1_framing_set(struct cvy_h1 *h, bool keeps_alive, uint64_t length)
         (f.codings && x->req.http_version == 10)) {
         return 400;
     }
-    h->keep_alive = keeps_alive;
+    /* "close" wins; HTTP/1.0 must say "keep-alive". */
+    h->keep_alive = !f.says_close && (x->req.http_version == 11 || f.says_keep_alive);
     if (f.codings) {
         h->body = CVY_H1_BODY_CHUNKED;
         x->req.content_length = -1;

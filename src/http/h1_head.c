@@ -12,11 +12,20 @@
 #include <http_parser.h>
 #include <string.h>
 
+/* Whether the line that begins there goes on with the one before; its first byte may be still to
+ * come. */
+static bool is_folded(const char *data, size_t len, size_t line)
+{
+    return line < len && (data[line] == ' ' || data[line] == '\t');
+}
+
 int cvy_h1_head_scan(const char *data, size_t len, size_t *seen)
 {
-    const char *newline;
-
-    while ((newline = memchr(data + *seen, '\n', len - *seen)) != NULL) {
+    while (*seen == 0 || !is_folded(data, len, *seen)) {
+        const char *newline = memchr(data + *seen, '\n', len - *seen);
+        if (!newline) {
+            return 0;
+        }
         size_t at = (size_t)(newline - data);
         if (at == 0 || data[at - 1] != '\r') {
             return -400;
@@ -25,11 +34,8 @@ int cvy_h1_head_scan(const char *data, size_t len, size_t *seen)
             return (int)at + 1;
         }
         *seen = at + 1;
-        if (*seen < len && (data[*seen] == ' ' || data[*seen] == '\t')) {
-            return -400; /* a folded line */
-        }
     }
-    return 0;
+    return -400;
 }
 
 /* ---- the parser's callbacks ---- */
@@ -192,6 +198,5 @@ int cvy_h1_head_parse(struct cvy_h1 *h, size_t len)
     h->x.req.headers = h->x.headers;
     h->x.req.header_count = parse.count;
     status = cvy_h1_target_parse(h, parse.target);
-    return status != 0 ? status
-                       : cvy_h1_framing_set(h, http_should_keep_alive(&p), p.content_length);
+    return status != 0 ? status : cvy_h1_framing_set(h, p.content_length);
 }

@@ -9,6 +9,11 @@
 
 #define TARGET_MAX 8192
 
+static bool is_http(const char *url)
+{
+    return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
+}
+
 /* An absolute target's host is the one that counts. */
 static int split_absolute(struct cvy_h1_target target, struct cvy_h1_target *host)
 {
@@ -17,7 +22,7 @@ static int split_absolute(struct cvy_h1_target target, struct cvy_h1_target *hos
     http_parser_url_init(&url);
     if (http_parser_parse_url(target.at, target.len, 0, &url) != 0 ||
         !(url.field_set & (1 << UF_HOST)) || (url.field_set & (1 << UF_USERINFO)) ||
-        strncasecmp(target.at, "http", 4) != 0) {
+        !is_http(target.at)) {
         return 400;
     }
     host->at = target.at + url.field_data[UF_HOST].off;
@@ -38,12 +43,14 @@ static void set_host(struct cvy_http_exchange *x, const struct cvy_h1_target *fr
 int cvy_h1_target_parse(struct cvy_h1 *h, struct cvy_h1_target target)
 {
     struct cvy_h1_target host = {.at = target.at};
-    bool is_absolute = *target.at != '/' && !(*target.at == '*' && target.len == 1);
+    bool is_server = *target.at == '*' && target.len == 1;
+    bool is_absolute = *target.at != '/' && !is_server;
 
     if (target.len > TARGET_MAX) {
         return 414;
     }
-    if (memchr(target.at, '#', target.len)) {
+    if (memchr(target.at, '#', target.len) ||
+        (is_server && strcmp(h->x.req.method, "OPTIONS") != 0)) {
         return 400;
     }
     target.at[target.len] = '\0';

@@ -19,6 +19,14 @@ static int put(struct cvy_h1 *h, const char *text, size_t len)
     return cvy_http_buffer_append(&h->out, text, len, SIZE_MAX / 2);
 }
 
+/* Of a status that the parser does not know: none. */
+static const char *reason_of(int status)
+{
+    const char *reason = http_status_str((enum http_status)status);
+
+    return *reason == '<' ? "" : reason;
+}
+
 static int put_status(struct cvy_h1 *h)
 {
     int status = h->x.writer.status;
@@ -27,8 +35,7 @@ static int put_status(struct cvy_h1 *h)
     if (status == 200) {
         return put(h, "HTTP/1.1 200 OK\r\n", 17);
     }
-    int n = snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", status,
-                     http_status_str((enum http_status)status));
+    int n = snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", status, reason_of(status));
     return put(h, line, (size_t)n);
 }
 

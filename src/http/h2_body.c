@@ -7,7 +7,7 @@
  * whole window has come and it waits for more, up to max_stream_window. What all streams of a
  * connection have beyond 64 KiB comes out of one purse, `spare`. */
 #include "http/h2_conn.h"
-#include "http/trailers.h"
+#include "http/pairs.h"
 
 #include <covey/error.h>
 
@@ -104,7 +104,7 @@ void cvy_h2_body_add_trailer_locked(struct cvy_h2_stream *st, const void *name, 
     size_t max = st->h2->conn->server->opts.max_header_size;
     int code = st->x.is_reset || st->is_too_large
                    ? 0
-                   : cvy_http_trailers_add(&st->x.trailers, max, name, name_len, value, value_len);
+                   : cvy_http_pairs_add(&st->x.trailers, max, name, name_len, value, value_len);
 
     if (code == COVEY_ETOOLARGE) {
         st->is_too_large = true;

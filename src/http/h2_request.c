@@ -2,10 +2,12 @@
  * h2_request.c - the head of a stream's request. nghttp2 has seen to it that it is well formed;
  * what the server has no use for, or a path must not be, is refused here as in HTTP/1. */
 #include "http/h2_conn.h"
+#include "http/pairs.h"
 
 #include <http_parser.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define TARGET_MAX 8192
 #define OVERHEAD 32 /* of a header, in RFC 9113's count */
@@ -22,10 +24,7 @@ void cvy_h2_request_add(struct cvy_h2_stream *st, const void *name, size_t name_
     if (st->status != 0) {
         return; /* the rest only keeps the compression's state */
     }
-    if (cvy_http_buffer_append(&st->text, name, name_len, SIZE_MAX / 2) < 0 ||
-        cvy_http_buffer_append(&st->text, "", 1, SIZE_MAX / 2) < 0 ||
-        cvy_http_buffer_append(&st->text, value, value_len, SIZE_MAX / 2) < 0 ||
-        cvy_http_buffer_append(&st->text, "", 1, SIZE_MAX / 2) < 0) {
+    if (cvy_http_pairs_add(&st->text, SIZE_MAX / 2, name, name_len, value, value_len) < 0) {
         st->status = 503;
         return;
     }
@@ -136,14 +135,14 @@ static const char *method_of(const char *name)
     return NULL;
 }
 
-static bool is_path(const char *path)
+static bool is_path(const char *path, const char *method)
 {
     for (const char *at = path; *at; at++) {
         if (*at <= ' ' || *at == 127 || *at == '#') {
             return false;
         }
     }
-    return *path == '/' || strcmp(path, "*") == 0;
+    return *path == '/' || (strcmp(path, "*") == 0 && strcmp(method, "OPTIONS") == 0);
 }
 
 static int set_host(struct cvy_http_exchange *x, const struct head *head)
@@ -155,7 +154,7 @@ static int set_host(struct cvy_http_exchange *x, const struct head *head)
     }
     x->req.host = host;
     bool is_other = head->host && strcmp(head->host, host) != 0;
-    return is_other || host[strcspn(host, " \t,/@")] ? 400 : 0;
+    return is_other || !cvy_http_is_authority(host) ? 400 : 0;
 }
 
 static int set_body(struct cvy_h2_stream *st, const struct head *head, bool has_body)
@@ -166,7 +165,7 @@ static int set_body(struct cvy_h2_stream *st, const struct head *head, bool has_
     req->content_length = !has_body ? 0 : head->length ? (int64_t)length : -1;
     if (head->expect) {
         st->x.wants_continue = has_body;
-        if (strcmp(head->expect, "100-continue") != 0) {
+        if (strcasecmp(head->expect, "100-continue") != 0) {
             return 417;
         }
     }
@@ -187,7 +186,7 @@ static int make(struct cvy_h2_stream *st, bool has_body)
     if (!x->req.method) {
         return 501;
     }
-    if (!head.path || strlen(head.path) > TARGET_MAX || !is_path(head.path)) {
+    if (!head.path || strlen(head.path) > TARGET_MAX || !is_path(head.path, x->req.method)) {
         return head.path && strlen(head.path) > TARGET_MAX ? 414 : 400;
     }
     x->req.target = head.path;

@@ -81,6 +81,7 @@ static int prepare(struct call *x)
     t->req = req;
     t->location = cvy_http_location_of(req->url);
     t->body_max = x->client->options.max_body;
+    t->may_repeat = cvy_http_may_repeat(req);
     t->keep = req->on_body ? CVY_HTTP_STREAM : req->discard_body ? CVY_HTTP_DROP : CVY_HTTP_KEEP;
     for (size_t i = 0; i < req->header_count && code == 0; i++) {
         code = add_header(&t->headers, &req->headers[i]);
@@ -308,6 +309,9 @@ static int run(struct call *x)
     }
     x->resp->len = t->received;
     int filled = fill_head(x, &t->figures);
+    if (code == 0 && filled == 0) {
+        filled = cvy_http_head_export_trailers(&t->head, x->resp);
+    }
     return code < 0 ? code : filled;
 }
 

@@ -5,20 +5,31 @@
 #include <stdlib.h>
 #include <strings.h>
 
-const char *covey_http_response_header(const covey_http_response *resp, const char *name)
+static const char *find(const covey_http_header *list, size_t count, const char *name)
 {
-    for (size_t i = 0; i < resp->header_count; i++) {
-        if (strcasecmp(resp->headers[i].name, name) == 0) {
-            return resp->headers[i].value;
+    for (size_t i = 0; i < count; i++) {
+        if (strcasecmp(list[i].name, name) == 0) {
+            return list[i].value;
         }
     }
     return NULL;
+}
+
+const char *covey_http_response_header(const covey_http_response *resp, const char *name)
+{
+    return find(resp->headers, resp->header_count, name);
+}
+
+const char *covey_http_response_trailer(const covey_http_response *resp, const char *name)
+{
+    return find(resp->trailers, resp->trailer_count, name);
 }
 
 void covey_http_response_free(covey_http_response *resp)
 {
     if (resp) {
         free(resp->owned);
+        free(resp->trailers);
         free(resp->body);
         *resp = (covey_http_response){0};
     }

@@ -139,9 +139,10 @@ int covey_http_route(covey_ctx *ctx, covey_http_server_request *req, covey_http_
     struct search s = {.x = x, .method = req->method, .end = x->raw_path + x->raw_len};
     const struct cvy_http_route *r = NULL;
 
-    if (*x->raw_path == '/') {
-        r = find(&s, &((covey_http_router *)router)->root, x->raw_path + 1);
+    if (*x->raw_path == '*') {
+        return covey_http_respond(ctx, w, 204, NULL, NULL, 0);
     }
+    r = find(&s, &((covey_http_router *)router)->root, x->raw_path + 1);
     if (r) {
         x->param_count = r->param_count;
         for (size_t i = 0; i < r->param_count; i++) {

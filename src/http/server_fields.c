@@ -29,9 +29,26 @@ int covey_http_set_status(covey_http_writer *w, int status)
     return 0;
 }
 
+/* Line ends above all; but no control character has a meaning there, and HTTP/2's clients give a
+ * response up for one. */
+static bool is_value(const char *value)
+{
+    for (; *value; value++) {
+        if (((unsigned char)*value < ' ' && *value != '\t') || *value == 127) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_header(const char *name, const char *value)
 {
-    return *name && cvy_http_is_token(name, strlen(name)) && value[strcspn(value, "\r\n")] == '\0';
+    return *name && cvy_http_is_token(name, strlen(name)) && is_value(value);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 static int set_length(covey_http_writer *w, const char *value)
@@ -66,15 +83,18 @@ static int set_own(covey_http_writer *w, const char *name, const char *value)
 
 /* ---- lines ---- */
 
+/* Without the blanks around the value, which are none of it and not allowed in HTTP/2. */
 static int add(struct cvy_http_buffer *lines, const char *name, const char *value)
 {
-    const char *parts[] = {name, ": ", value, "\r\n"};
-    size_t before = lines->len;
-    int code = 0;
+    size_t before = lines->len, len;
 
-    for (int i = 0; i < 4 && code == 0; i++) {
-        code = cvy_http_buffer_append(lines, parts[i], strlen(parts[i]), FIELDS_MAX);
+    value += strspn(value, " \t");
+    for (len = strlen(value); len > 0 && is_blank(value[len - 1]); len--) {
     }
+    int code = cvy_http_buffer_append(lines, name, strlen(name), FIELDS_MAX);
+    code = code < 0 ? code : cvy_http_buffer_append(lines, ": ", 2, FIELDS_MAX);
+    code = code < 0 ? code : cvy_http_buffer_append(lines, value, len, FIELDS_MAX);
+    code = code < 0 ? code : cvy_http_buffer_append(lines, "\r\n", 2, FIELDS_MAX);
     if (code < 0) {
         lines->len = before;
     }

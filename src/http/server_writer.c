@@ -50,7 +50,15 @@ static bool has_no_body(const struct cvy_http_exchange *x)
 {
     int status = x->writer.status;
 
-    return status == 204 || status == 304 || (x->req.method && strcmp(x->req.method, "HEAD") == 0);
+    return status == 204 || status == 205 || status == 304 ||
+           (x->req.method && strcmp(x->req.method, "HEAD") == 0);
+}
+
+/* Of what is not sent only HEAD's length is known, and a 304's if it was set; a 204 has none. */
+static bool says_length(const covey_http_writer *w, bool is_whole)
+{
+    return w->status == 205 ||
+           (w->status != 204 && (w->has_length || (is_whole && w->status != 304)));
 }
 
 /* Makes the head. is_whole: data is all of the body that is to come; it was not counted among what
@@ -60,12 +68,12 @@ static int commit(struct cvy_http_exchange *x, bool is_whole, const char *data, 
     covey_http_writer *w = &x->writer;
 
     w->is_bodiless = has_no_body(x);
-    w->says_length = w->has_length || (is_whole && w->status != 204 && w->status != 304);
+    w->says_length = says_length(w, is_whole);
     if (is_whole && !w->has_length) {
         w->length = w->total;
         w->has_length = true;
     }
-    w->said = w->length;
+    w->said = w->status == 205 ? 0 : w->length;
     int taken = cvy_http_coding_begin(x, is_whole, data, len);
     int code = taken < 0 ? taken : x->via->begin(x);
     w->is_committed = code == 0;
@@ -126,13 +134,19 @@ static int send_body(covey_ctx *ctx, struct cvy_http_exchange *x, const char *da
     return x->writer.coder ? send_coded(ctx, x, data, len) : send_plain(ctx, x, data, len);
 }
 
+/* Sent nowhere, it never waits; its writer must notice all the same when nobody wants it. */
+static ssize_t write_nothing(covey_ctx *ctx, size_t len)
+{
+    return covey_ctx_err(ctx) < 0 ? covey_select(ctx, COVEY_DEFAULT) : (ssize_t)len;
+}
+
 ssize_t covey_http_write(covey_ctx *ctx, covey_http_writer *w, const void *buf, size_t len)
 {
     struct cvy_http_exchange *x = cvy_http_exchange_of_writer(w);
     int code = account(x, len);
 
     if (code != 0) {
-        return code < 0 ? code : (ssize_t)len;
+        return code < 0 ? code : write_nothing(ctx, len);
     }
     if (!w->is_committed && w->body.len + len > COLLECT_MAX) {
         code = commit(x, false, NULL, 0);

@@ -35,6 +35,46 @@ ssize_t cvy_http_decode(char *out, const char *in, size_t len, bool is_query)
     return (ssize_t)n;
 }
 
+/* ---- the host ---- */
+
+static size_t name_len(const char *text)
+{
+    static const char others[] = "-._~!$&'()*+;=";
+    size_t n = 0;
+
+    for (;;) {
+        char c = text[n];
+        if (c == '%' && hex(text[n + 1]) >= 0 && hex(text[n + 2]) >= 0) {
+            n += 3;
+        } else if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                   (c && strchr(others, c))) {
+            n++;
+        } else {
+            return n;
+        }
+    }
+}
+
+/* "[::1]" */
+static size_t literal_len(const char *text)
+{
+    size_t n = 1 + strspn(text + 1, "0123456789abcdefABCDEF:.");
+
+    return n > 1 && text[n] == ']' ? n + 1 : 0;
+}
+
+bool cvy_http_is_authority(const char *text)
+{
+    size_t len = *text == '[' ? literal_len(text) : name_len(text);
+
+    if (text[len] == ':' && len > 0) {
+        len += 1 + strspn(text + len + 1, "0123456789");
+    }
+    return text[len] == '\0';
+}
+
+/* ---- the path ---- */
+
 int cvy_http_exchange_set_path(struct cvy_http_exchange *x, const char *path, size_t spare)
 {
     size_t len = strcspn(path, "?");

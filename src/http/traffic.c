@@ -66,12 +66,17 @@ static int outcome(struct cvy_http_easy *e, CURLcode result)
     }
     if (t->own_code < 0) {
         if (t->own_code == COVEY_ETOOLARGE) {
+            bool is_head = t->head.spent > CVY_HTTP_HEAD_MAX;
             (void)snprintf(t->words, sizeof(t->words), "the %s is longer than %zu bytes",
-                           t->head.is_closed ? "body" : "head of the response",
-                           t->head.is_closed ? t->body_max : CVY_HTTP_HEAD_MAX);
+                           is_head ? "head of the response" : "body",
+                           is_head ? CVY_HTTP_HEAD_MAX : t->body_max);
         }
         if (t->own_code == COVEY_EPROTO) {
             (void)snprintf(t->words, sizeof(t->words), "bad answer: its length is not one number");
+        }
+        if (t->own_code == -ECONNRESET) {
+            (void)snprintf(t->words, sizeof(t->words),
+                           "the connection was closed without an answer");
         }
         return t->own_code;
     }
@@ -81,10 +86,13 @@ static int outcome(struct cvy_http_easy *e, CURLcode result)
     (void)curl_easy_getinfo(e->curl, CURLINFO_OS_ERRNO, &os_error);
     struct cvy_http_failure f = {.result = result,
                                  .os_error = (int)os_error,
+                                 .is_in_head = cvy_http_transfer_is_in_head(t),
                                  .words = e->words,
                                  .host = t->location.host,
                                  .host_len = t->location.host_len};
-    return cvy_http_failure_code(&f, t->words, sizeof(t->words));
+    int code = cvy_http_failure_code(&f, t->words, sizeof(t->words));
+    /* Where a redirect leads is not the caller's fault. */
+    return code == -EINVAL && t->head.status != 0 ? COVEY_EPROTO : code;
 }
 
 /* Keeps as many idle handles as there are busy ones, and a few. */

@@ -1,27 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * trailers.c - see trailers.h; and what a handler asks of them, and sets. */
-#include "http/trailers.h"
+ * trailers.c - headers behind a body: what a handler asks of a request's, and sets of its own. A
+ * request's are kept apart from its headers: what comes so late must not change what the request
+ * was taken for. */
 #include "http/exchange.h"
 
 #include <covey/error.h>
 
 #include <string.h>
 #include <strings.h>
-
-int cvy_http_trailers_add(struct cvy_http_buffer *list, size_t max, const char *name,
-                          size_t name_len, const char *value, size_t value_len)
-{
-    size_t before = list->len;
-    int code = cvy_http_buffer_append(list, name, name_len, max);
-
-    code = code < 0 ? code : cvy_http_buffer_append(list, "", 1, max);
-    code = code < 0 ? code : cvy_http_buffer_append(list, value, value_len, max);
-    code = code < 0 ? code : cvy_http_buffer_append(list, "", 1, max);
-    if (code < 0) {
-        list->len = before;
-    }
-    return code;
-}
 
 const char *covey_http_request_trailer(const covey_http_server_request *req, const char *name)
 {

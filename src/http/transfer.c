@@ -25,7 +25,7 @@ void cvy_http_transfer_free(struct cvy_http_transfer *t)
 {
     cvy_http_buffer_reset(&t->full, 0);
     cvy_http_buffer_reset(&t->fill, 0);
-    cvy_http_buffer_reset(&t->head.text, 0);
+    cvy_http_head_fini(&t->head);
     free(t->url_reached);
     covey_chan_unref(t->wake);
     free(t);
@@ -40,7 +40,7 @@ void cvy_http_transfer_reset(struct cvy_http_transfer *t)
     atomic_store_explicit(&t->word, 0, memory_order_relaxed);
     t->state = CVY_HTTP_NEW;
     t->is_noted = t->is_paused = t->is_head_due = t->is_head_seen = false;
-    t->has_address = t->is_url_known = false;
+    t->has_address = t->is_url_known = t->is_asked = false;
     free(t->url_reached);
     t->url_reached = NULL;
     t->headers = NULL;

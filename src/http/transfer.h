@@ -68,6 +68,7 @@ struct cvy_http_transfer {
     struct curl_slist *headers;
     size_t body_max;
     enum cvy_http_keep keep;
+    bool may_repeat;
 
     /* Atomic. Whoever makes it other than 0 pushes the node, so any order here says that the node
      * is in the inbox; the driver takes them with acquire, and closes it at the end. */
@@ -87,6 +88,7 @@ struct cvy_http_transfer {
     bool is_head_seen; /* the task has answered HEAD */
     bool has_address;  /* its host is known by now */
     bool is_url_known; /* url_reached is final */
+    bool is_asked;     /* the request has gone out, and nothing has come back yet */
     struct cvy_http_easy *easy;
     struct cvy_http_host *host;  /* it looks up or waits for */
     struct cvy_http_buffer fill; /* a kept body, or a piece that is not offered yet */
@@ -106,6 +108,12 @@ struct cvy_http_transfer *cvy_http_transfer_new(void);
 void cvy_http_transfer_free(struct cvy_http_transfer *t);
 /* Ready for a new request. */
 void cvy_http_transfer_reset(struct cvy_http_transfer *t);
+
+/* The request has gone out, and the end of the response's head has not come. */
+static inline bool cvy_http_transfer_is_in_head(const struct cvy_http_transfer *t)
+{
+    return t->is_asked || (t->head.status != 0 && !t->head.is_ended);
+}
 
 /* The task's side. */
 /* True: the order stands in t and t->node must be pushed. False: the node is on its way already, or

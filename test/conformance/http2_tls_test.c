@@ -117,3 +117,78 @@ TASK_TEST(an_idle_connection_is_told_before_it_is_closed)
     peer_close(p);
     CHECK_EQ(secure_close(&t, &s), 0);
 }
+
+/* ---- trailers, as covey's client gets them ---- */
+
+/* "/N": a body of so many bytes, and two trailers. */
+static int trails(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
+{
+    static const char body[100000];
+    size_t len = strtoul(req->path + 1, NULL, 10);
+    ssize_t n = covey_http_set_trailer(w, "X-Sum", "12");
+
+    (void)arg;
+    n = n < 0 ? n : covey_http_write(ctx, w, body, len);
+    n = n < 0 ? n : covey_http_flush(ctx, w);
+    return n < 0 ? (int)n : covey_http_set_trailer(w, "X-Late", "yes");
+}
+
+static int see_none(covey_ctx *ctx, const covey_http_response *resp, void *arg)
+{
+    (void)ctx;
+    CHECK(!covey_http_response_header(resp, "X-Sum"));
+    CHECK_EQ(resp->trailer_count, 0);
+    ++*(int *)arg;
+    return 0;
+}
+
+static int count_bytes(covey_ctx *ctx, const void *data, size_t len, void *arg)
+{
+    (void)ctx;
+    (void)data;
+    (void)len;
+    (void)arg;
+    return 0;
+}
+
+static void check_trailers(struct site *s, bool http1)
+{
+    static const char *const paths[] = {"/0", "/5", "/100000"};
+    covey_http_client *c = covey_http_client_new(
+        &(covey_http_client_options){.proxy = "", .insecure = true, .http1 = http1});
+    char url[128];
+
+    CHECK(c);
+    for (int i = 0; i < 6; i++) {
+        bool is_stream = i % 2;
+        int heads = 0;
+        covey_http_response r;
+        (void)snprintf(url, sizeof(url), "https%s%s", covey_listener_addr(s->listener) + 3,
+                       paths[i / 2]);
+        covey_http_request req = {.url = url,
+                                  .on_headers = is_stream ? see_none : NULL,
+                                  .on_body = is_stream ? count_bytes : NULL,
+                                  .body_arg = &heads};
+        CHECK_EQ(covey_http_do(NULL, c, &req, &r), 0);
+        CHECK_EQ(r.http_version, http1 ? 11 : 20);
+        CHECK_EQ(r.len, strtoul(paths[i / 2] + 1, NULL, 10));
+        CHECK_EQ(heads, is_stream);
+        CHECK_EQ(r.trailer_count, 2);
+        CHECK_STR(covey_http_response_trailer(&r, "x-SUM"), "12");
+        CHECK_STR(covey_http_response_trailer(&r, "X-Late"), "yes");
+        CHECK(!covey_http_response_header(&r, "X-Sum"));
+        covey_http_response_free(&r);
+    }
+    covey_http_client_free(c);
+}
+
+TASK_TEST(a_client_gets_trailers_in_either_version)
+{
+    struct site s = {.handler = trails};
+    struct secure t;
+    secure_open(&t, &s, covey_http_alpn(), "h2");
+
+    check_trailers(&s, false);
+    check_trailers(&s, true);
+    CHECK_EQ(secure_close(&t, &s), 0);
+}

@@ -194,6 +194,42 @@ TASK_TEST(head_has_the_length_and_no_body)
     CHECK_EQ(site_close(&s), 0);
 }
 
+/* Writes as long as it may. */
+static int writes_on(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w,
+                     void *arg)
+{
+    static const char block[4096];
+    ssize_t n;
+
+    (void)req;
+    do {
+        n = covey_http_write(ctx, w, block, sizeof(block));
+    } while (n > 0);
+    atomic_store((atomic_int *)arg, (int)n);
+    return (int)n;
+}
+
+TASK_TEST(a_body_that_is_not_sent_ends_with_its_context)
+{
+    atomic_int code = 0;
+    struct site s = {.handler = writes_on, .arg = &code};
+    site_open(&s);
+
+    covey_conn *c = dial(&s);
+    say(c, "HEAD / HTTP/1.1\r\n" HOST "\r\n");
+    await_running(&s, 1);
+    covey_close(c);
+    CHECK_EQ(site_close(&s), 0);
+    CHECK_EQ(atomic_load(&code), COVEY_ECANCELED);
+
+    s = (struct site){.handler = writes_on, .arg = &code, .opts.request_timeout_ns = 20 * COVEY_MS};
+    static const char head[] = "HEAD / HTTP/1.1\r\n" HOST CLOSE "\r\n";
+    site_open(&s);
+    CHECK_EQ(status_for(&s, head, sizeof(head) - 1), 500);
+    CHECK_EQ(site_close(&s), 0);
+    CHECK_EQ(atomic_load(&code), COVEY_EDEADLINE);
+}
+
 TASK_TEST(http_1_0_keeps_the_connection_only_if_asked_and_knows_no_chunks)
 {
     struct site s = {.handler = echo};

@@ -222,6 +222,13 @@ UPSTREAM_TEST(chunks_are_understood_byte_by_byte,
               SAYS(OK_HEAD
                    "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"),
               .is_slow = true, .body = "hello")
+UPSTREAM_TEST(interim_responses_and_trailers_are_understood_byte_by_byte,
+              SAYS("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" OK_HEAD
+                   "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n\r\n"),
+              .is_slow = true, .body = "hello")
+UPSTREAM_TEST(a_close_within_the_trailers_is_a_reset,
+              SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX: y\r\n"),
+              .ending = CLOSES, .code = -ECONNRESET)
 UPSTREAM_TEST(a_close_without_an_answer_is_a_reset, SAYS(""), .ending = CLOSES, .code = -ECONNRESET)
 UPSTREAM_TEST(a_reset_without_an_answer_is_a_reset, SAYS(""), .ending = RESETS, .code = -ECONNRESET)
 UPSTREAM_TEST(a_close_within_the_body_is_a_reset, SAYS(OK_HEAD "Content-Length: 500\r\n\r\nhello"),
@@ -276,6 +283,24 @@ UPSTREAM_TEST(an_answer_that_is_not_http_breaks_the_protocol, SAYS("SSH-2.0-Open
 UPSTREAM_TEST(a_head_without_end_is_too_large, SAYS(OK_HEAD),
               .again = TIMES_256("X-More: of the same\r\n"), .ending = CLOSES,
               .code = COVEY_ETOOLARGE)
+UPSTREAM_TEST(lines_that_are_no_headers_break_the_protocol, SAYS(OK_HEAD),
+              .again = TIMES_256("more of the same\r\n"), .ending = CLOSES, .code = COVEY_EPROTO)
+UPSTREAM_TEST(a_line_without_end_is_too_large, SAYS(OK_HEAD "X: "), .again = TIMES_256("more "),
+              .ending = CLOSES, .code = COVEY_ETOOLARGE)
+UPSTREAM_TEST(interim_responses_without_end_are_too_large,
+              SAYS("HTTP/1.1 103 Wait\r\nX: y\r\n\r\n"),
+              .again = TIMES_256("HTTP/1.1 102 Wait\r\n\r\n"), .ending = CLOSES,
+              .code = COVEY_ETOOLARGE)
+UPSTREAM_TEST(trailers_without_end_are_too_large,
+              SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\n"),
+              .again = TIMES_256("X-More: of the same\r\n"), .ending = CLOSES,
+              .code = COVEY_ETOOLARGE)
+UPSTREAM_TEST(a_trailer_without_end_is_too_large,
+              SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n0\r\nX: "),
+              .again = TIMES_256("more "), .ending = CLOSES, .code = COVEY_ETOOLARGE)
+UPSTREAM_TEST(what_is_compressed_stays_so,
+              SAYS(OK_HEAD "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"),
+              .body = "hello")
 UPSTREAM_TEST(a_body_without_end_is_too_large, SAYS(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n"),
               .again = "1000\r\n" TIMES_256("0123456789abcdef") "\r\n", .ending = CLOSES,
               .code = COVEY_ETOOLARGE)

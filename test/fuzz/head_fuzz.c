@@ -14,10 +14,14 @@ static void check_export(const struct cvy_http_head *head)
 
     MUST(cvy_http_head_export(head, "http://x/", &resp) == 0);
     MUST(strcmp(resp.effective_url, "http://x/") == 0);
-    MUST(resp.header_count == head->count);
+    MUST(cvy_http_head_export_trailers(head, &resp) == 0);
+    MUST(resp.header_count == head->headers.count && resp.trailer_count == head->trailers.count);
     for (size_t i = 0; i < resp.header_count; i++) {
         MUST(resp.headers[i].name && resp.headers[i].value);
         MUST(covey_http_response_header(&resp, resp.headers[i].name));
+    }
+    for (size_t i = 0; i < resp.trailer_count; i++) {
+        MUST(covey_http_response_trailer(&resp, resp.trailers[i].name));
     }
     MUST(!covey_http_response_header(&resp, "no such: header"));
     covey_http_response_free(&resp);
@@ -40,6 +44,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_export(&head);
     cvy_http_head_reset(&head);
     check_export(&head);
-    cvy_http_buffer_reset(&head.text, 0);
+    cvy_http_head_fini(&head);
     return 0;
 }
