@@ -528,21 +528,6 @@ static int case_send_outcome(const covey_case *c, int result)
     return result == OK ? 0 : COVEY_ECLOSED;
 }
 
-static bool recv_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
-{
-    struct cvy_task *woken = NULL;
-    int got = recv_locked(c->object, c->elem, &woken);
-
-    if (got == COVEY_EAGAIN) {
-        return false;
-    }
-    if (woken) {
-        cvy_wakelist_add(list, woken);
-    }
-    *result = case_recv_outcome(c, got);
-    return true;
-}
-
 static bool send_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
 {
     struct cvy_task *woken = NULL;
@@ -569,17 +554,44 @@ static bool was_empty(const covey_chan *ch)
            !cvy_load_relaxed(&ch->is_closed);
 }
 
+/* Apart from what finds nothing, which is short. */
+__attribute__((noinline)) static bool recv_case_locked(const covey_case *c,
+                                                       struct cvy_wakelist *list, int *result)
+{
+    struct cvy_task *woken = NULL;
+    int got = recv_locked(c->object, c->elem, &woken);
+
+    if (got == COVEY_EAGAIN) {
+        return false;
+    }
+    if (woken) {
+        cvy_wakelist_add(list, woken);
+    }
+    *result = case_recv_outcome(c, got);
+    return true;
+}
+
+static bool recv_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    return !was_empty(c->object) && recv_case_locked(c, list, result);
+}
+
+__attribute__((noinline)) static bool recv_case(const covey_case *c, struct cvy_wakelist *list,
+                                                int *result)
+{
+    covey_chan *ch = c->object;
+
+    cvy_lock(&ch->lock);
+    bool is_done = recv_case_locked(c, list, result);
+    cvy_unlock(&ch->lock);
+    return is_done;
+}
+
 static bool recv_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)
 {
     covey_chan *ch = c->object;
 
-    if (!ch || (!CVY_TSAN && was_empty(ch))) {
-        return false;
-    }
-    cvy_lock(&ch->lock);
-    bool is_done = recv_try_locked(c, list, result);
-    cvy_unlock(&ch->lock);
-    return is_done;
+    return ch && (CVY_TSAN || !was_empty(ch)) && recv_case(c, list, result);
 }
 
 static bool send_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)
