@@ -21,6 +21,15 @@ static inline uint32_t cvy_rand_below(uint64_t *state, uint32_t n)
     return (uint32_t)(((cvy_rand_next(state) >> 32) * n) >> 32);
 }
 
+/* The same from one draw that several choices share: what is left of it serves the next. The
+ * product of their n should stay far below 2^64. */
+static inline uint32_t cvy_rand_share(uint64_t *draw, uint32_t n)
+{
+    unsigned __int128 product = (unsigned __int128)*draw * n;
+    *draw = (uint64_t)product;
+    return (uint32_t)(product >> 64);
+}
+
 /* A state from any number, never zero. */
 static inline uint64_t cvy_rand_seed(uint64_t n)
 {

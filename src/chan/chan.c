@@ -25,7 +25,7 @@
  * for the lock of a channel that a million wait on. */
 #define CLOSE_BATCH 128
 
-enum { OK, CLOSED };
+enum { OK, CLOSED = COVEY_ECLOSED };
 
 struct covey_chan {
     /* Immutable after covey_chan_new(). */
@@ -263,17 +263,16 @@ static inline __attribute__((always_inline)) int recv_locked(covey_chan *ch, voi
     return OK;
 }
 
-/* 0 or COVEY_ECLOSED, with its message. */
+/* OK or CLOSED, with its message. */
 static inline int code_of(struct cvy_thread *th, int result)
 {
-    return cvy_likely(result == OK) ? 0 : cvy_fail(th->task, COVEY_ECLOSED);
+    return cvy_likely(result == OK) ? OK : cvy_fail(th->task, result);
 }
 
 int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem)
 {
     struct cvy_thread *th = cvy_enter();
     struct cvy_task *woken = NULL;
-    struct cvy_waiter wr;
 
     CVY_EMIT(cvy_ring_of(th), chan_send, th->task->id, 0, ch);
     int code = cvy_ctx_check(th->task, ctx);
@@ -284,13 +283,10 @@ int covey_chan_send(covey_ctx *ctx, covey_chan *ch, const void *elem)
     cvy_lock(&ch->lock);
     int result = send_locked(ch, elem, &woken);
     if (result == COVEY_EAGAIN) {
-        wr.elem = (void *)(uintptr_t)elem;
-        wr.result = OK;
-        code = cvy_wait_in(&th, ctx, &ch->lock, &ch->senders, &wr, CVY_WAIT_SEND, ch);
-        if (code == 0) {
-            code = code_of(th, wr.result);
-        }
-        goto out;
+        code = cvy_wait_for_elem(th, ctx, &ch->lock, &ch->senders, (void *)(uintptr_t)elem,
+                                 cvy_wait_word(CVY_WAIT_SEND, ch));
+        CVY_KEEP_FRAME();
+        return code;
     }
     cvy_unlock(&ch->lock);
     if (woken) {
@@ -306,7 +302,6 @@ int covey_chan_recv(covey_ctx *ctx, covey_chan *ch, void *elem)
 {
     struct cvy_thread *th = cvy_enter();
     struct cvy_task *woken = NULL;
-    struct cvy_waiter wr;
 
     CVY_EMIT(cvy_ring_of(th), chan_recv, th->task->id, 0, ch);
     int code = cvy_ctx_check(th->task, ctx);
@@ -317,13 +312,10 @@ int covey_chan_recv(covey_ctx *ctx, covey_chan *ch, void *elem)
     cvy_lock(&ch->lock);
     int result = recv_locked(ch, elem, &woken);
     if (result == COVEY_EAGAIN) {
-        wr.elem = elem;
-        wr.result = OK;
-        code = cvy_wait_in(&th, ctx, &ch->lock, &ch->receivers, &wr, CVY_WAIT_RECV, ch);
-        if (code == 0) {
-            code = code_of(th, wr.result);
-        }
-        goto out;
+        code = cvy_wait_for_elem(th, ctx, &ch->lock, &ch->receivers, elem,
+                                 cvy_wait_word(CVY_WAIT_RECV, ch));
+        CVY_KEEP_FRAME();
+        return code;
     }
     cvy_unlock(&ch->lock);
     if (woken) {
@@ -345,7 +337,7 @@ int cvy_chan_try_send(covey_chan *ch, const void *elem, struct cvy_wakelist *lis
     if (woken) {
         cvy_wakelist_add(list, woken);
     }
-    return result == CLOSED ? COVEY_ECLOSED : result;
+    return result;
 }
 
 int covey_chan_try_send(covey_chan *ch, const void *elem)
@@ -536,21 +528,6 @@ static int case_send_outcome(const covey_case *c, int result)
     return result == OK ? 0 : COVEY_ECLOSED;
 }
 
-static bool recv_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
-{
-    struct cvy_task *woken = NULL;
-    int got = recv_locked(c->object, c->elem, &woken);
-
-    if (got == COVEY_EAGAIN) {
-        return false;
-    }
-    if (woken) {
-        cvy_wakelist_add(list, woken);
-    }
-    *result = case_recv_outcome(c, got);
-    return true;
-}
-
 static bool send_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
 {
     struct cvy_task *woken = NULL;
@@ -577,17 +554,44 @@ static bool was_empty(const covey_chan *ch)
            !cvy_load_relaxed(&ch->is_closed);
 }
 
+/* Apart from what finds nothing, which is short. */
+__attribute__((noinline)) static bool recv_case_locked(const covey_case *c,
+                                                       struct cvy_wakelist *list, int *result)
+{
+    struct cvy_task *woken = NULL;
+    int got = recv_locked(c->object, c->elem, &woken);
+
+    if (got == COVEY_EAGAIN) {
+        return false;
+    }
+    if (woken) {
+        cvy_wakelist_add(list, woken);
+    }
+    *result = case_recv_outcome(c, got);
+    return true;
+}
+
+static bool recv_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
+{
+    return !was_empty(c->object) && recv_case_locked(c, list, result);
+}
+
+__attribute__((noinline)) static bool recv_case(const covey_case *c, struct cvy_wakelist *list,
+                                                int *result)
+{
+    covey_chan *ch = c->object;
+
+    cvy_lock(&ch->lock);
+    bool is_done = recv_case_locked(c, list, result);
+    cvy_unlock(&ch->lock);
+    return is_done;
+}
+
 static bool recv_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)
 {
     covey_chan *ch = c->object;
 
-    if (!ch || (!CVY_TSAN && was_empty(ch))) {
-        return false;
-    }
-    cvy_lock(&ch->lock);
-    bool is_done = recv_try_locked(c, list, result);
-    cvy_unlock(&ch->lock);
-    return is_done;
+    return ch && (CVY_TSAN || !was_empty(ch)) && recv_case(c, list, result);
 }
 
 static bool send_try_now(const covey_case *c, struct cvy_wakelist *list, int *result)

@@ -24,7 +24,7 @@ const struct covey_waitable covey_waitable_default = {.name = "default"};
 
 struct entry {
     struct cvy_lock *lock; /* NULL: the case can never run */
-    uint16_t order;        /* entries[order] is the next to lock */
+    struct entry *next;    /* whose lock comes next */
     struct cvy_waiter waiter;
 };
 
@@ -33,10 +33,10 @@ struct select {
     size_t n;
     struct entry *entries;
     uint16_t *shuffled;
-    size_t objects;  /* cases that are neither AFTER nor DEFAULT */
-    size_t lockable; /* entries with a lock */
-    int after;       /* the shortest COVEY_AFTER, or -1 */
-    int fallback;    /* COVEY_DEFAULT, or -1 */
+    struct entry *first, *last; /* of those with a lock, in the order of the locks */
+    size_t objects;             /* cases that are neither AFTER nor DEFAULT */
+    int after;                  /* the shortest COVEY_AFTER, or -1 */
+    int fallback;               /* COVEY_DEFAULT, or -1 */
     struct cvy_wakelist list;
 };
 
@@ -73,7 +73,7 @@ void cvy_select_describe(const void *object, char *out, size_t size)
 
 static bool is_object(const covey_case *c)
 {
-    return c->kind != &covey_waitable_after && c->kind != &covey_waitable_default;
+    return c->kind->try_now != NULL;
 }
 
 static void find_special(struct select *s)
@@ -82,13 +82,15 @@ static void find_special(struct select *s)
     s->objects = 0;
     for (size_t i = 0; i < s->n; i++) {
         const covey_case *c = &s->cases[i];
-        if (c->kind == &covey_waitable_after &&
-            (s->after < 0 || c->number < s->cases[s->after].number)) {
-            s->after = (int)i;
-        } else if (c->kind == &covey_waitable_default && s->fallback < 0) {
+        if (is_object(c)) {
+            s->objects++;
+        } else if (c->kind == &covey_waitable_after) {
+            if (s->after < 0 || c->number < s->cases[s->after].number) {
+                s->after = (int)i;
+            }
+        } else if (s->fallback < 0) {
             s->fallback = (int)i;
         }
-        s->objects += is_object(c);
     }
     if (s->fallback >= 0) {
         s->after = -1; /* no time passes */
@@ -101,17 +103,19 @@ static int try_each(struct select *s, struct cvy_thread *th, int *result)
 {
     uint64_t seed = th->worker ? 0 : cvy_rand_seed((uint64_t)cvy_clock_now());
     uint64_t *rand = th->worker ? &th->worker->rand : &seed;
+    uint16_t *shuffled = s->shuffled;
+    uint64_t draw = 0;
 
-    for (size_t i = 0; i < s->n; i++) {
-        size_t pick = i + cvy_rand_below(rand, (uint32_t)(s->n - i));
-        uint16_t index = s->shuffled[pick];
-        s->shuffled[pick] = s->shuffled[i];
-        s->shuffled[i] = index;
-        const covey_case *c = &s->cases[index];
-        if (!is_object(c)) {
-            continue;
+    for (size_t i = 0, n = s->n; i < n; i++) {
+        if (i % 4 == 0) {
+            draw = cvy_rand_next(rand);
         }
-        if (c->kind->try_now(c, &s->list, result)) {
+        size_t pick = i + cvy_rand_share(&draw, (uint32_t)(n - i));
+        uint16_t index = shuffled[pick];
+        shuffled[pick] = shuffled[i];
+        shuffled[i] = index;
+        const covey_case *c = &s->cases[index];
+        if (is_object(c) && c->kind->try_now(c, &s->list, result)) {
             return index;
         }
         CVY_WINDOW_NAMED(CVY_WINDOW_SELECT);
@@ -132,36 +136,49 @@ static int try_all_locked(struct select *s, int *result)
     return -1;
 }
 
-static bool locks_before(const struct select *s, uint16_t a, uint16_t b)
+static bool locks_before(const struct select *s, const struct entry *a, const struct entry *b)
 {
-    enum cvy_rank ra = s->cases[a].kind->rank;
-    enum cvy_rank rb = s->cases[b].kind->rank;
-    return ra != rb ? ra < rb : s->entries[a].lock < s->entries[b].lock;
+    enum cvy_rank ra = s->cases[a->waiter.index].kind->rank;
+    enum cvy_rank rb = s->cases[b->waiter.index].kind->rank;
+    return ra != rb ? ra < rb : a->lock < b->lock;
 }
 
-/* Finds the locks and their order; insertion sort, since n is small. */
+/* Puts e in the order of the locks. Mostly they come in it, or the other way round. */
+static void put_in_order(struct select *s, struct entry *e)
+{
+    struct entry **at = &s->first;
+
+    if (s->last && !locks_before(s, e, s->last)) {
+        at = &s->last->next;
+    }
+    while (*at && !locks_before(s, e, *at)) {
+        at = &(*at)->next;
+    }
+    e->next = *at;
+    *at = e;
+    if (!e->next) {
+        s->last = e;
+    }
+}
+
+/* Finds the locks and their order. */
 static int prepare(struct select *s)
 {
     int code = 0;
 
-    s->lockable = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        s->entries[i].waiter.node = (struct cvy_node){0};
-        s->entries[i].lock = NULL;
-        if (is_object(&s->cases[i])) {
-            s->entries[i].lock = s->cases[i].kind->lock(&s->cases[i], &code);
-        }
+    s->first = s->last = NULL;
+    for (size_t i = 0, n = s->n; i < n; i++) {
+        const covey_case *c = &s->cases[i];
+        struct entry *e = &s->entries[i];
+        e->lock = is_object(c) ? c->kind->lock(c, &code) : NULL;
         if (code < 0) {
             return code;
         }
-        if (!s->entries[i].lock) {
-            continue;
+        if (e->lock) {
+            e->waiter.node = (struct cvy_node){0};
+            e->waiter.index = (int32_t)i;
+            put_in_order(s, e);
         }
-        size_t at = s->lockable++;
-        for (; at > 0 && locks_before(s, (uint16_t)i, s->entries[at - 1].order); at--) {
-            s->entries[at].order = s->entries[at - 1].order;
-        }
-        s->entries[at].order = (uint16_t)i;
     }
     return 0;
 }
@@ -170,8 +187,8 @@ static void lock_all(struct select *s)
 {
     struct cvy_lock *last = NULL;
 
-    for (size_t i = 0; i < s->lockable; i++) {
-        struct cvy_lock *lock = s->entries[s->entries[i].order].lock;
+    for (struct entry *e = s->first; e; e = e->next) {
+        struct cvy_lock *lock = e->lock;
         if (lock != last) {
             cvy_lock(lock);
         }
@@ -183,8 +200,8 @@ static void unlock_all(struct select *s)
 {
     struct cvy_lock *last = NULL;
 
-    for (size_t i = 0; i < s->lockable; i++) {
-        struct cvy_lock *lock = s->entries[s->entries[i].order].lock;
+    for (struct entry *e = s->first; e; e = e->next) {
+        struct cvy_lock *lock = e->lock;
         if (lock != last) {
             cvy_unlock(lock);
         }
@@ -196,7 +213,7 @@ static void unlock_all(struct select *s)
  * none did) mostly was left by who woke it, before the claim; nobody else looks at that waiter. */
 static void leave_all(struct select *s, int32_t woken)
 {
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0, n = s->n; i < n; i++) {
         struct entry *e = &s->entries[i];
         bool has_left = (int32_t)i == woken && !e->waiter.node.next;
         if (e->lock && !has_left) {
@@ -209,16 +226,16 @@ static void leave_all(struct select *s, int32_t woken)
 
 static int enter_all(struct select *s, struct cvy_task *t)
 {
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0, n = s->n; i < n; i++) {
+        const covey_case *c = &s->cases[i];
         struct entry *e = &s->entries[i];
         if (!e->lock) {
             continue;
         }
         e->waiter.task = t;
-        e->waiter.index = (int32_t)i;
-        e->waiter.elem = s->cases[i].elem;
+        e->waiter.elem = c->elem;
         e->waiter.result = 0;
-        int code = s->cases[i].kind->enqueue_locked(&s->cases[i], &e->waiter);
+        int code = c->kind->enqueue_locked(c, &e->waiter);
         if (code < 0) {
             return code;
         }

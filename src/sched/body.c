@@ -47,6 +47,7 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
         cvy_recording_run(th, t);
     }
     *th->errno_ptr = t->saved_errno;
+    th->previous = &th->self;
     cvy_switch_stacks(th, &th->base_sp, t, false);
     while (th->base_call) {
         void (*call)(void *) = th->base_call;

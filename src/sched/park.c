@@ -7,13 +7,11 @@
 #include "sched/testmode.h"
 #include "sched/turn.h"
 
-/* Leaves the running task for next, or for the base; returns when the task runs again. what: the
+/* Leaves t, which runs, for next, or for the base; returns when the task runs again. what: the
  * event that it is. */
 __attribute__((always_inline)) static inline struct cvy_thread *
-switch_away(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
+switch_away(struct cvy_thread *th, struct cvy_task *t, struct cvy_task *next, uint64_t what)
 {
-    struct cvy_task *t = th->task;
-
     CVY_ASSERT(!cvy_lock_any_held());
     if (next && cvy_unlikely(!cvy_is_at_hand(th, next))) {
         th->base_next = next;
@@ -40,22 +38,22 @@ switch_away(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
     return th;
 }
 
-__attribute__((always_inline)) static inline struct cvy_thread *park_task(struct cvy_thread *th,
-                                                                          uint64_t wait)
+__attribute__((always_inline)) static inline struct cvy_thread *
+park_task(struct cvy_thread *th, struct cvy_task *t, uint64_t wait)
 {
-    struct cvy_task *t = th->task;
+    struct cvy_worker *w = th->worker;
 
-    cvy_count(&th->worker->parks);
+    cvy_count(&w->parks);
     /* A pinned task's thread runs nobody else: the base gives the worker away. */
-    struct cvy_task *next = t->pins ? NULL : cvy_pick(th, th->worker);
-    if (next == t) {
+    struct cvy_task *next = cvy_unlikely(t->pins) ? NULL : cvy_pick(th, w);
+    if (cvy_unlikely(next == t)) {
         if (CVY_TRACES(park)) {
             cvy_recording_switch(th, next, wait);
         }
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;
     }
-    return switch_away(th, next, wait);
+    return switch_away(th, t, next, wait);
 }
 
 struct cvy_thread *cvy_yield(struct cvy_thread *th)
@@ -65,12 +63,12 @@ struct cvy_thread *cvy_yield(struct cvy_thread *th)
     cvy_store_relaxed(&t->state, CVY_TASK_RUNNABLE);
     /* No other worker is woken for it: this one is about to look. */
     cvy_push(th, t);
-    struct cvy_task *next = t->pins ? NULL : cvy_pick(th, th->worker);
+    struct cvy_task *next = cvy_unlikely(t->pins) ? NULL : cvy_pick(th, th->worker);
     if (next == t) {
         cvy_store_relaxed(&t->state, CVY_TASK_RUNNING);
         return th;
     }
-    return switch_away(th, next, COVEY_TRACE_yield);
+    return switch_away(th, t, next, COVEY_TRACE_yield);
 }
 
 struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
@@ -97,7 +95,7 @@ struct cvy_thread *cvy_enter_slow(struct cvy_thread *th)
     }
     cvy_store_relaxed(&th->task->state, CVY_TASK_RUNNABLE);
     cvy_global_push_one(rt, th->task);
-    return switch_away(th, NULL, COVEY_TRACE_return);
+    return switch_away(th, th->task, NULL, COVEY_TRACE_return);
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -150,6 +148,7 @@ __attribute__((always_inline)) static inline int32_t park_since(struct cvy_threa
     struct cvy_thread *th = *thp;
     struct cvy_task *t = th->task;
     struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
+    bool is_foreign = t->is_foreign;
 
     CVY_WINDOW();
     if (c) {
@@ -160,11 +159,14 @@ __attribute__((always_inline)) static inline int32_t park_since(struct cvy_threa
         }
     }
     cvy_store_relaxed(&t->wait, wait);
-    cvy_store_relaxed(&t->wait_since, since > 0 ? since : th->worker ? th->worker->checked_at : 0);
+    if (cvy_likely(since == 0 && !is_foreign)) {
+        since = th->worker->checked_at;
+    }
+    cvy_store_relaxed(&t->wait_since, since);
     /* May overwrite a waker's "runnable"; a dump then looks at the claim, which does not lie. */
     cvy_store_relaxed(&t->state, CVY_TASK_WAITING | CVY_TASK_UNTOLD);
     CVY_WINDOW();
-    *thp = cvy_unlikely(t->is_foreign) ? park_thread(th, c, at_ns, index) : park_task(th, wait);
+    *thp = cvy_unlikely(is_foreign) ? park_thread(th, c, at_ns, index) : park_task(th, t, wait);
     /* Acquire: what the claimer wrote before it claimed. What it wrote after (result, the element)
      * is ordered by the queue that brought the task here. */
     uint32_t claim = cvy_load_acquire(&t->claim);
@@ -233,15 +235,17 @@ int cvy_wait_error(struct cvy_task *t, covey_ctx *ctx, int32_t index)
     }
 }
 
-int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
-                   struct cvy_node *at, struct cvy_waiter *wr, uint64_t wait)
+__attribute__((always_inline)) static inline int wait_in_at(struct cvy_thread **thp, covey_ctx *ctx,
+                                                            struct cvy_lock *lock,
+                                                            struct cvy_node *at,
+                                                            struct cvy_waiter *wr, uint64_t wait)
 {
     struct cvy_task *t = (*thp)->task;
 
     wr->task = t;
     wr->index = 0;
     int code = cvy_wait_open(t, ctx);
-    if (code < 0) {
+    if (cvy_unlikely(code < 0)) {
         cvy_unlock(lock);
         return code;
     }
@@ -255,4 +259,25 @@ int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *loc
     cvy_waitq_remove(wr);
     cvy_unlock(lock);
     return cvy_wait_error(t, ctx, index);
+}
+
+int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *lock,
+                   struct cvy_node *at, struct cvy_waiter *wr, uint64_t wait)
+{
+    return wait_in_at(thp, ctx, lock, at, wr, wait);
+}
+
+int cvy_wait_for_elem(struct cvy_thread *th, covey_ctx *ctx, struct cvy_lock *lock,
+                      struct cvy_node *q, void *elem, uint64_t wait)
+{
+    struct cvy_waiter wr;
+
+    wr.elem = elem;
+    wr.result = 0;
+    int code = wait_in_at(&th, ctx, lock, q->prev, &wr, wait);
+    if (code == 0 && cvy_unlikely(wr.result < 0)) {
+        code = cvy_fail(th->task, wr.result);
+    }
+    cvy_leave(th);
+    return code;
 }

@@ -83,7 +83,7 @@ void cvy_ready(struct cvy_thread *th, struct cvy_task *t)
     ready(th, t, false);
 }
 
-void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
+void cvy_ready_list(struct cvy_thread *th, struct cvy_wakelist *list)
 {
     struct cvy_wakelist tasks = {0};
     struct cvy_task *next;
@@ -100,11 +100,10 @@ void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
             cvy_wakelist_add(&tasks, t);
         }
     }
-    bool any = list->head != NULL;
     *list = (struct cvy_wakelist){0};
     if (tasks.head) {
         cvy_global_push(cvy_runtime_get(), &tasks);
-    } else if (any && th->worker && cvy_load_relaxed(&th->runtime->idle_count) > 0 &&
+    } else if (th->worker && cvy_load_relaxed(&th->runtime->idle_count) > 0 &&
                (th->task != &th->self || cvy_runq_len(&th->worker->runq) > 1)) {
         /* On the base a single task is what this worker runs next. */
         cvy_kick(th->runtime);

@@ -54,19 +54,11 @@ static inline void cvy_prefetch_queued(struct cvy_runq *q)
     }
 }
 
-/* What w has at hand: the task that was woken last goes first, but not for ever; a ring that never
- * empties, of tasks that yield after long turns, must not keep it waiting either. NULL: nothing. */
-static inline struct cvy_task *cvy_take_local(struct cvy_worker *w)
+/* The ring's turn; t stands in the slot, NULL: nobody. */
+static inline struct cvy_task *cvy_take_queued(struct cvy_worker *w, struct cvy_task *t)
 {
-    bool is_alone = w->runtime->worker_count == 1;
-    struct cvy_task *t = cvy_load_relaxed(&w->slot);
-    if (t && w->slot_runs < CVY_SLOT_RUNS_MAX) {
-        cvy_store_relaxed(&w->slot, NULL);
-        w->slot_runs++;
-        return t;
-    }
     w->slot_runs = 0;
-    struct cvy_task *queued = cvy_runq_pop(&w->runq, is_alone);
+    struct cvy_task *queued = cvy_runq_pop(&w->runq, w->runtime->worker_count == 1);
     if (queued || !t) {
         cvy_prefetch_queued(&w->runq);
         if (cvy_unlikely(t != NULL) && CVY_TRACES(ready)) {
@@ -77,6 +69,19 @@ static inline struct cvy_task *cvy_take_local(struct cvy_worker *w)
     cvy_store_relaxed(&w->slot, NULL);
     w->slot_runs = 1;
     return t;
+}
+
+/* What w has at hand: the task that was woken last goes first, but not for ever; a ring that never
+ * empties, of tasks that yield after long turns, must not keep it waiting either. NULL: nothing. */
+__attribute__((always_inline)) static inline struct cvy_task *cvy_take_local(struct cvy_worker *w)
+{
+    struct cvy_task *t = cvy_load_relaxed(&w->slot);
+    if (t && w->slot_runs < CVY_SLOT_RUNS_MAX) {
+        cvy_store_relaxed(&w->slot, NULL);
+        w->slot_runs++;
+        return t;
+    }
+    return cvy_take_queued(w, t);
 }
 
 /* What runs next on w; NULL: ask the base. */
@@ -117,10 +122,6 @@ static inline void cvy_after_switch(struct cvy_thread *th)
 {
     struct cvy_task *previous = th->previous;
 
-    if (!previous) {
-        return;
-    }
-    th->previous = NULL;
     if (cvy_unlikely(th->previous_ended)) {
         th->previous_ended = false;
         cvy_task_retire(th, previous);

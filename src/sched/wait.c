@@ -42,29 +42,7 @@ static bool register_with(struct cvy_task *t, struct cvy_cancel *c)
     return true;
 }
 
-int cvy_wait_register(struct cvy_task *t, covey_ctx *ctx)
+int cvy_wait_register_slow(struct cvy_task *t, struct cvy_cancel *c)
 {
-    struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
-
-    if (c && t->registered != c && !register_with(t, c)) {
-        return cvy_ctx_check_slow(t, c);
-    }
-    return 0;
-}
-
-int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx)
-{
-    struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
-
-    CVY_ASSERT(cvy_load_relaxed(&t->claim) == CVY_CLAIM_CLOSED);
-    if (!c) {
-        /* Release: the waiter's fields, to the acquire in cvy_claim(). */
-        cvy_store_release(&t->claim, CVY_CLAIM_OPEN);
-        return 0;
-    }
-    if (cvy_unlikely(t->registered != c) && !register_with(t, c)) {
-        return cvy_ctx_check_slow(t, c);
-    }
-    cvy_store_release(&t->claim, CVY_CLAIM_OPEN_CTX);
-    return 0;
+    return register_with(t, c) ? 0 : cvy_ctx_check_slow(t, c);
 }

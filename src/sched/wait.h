@@ -94,7 +94,8 @@ static inline void cvy_waiter_prefetch(const struct cvy_waiter *w)
  * elsewhere are dropped from the queue on the way. */
 static inline struct cvy_waiter *cvy_waitq_claim(struct cvy_node *q)
 {
-    for (struct cvy_waiter *w; (w = cvy_waitq_first(q)) != NULL;) {
+    while (!cvy_list_is_empty(q)) {
+        struct cvy_waiter *w = CVY_CONTAINER_OF(q->next, struct cvy_waiter, node);
         cvy_waiter_prefetch(w);
         cvy_list_remove(&w->node);
         if (cvy_claim(w->task, w->index)) {
@@ -120,9 +121,27 @@ static inline int cvy_ctx_check(struct cvy_task *t, covey_ctx *ctx)
     return cvy_likely(!c || !cvy_cancel_is_done(c)) ? 0 : cvy_ctx_check_slow(t, c);
 }
 
+/* Registers the running task with ctx ahead of cvy_wait_open(), for who must open while holding
+ * locks that rank above. 0, or the error of a context that is done. */
+int cvy_wait_register_slow(struct cvy_task *t, struct cvy_cancel *c);
+static inline int cvy_wait_register(struct cvy_task *t, covey_ctx *ctx)
+{
+    struct cvy_cancel *c = cvy_ctx_cancel_of(ctx);
+    return cvy_likely(!c || t->registered == c) ? 0 : cvy_wait_register_slow(t, c);
+}
+
 /* Opens the running task's claim for a wait under ctx. 0, or the error of a context that is done:
  * then nothing was opened. Call it with the queue's lock held, before entering the queue. */
-int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx);
+static inline int cvy_wait_open(struct cvy_task *t, covey_ctx *ctx)
+{
+    CVY_ASSERT(cvy_load_relaxed(&t->claim) == CVY_CLAIM_CLOSED);
+    int code = cvy_wait_register(t, ctx);
+    if (code == 0) {
+        /* Release: the waiter's fields, to the acquire in cvy_claim(). */
+        cvy_store_release(&t->claim, cvy_ctx_cancel_of(ctx) ? CVY_CLAIM_OPEN_CTX : CVY_CLAIM_OPEN);
+    }
+    return code;
+}
 
 /* The waits below take what they wait for in two words, and pass it on in one (cvy_wait_word()).
  * Macros: an inline function's line would stand for the caller's in dumps. */
@@ -154,8 +173,12 @@ int cvy_wait_in_at(struct cvy_thread **thp, covey_ctx *ctx, struct cvy_lock *loc
 #define cvy_wait_in(thp, ctx, lock, q, wr, reason, object)                                         \
     cvy_wait_in_at(thp, ctx, lock, (q)->prev, wr, cvy_wait_word(reason, object))
 
-/* Registers the running task with ctx ahead of cvy_wait_open(), for who must open while holding
- * locks that rank above. 0, or the error of a context that is done. */
-int cvy_wait_register(struct cvy_task *t, covey_ctx *ctx);
+/* The same, and all that is left of a call that hands an element over, so that little of it is on
+ * the stack meanwhile: the waiter's result (0 until another writes it) is a code, too, and the
+ * thread is out of the runtime when it returns. */
+int cvy_wait_for_elem(struct cvy_thread *th, covey_ctx *ctx, struct cvy_lock *lock,
+                      struct cvy_node *q, void *elem, uint64_t wait);
+/* After a call in the end: that the caller's frame stays, and is seen in dumps. */
+#define CVY_KEEP_FRAME() __asm__ volatile("")
 
 #endif

@@ -101,7 +101,7 @@ struct cvy_thread {
     int *errno_ptr;
     struct cvy_ring *ring; /* the worker's, or nowhere */
 
-    /* Set by who switches away, used by who arrives. */
+    /* Set by who switches away, used by who arrives: the base is the thread's own record. */
     struct cvy_task *previous;
     bool previous_ended;
 
@@ -291,7 +291,13 @@ static inline struct cvy_task *cvy_task_self(void)
 /* ready.c. All: the caller is in the runtime and holds no lock. */
 /* Makes a claimed task runnable. */
 void cvy_ready(struct cvy_thread *th, struct cvy_task *t);
-void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list);
+void cvy_ready_list(struct cvy_thread *th, struct cvy_wakelist *list);
+static inline void cvy_ready_all(struct cvy_thread *th, struct cvy_wakelist *list)
+{
+    if (list->head) {
+        cvy_ready_list(th, list);
+    }
+}
 /* Puts a task at the end of the queue. */
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t);
 
