@@ -60,21 +60,26 @@ void cvy_postgres_interrupt(struct cvy_postgres_conn *c)
     }
 }
 
+/* Bits that are ready; 0: it is time to tell it again. Not under a context of its own, whose words
+ * at its end would be those of the command's failure, which may have been read. */
+static int wait_for_a_pause(struct cvy_postgres_conn *c, unsigned events)
+{
+    int64_t left = c->told_again - covey_now();
+    const covey_case cases[] = {COVEY_AFTER(left > 0 ? left : 0), COVEY_READABLE(c->fd),
+                                COVEY_WRITABLE(c->fd)};
+    int which = covey_select_n(c->goodbye, cases, (events & COVEY_FD_WRITE) ? 3 : 2);
+
+    return which == 1 ? (int)COVEY_FD_READ : which == 2 ? (int)COVEY_FD_WRITE : which;
+}
+
 /* Bits that are ready; 0: the context ended, and goodbyes have begun; or give_up()'s code. */
 static int wait_for(struct cvy_postgres_conn *c, unsigned events)
 {
-    covey_ctx *ctx = c->goodbye ? c->goodbye : c->ctx, *until = NULL;
+    covey_ctx *ctx = c->goodbye ? c->goodbye : c->ctx;
+    int ready = c->told_pause > 0 ? wait_for_a_pause(c, events) : covey_wait_fd(ctx, c->fd, events);
 
-    if (c->told_pause > 0) {
-        ctx = until = covey_ctx_with_timeout(ctx, c->told_again - covey_now());
-    }
-    int ready = covey_wait_fd(ctx, c->fd, events);
-    covey_ctx_unref(until);
     if (ready >= 0) {
         return ready;
-    }
-    if (until && ready == COVEY_EDEADLINE && covey_ctx_err(c->goodbye) == 0) {
-        return 0; /* time to tell it again */
     }
     if (!c->goodbye && covey_ctx_err(c->ctx) == 0) { /* it cannot be waited for */
         c->base.is_broken = true;
