@@ -212,14 +212,15 @@ void cvy_watch_close(struct cvy_poll *p)
 int cvy_watch_ready_locked(struct cvy_watch *w, uint32_t bits)
 {
     uint32_t ready = w->come & bits;
+    uint32_t asked = (w->is_hung ? bits : w->unsure & bits) & ~ready;
 
-    if (!ready && ((w->unsure & bits) || w->is_hung)) {
-        int code = cvy_net_ready(w->fd, bits);
+    if (asked) {
+        int code = cvy_net_ready(w->fd, asked);
         if (code < 0) {
             return code;
         }
-        w->unsure &= ~bits;
-        ready = (uint32_t)code;
+        w->unsure &= ~asked;
+        ready |= (uint32_t)code;
     }
     w->come &= ~ready;
     w->unsure |= ready;
