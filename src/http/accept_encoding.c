@@ -2,6 +2,7 @@
  * accept_encoding.c - what codings a client takes (RFC 9110, 12.5.3). Weights count in thousandths;
  * an element that is malformed does not count. */
 #include "http/coding.h"
+#include "http/token.h"
 
 #include <string.h>
 #include <strings.h>
@@ -57,22 +58,18 @@ static int weight_of(const char *at)
     return *at == '\0' || *at == ',' ? weight : UNSAID;
 }
 
-static bool is_word(const char *at, size_t len, const char *word)
-{
-    return strlen(word) == len && strncasecmp(at, word, len) == 0;
-}
-
 static void look_at(const char *list, struct weights *w)
 {
     while (*list) {
         list += strspn(list, " \t,");
         size_t len = strcspn(list, " \t,;");
         int weight = weight_of(list + len);
-        if (weight != UNSAID && (is_word(list, len, "gzip") || is_word(list, len, "x-gzip"))) {
+        if (weight != UNSAID &&
+            (cvy_http_is_word(list, len, "gzip") || cvy_http_is_word(list, len, "x-gzip"))) {
             w->gzip = weight;
-        } else if (weight != UNSAID && is_word(list, len, "identity")) {
+        } else if (weight != UNSAID && cvy_http_is_word(list, len, "identity")) {
             w->identity = weight;
-        } else if (weight != UNSAID && is_word(list, len, "*")) {
+        } else if (weight != UNSAID && cvy_http_is_word(list, len, "*")) {
             w->any = weight;
         }
         list += strcspn(list, ",");

@@ -73,6 +73,14 @@ static bool has_type(covey_http_writer *w)
     return type && cvy_http_is_compressible(type, end ? (size_t)(end - type) : len);
 }
 
+static bool can_be_coded(covey_http_writer *w)
+{
+    size_t len;
+
+    return has_type(w) && !cvy_http_writer_field(w, "Content-Encoding", &len) &&
+           !has_word(w, "Cache-Control", "no-transform");
+}
+
 static bool is_eligible(struct cvy_http_exchange *x, bool is_whole)
 {
     covey_http_writer *w = &x->writer;
@@ -80,10 +88,8 @@ static bool is_eligible(struct cvy_http_exchange *x, bool is_whole)
     size_t len;
     bool is_small = (w->has_length && w->length < least) || (is_whole && w->total < least);
 
-    return !is_small && x->req.http_version >= 11 && w->status != 204 && w->status != 206 &&
-           has_type(w) && !cvy_http_writer_field(w, "Content-Encoding", &len) &&
-           !cvy_http_writer_field(w, "Content-Range", &len) &&
-           !has_word(w, "Cache-Control", "no-transform");
+    return !is_small && x->req.http_version >= 11 && w->status != 204 && w->status != 205 &&
+           w->status != 206 && can_be_coded(w) && !cvy_http_writer_field(w, "Content-Range", &len);
 }
 
 /* ---- its headers ---- */
@@ -121,6 +127,16 @@ static int vary(covey_http_writer *w)
     return is_said ? 0 : covey_http_add_header(w, "Vary", "Accept-Encoding");
 }
 
+/* What stands for a whole response, or is a part of one, varies as that does. Of what a 304 stands
+ * for nothing is known here: it may have been coded, and a weak tag is right in either case. */
+static int mark_partial(struct cvy_http_exchange *x)
+{
+    covey_http_writer *w = &x->writer;
+    int code = vary(w);
+
+    return code == 0 && w->status == 304 && cvy_http_accepts_gzip(&x->req) ? weaken(w) : code;
+}
+
 /* ---- its body ---- */
 
 /* The collected part, coded; and data, if it is the rest. */
@@ -147,8 +163,8 @@ int cvy_http_coding_begin(struct cvy_http_exchange *x, bool is_whole, const char
     covey_http_writer *w = &x->writer;
     int level = x->conn->server->opts.gzip;
 
-    if (level > 0 && w->status == 304) {
-        return vary(w); /* of what it stands for nothing is known here: it may have been coded */
+    if (level > 0 && (w->status == 304 || (w->status == 206 && can_be_coded(w)))) {
+        return mark_partial(x);
     }
     if (level == 0 || !is_eligible(x, is_whole)) {
         return 0;

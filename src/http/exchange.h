@@ -15,7 +15,8 @@
 #include <covey/http.h>
 
 #define CVY_HTTP_PARAMS_MAX 16
-#define CVY_HTTP_KEPT 4096 /* bytes of each buffer, between requests */
+#define CVY_HTTP_TARGET_MAX 8192 /* bytes */
+#define CVY_HTTP_KEPT 4096       /* bytes of each buffer, between requests */
 
 struct cvy_http_exchange;
 struct cvy_http_server_conn;

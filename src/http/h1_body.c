@@ -98,11 +98,6 @@ static int digit(char c)
     return at ? (int)(at - digits) : -1;
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 /* "1a" or "1a;name=value": hexadecimal digits, at most 15. Blanks stand only before a ';'. */
 static int parse_size(const char *line, size_t len, uint64_t *size)
 {
@@ -113,7 +108,7 @@ static int parse_size(const char *line, size_t len, uint64_t *size)
         value = 16 * value + (uint64_t)digit(line[i]);
     }
     bool is_number = i > 0 && i <= 15, is_end = i == len;
-    while (i < len && is_blank(line[i])) {
+    while (i < len && cvy_http_is_blank(line[i])) {
         i++;
     }
     if (!is_number || !(is_end || (i < len && line[i] == ';'))) {
@@ -142,10 +137,10 @@ static int keep_trailer(struct cvy_h1 *h, const char *line, size_t len)
         return COVEY_EPROTO;
     }
     const char *value = colon + 1;
-    while (value < end && is_blank(*value)) {
+    while (value < end && cvy_http_is_blank(*value)) {
         value++;
     }
-    while (value < end && is_blank(end[-1])) {
+    while (value < end && cvy_http_is_blank(end[-1])) {
         end--;
     }
     return cvy_http_pairs_add(&h->x.trailers, h->x.conn->server->opts.max_header_size, line,

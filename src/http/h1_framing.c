@@ -4,6 +4,7 @@
  * What two programs in a row could read in two ways is refused: both lengths, codings other than
  * chunked, a missing or second Host. */
 #include "http/server.h"
+#include "http/token.h"
 
 #include <string.h>
 #include <strings.h>
@@ -27,19 +28,14 @@ static int look_at_host(struct cvy_http_exchange *x, const char *value, struct f
     return ++f->hosts > 1 || !cvy_http_is_authority(value) ? 400 : 0;
 }
 
-static bool is_word(const char *text, size_t len, const char *word)
-{
-    return strlen(word) == len && strncasecmp(text, word, len) == 0;
-}
-
 /* A list; the parser's own look at it misses a "close" that a tab follows. */
 static int look_at_connection(const char *value, struct framing *f)
 {
     while (*value) {
         value += strspn(value, " \t,");
         size_t len = strcspn(value, " \t,");
-        f->says_close = f->says_close || is_word(value, len, "close");
-        f->says_keep_alive = f->says_keep_alive || is_word(value, len, "keep-alive");
+        f->says_close = f->says_close || cvy_http_is_word(value, len, "close");
+        f->says_keep_alive = f->says_keep_alive || cvy_http_is_word(value, len, "keep-alive");
         value += len;
     }
     return 0;

@@ -16,7 +16,7 @@
  * come. */
 static bool is_folded(const char *data, size_t len, size_t line)
 {
-    return line < len && (data[line] == ' ' || data[line] == '\t');
+    return line < len && cvy_http_is_blank(data[line]);
 }
 
 int cvy_h1_head_scan(const char *data, size_t len, size_t *seen)

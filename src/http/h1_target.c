@@ -7,8 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define TARGET_MAX 8192
-
 static bool is_http(const char *url)
 {
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
@@ -46,7 +44,7 @@ int cvy_h1_target_parse(struct cvy_h1 *h, struct cvy_h1_target target)
     bool is_server = *target.at == '*' && target.len == 1;
     bool is_absolute = *target.at != '/' && !is_server;
 
-    if (target.len > TARGET_MAX) {
+    if (target.len > CVY_HTTP_TARGET_MAX) {
         return 414;
     }
     if (memchr(target.at, '#', target.len) ||

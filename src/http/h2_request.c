@@ -9,7 +9,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define TARGET_MAX 8192
 #define OVERHEAD 32 /* of a header, in RFC 9113's count */
 
 void cvy_h2_request_add(struct cvy_h2_stream *st, const void *name, size_t name_len,
@@ -186,8 +185,9 @@ static int make(struct cvy_h2_stream *st, bool has_body)
     if (!x->req.method) {
         return 501;
     }
-    if (!head.path || strlen(head.path) > TARGET_MAX || !is_path(head.path, x->req.method)) {
-        return head.path && strlen(head.path) > TARGET_MAX ? 414 : 400;
+    if (!head.path || strlen(head.path) > CVY_HTTP_TARGET_MAX ||
+        !is_path(head.path, x->req.method)) {
+        return head.path && strlen(head.path) > CVY_HTTP_TARGET_MAX ? 414 : 400;
     }
     x->req.target = head.path;
     status = cvy_http_exchange_set_path(x, head.path, head.cookies_len + 1);

@@ -47,11 +47,13 @@ static int on_frame_begin(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
     struct cvy_h2 *h2 = arg;
 
-    (void)session;
     if (hd->type != NGHTTP2_CONTINUATION) {
         h2->head_since = 0;
     }
-    return 0;
+    /* Of priorities nghttp2 takes no notice, not even of this. */
+    return hd->type == NGHTTP2_PRIORITY && hd->stream_id == 0
+               ? nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR)
+               : 0;
 }
 
 static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *arg)

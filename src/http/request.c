@@ -2,6 +2,7 @@
  * request.c - one transfer: the side of the task that asks. Guards are around it (guarded.c). */
 #define _GNU_SOURCE
 #include "http/client.h"
+#include "http/token.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,11 @@ int cvy_http_name_failure(const char *url, int code, const char *words)
 
 /* ---- the request ---- */
 
+static bool is_name(const char *text)
+{
+    return text && text[0] != '\0' && cvy_http_is_token(text, strlen(text));
+}
+
 /* Whether text can stand in a header line: nothing that would begin another. */
 static bool is_clean(const char *text)
 {
@@ -41,8 +47,7 @@ static bool is_clean(const char *text)
 
 static int add_header(struct curl_slist **list, const covey_http_header *h)
 {
-    if (!is_clean(h->name) || !is_clean(h->value) || h->name[0] == '\0' ||
-        strpbrk(h->name, ": ;") != NULL) {
+    if (!is_name(h->name) || !is_clean(h->value)) {
         return covey_errorf(-EINVAL, "bad header \"%s\"", h->name ? h->name : "");
     }
     char *line = NULL;
@@ -63,7 +68,7 @@ static int add_header(struct curl_slist **list, const covey_http_header *h)
 
 static int check(const covey_http_request *req)
 {
-    if (req->method && (req->method[0] == '\0' || strpbrk(req->method, " \t\r\n") != NULL)) {
+    if (req->method && !is_name(req->method)) {
         return covey_errorf(-EINVAL, "bad method");
     }
     if (req->on_body && req->discard_body) {

@@ -46,11 +46,6 @@ static bool is_header(const char *name, const char *value)
     return *name && cvy_http_is_token(name, strlen(name)) && is_value(value);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static int set_length(covey_http_writer *w, const char *value)
 {
     char *end;
@@ -89,7 +84,7 @@ static int add(struct cvy_http_buffer *lines, const char *name, const char *valu
     size_t before = lines->len, len;
 
     value += strspn(value, " \t");
-    for (len = strlen(value); len > 0 && is_blank(value[len - 1]); len--) {
+    for (len = strlen(value); len > 0 && cvy_http_is_blank(value[len - 1]); len--) {
     }
     int code = cvy_http_buffer_append(lines, name, strlen(name), FIELDS_MAX);
     code = code < 0 ? code : cvy_http_buffer_append(lines, ": ", 2, FIELDS_MAX);

@@ -265,11 +265,14 @@ TASK_TEST(a_compressed_file_has_a_weak_tag_and_no_ranges)
     text = exchange(&s, "GET", "/file.txt", more, &n);
     CHECK_EQ(status_in(text), 304);
     CHECK_EQ(count_of(text, "\r\nVary: Accept-Encoding\r\n"), 1);
+    CHECK_EQ(count_of(text, "\r\nETag: W/\""), 1); /* as the answer that it stands for */
     free(text);
 
     text = exchange(&s, "GET", "/file.txt", ACCEPT "Range: bytes=10-19\r\n", &n);
     CHECK_EQ(status_in(text), 206);
     CHECK(!is_coded(text));
+    CHECK_EQ(count_of(text, "\r\nVary: Accept-Encoding\r\n"), 1);
+    CHECK_EQ(count_of(text, "\r\nETag: \""), 1);
     CHECK_EQ(body_of(text, n, &body), 10);
     CHECK(memcmp(body, content + 10, 10) == 0);
     free(text);

@@ -568,7 +568,8 @@ TASK_TEST(a_window_beyond_all_bounds_is_a_fault)
     struct peer *p = peer_open(&s);
     p->is_stingy = true;
     get2(p, 1, "/");
-    frame_word(p, WINDOW_UPDATE, 1, INT32_MAX); /* with what it has: of this stream */
+    frame_word(p, WINDOW_UPDATE, 1, INT32_MAX); /* with what it has left: of this stream ... */
+    frame_word(p, WINDOW_UPDATE, 1, INT32_MAX); /* ... or with the first, if nothing was left */
     CHECK(hear_answer(p, 1)->is_reset);
     CHECK_EQ(answer_of(p, 1)->why, NGHTTP2_FLOW_CONTROL_ERROR);
     sound(p);
