@@ -443,9 +443,39 @@ void cvy_fork_watch(void);
 void cvy_fork_check(void);
 
 /* slab.c */
-struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt);
+struct cvy_task *cvy_task_alloc_slow(struct cvy_thread *th, struct cvy_runtime *rt);
+static inline struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt)
+{
+    struct cvy_worker *w = th->worker;
+    struct cvy_task *t = cvy_likely(w != NULL) ? w->tasks : NULL;
+
+    if (cvy_unlikely(!t)) {
+        return cvy_task_alloc_slow(th, rt);
+    }
+    w->tasks = t->next;
+    w->task_count--;
+    if (w->tasks) {
+        /* The next start will fill these lines. */
+        __builtin_prefetch(w->tasks, 1);
+        __builtin_prefetch(&w->tasks->fn, 1);
+    }
+    return t;
+}
+
+void cvy_task_free_slow(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t);
 /* The caller carries w, or is a plain thread (NULL). */
-void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t);
+static inline void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t)
+{
+    cvy_store_relaxed(&t->state, CVY_TASK_FREE);
+    if (cvy_unlikely(!w || w->task_count == CVY_TASK_CACHE - 1)) {
+        cvy_task_free_slow(rt, w, t);
+        return;
+    }
+    t->next = w->tasks;
+    w->tasks = t;
+    w->task_count++;
+}
+
 struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index);
 void cvy_stack_free(struct cvy_worker *w, struct cvy_stack *s);
 /* When nobody runs any more. keep: records and stacks stay mapped. */
