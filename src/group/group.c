@@ -423,12 +423,15 @@ int covey_group_wait(covey_group *g)
     if (g->scope.opener) {
         cvy_scope_close(&g->scope);
     }
-    cvy_leave(th);
-    /* Also for who kept a reference. */
-    covey_ctx_cancel(g->ctx);
-    covey_ctx_unref(g->ctx);
+    covey_ctx *kept = cvy_ctx_end(th, g->ctx, __builtin_return_address(0)) ? NULL : g->ctx;
     free(g->first.text);
     cvy_cell_free(g, sizeof(*g));
+    cvy_leave(th);
+    if (cvy_unlikely(kept != NULL)) {
+        /* For who kept a reference. */
+        covey_ctx_cancel(kept);
+        covey_ctx_unref(kept);
+    }
     return code;
 }
 
