@@ -230,7 +230,7 @@ void cvy_group_member_end(struct cvy_task *t, void *owner, int code)
 }
 
 /* A start that failed counts as a task that did. */
-static void start_failed(struct cvy_thread *th, covey_group *g, int code)
+__attribute__((noinline)) static void start_failed(struct cvy_thread *th, covey_group *g, int code)
 {
     if (g && note_failure(g, (struct cvy_message){.code = code})) {
         cancel_rest(th, g, code);
@@ -281,7 +281,9 @@ __attribute__((noinline)) static int join_limited(struct cvy_thread *th, covey_g
     return 0;
 }
 
-static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
+/* Always inlined: what is to be started need not go through memory. */
+__attribute__((always_inline)) static inline int group_start(covey_group *g, struct cvy_start *s,
+                                                             bool may_wait)
 {
     struct cvy_thread *th = cvy_enter();
 
