@@ -47,8 +47,11 @@ static inline void cvy_prefetch_queued(struct cvy_runq *q)
     }
     __builtin_prefetch(later, 1);
     __builtin_prefetch(&later->fn, 1);
+    if (!__atomic_load_n(&next->stack, __ATOMIC_RELAXED)) {
+        return; /* it has not run yet */
+    }
     const char *sp = __atomic_load_n((char *const *)&next->sp, __ATOMIC_RELAXED);
-    for (int line = 0; sp && line < 4; line++) {
+    for (int line = 0; line < 4; line++) {
         __builtin_prefetch(sp + (ptrdiff_t)line * CVY_CACHE_LINE, 1);
     }
 }
