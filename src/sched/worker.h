@@ -13,6 +13,7 @@
 #include "base/panic.h"
 #include "os/poll.h"
 #include "base/rand.h"
+#include "os/self.h"
 #include "os/sys.h"
 #include "sched/cell.h"
 #include "sched/histogram.h"
@@ -238,9 +239,12 @@ static inline uint64_t cvy_id_lanes(const struct cvy_runtime *rt)
     return (uint64_t)rt->worker_count + 1;
 }
 
-/* This thread's record, or NULL. The only access to thread-locals; never kept across a switch. */
-struct cvy_thread *cvy_thread_self(void);
-void cvy_thread_set_self(struct cvy_thread *th);
+/* This thread's record, or NULL; never kept across a switch. */
+static inline struct cvy_thread *cvy_thread_self(void)
+{
+    return cvy_self();
+}
+
 /* The record of a plain thread, made at its first call. */
 struct cvy_thread *cvy_thread_foreign(void);
 struct cvy_thread *cvy_enter_slow(struct cvy_thread *th);

@@ -25,7 +25,7 @@ SLEEP = re.compile(r'\b(sleep|usleep|nanosleep|clock_nanosleep|thrd_sleep)\s*\('
 SLEEP_REASON = 'sleeps:'
 ERRNO = re.compile(r'\berrno\b')
 THREAD_LOCAL = re.compile(r'\b(_Thread_local|__thread|thread_local)\b')
-THREAD_LOCAL_FILES = ('src/sched/thread.c', 'src/os/lock.c')
+THREAD_LOCAL_FILES = ('src/os/lock.c',)
 HEAP = re.compile(r'\b(malloc|calloc|realloc|aligned_alloc|posix_memalign|strdup|strndup)\s*\(')
 HEAP_FILE = 'src/base/alloc.h'
 # The headers of libraries above the core.
