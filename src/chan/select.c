@@ -76,29 +76,21 @@ static bool is_object(const covey_case *c)
     return c->kind->try_now != NULL;
 }
 
-static void find_special(struct select *s)
+/* A case that is no object. */
+static void note_special(struct select *s, uint16_t index)
 {
-    s->after = s->fallback = -1;
-    s->objects = 0;
-    for (size_t i = 0; i < s->n; i++) {
-        const covey_case *c = &s->cases[i];
-        if (is_object(c)) {
-            s->objects++;
-        } else if (c->kind == &covey_waitable_after) {
-            if (s->after < 0 || c->number < s->cases[s->after].number) {
-                s->after = (int)i;
-            }
-        } else if (s->fallback < 0) {
-            s->fallback = (int)i;
-        }
-    }
-    if (s->fallback >= 0) {
-        s->after = -1; /* no time passes */
+    const covey_case *c = &s->cases[index];
+
+    s->objects--;
+    if (c->kind == &covey_waitable_default) {
+        s->fallback = s->fallback < 0 || index < s->fallback ? index : s->fallback;
+    } else if (s->after < 0 || c->number < s->cases[s->after].number) {
+        s->after = index;
     }
 }
 
 /* Tries each case alone, in random order, shuffling as it goes: a uniform choice among the ready.
- */
+ * If none is, all have been seen, those too that are no objects. */
 static int try_each(struct select *s, struct cvy_thread *th, int *result)
 {
     uint64_t seed = th->worker ? 0 : cvy_rand_seed((uint64_t)cvy_clock_now());
@@ -115,7 +107,11 @@ static int try_each(struct select *s, struct cvy_thread *th, int *result)
         shuffled[pick] = shuffled[i];
         shuffled[i] = index;
         const covey_case *c = &s->cases[index];
-        if (is_object(c) && c->kind->try_now(c, &s->list, result)) {
+        if (!is_object(c)) {
+            note_special(s, index);
+            continue;
+        }
+        if (c->kind->try_now(c, &s->list, result)) {
             return index;
         }
         CVY_WINDOW_NAMED(CVY_WINDOW_SELECT);
@@ -283,7 +279,6 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
 {
     int result = 0;
 
-    find_special(s);
     int index = try_each(s, *thp, &result);
     if (index >= 0) {
         return finish(*thp, index, result);
@@ -291,7 +286,8 @@ static int run(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
     if (s->fallback >= 0 && s->objects <= 1) {
         return s->fallback;
     }
-    if (s->after >= 0 && s->cases[s->after].number <= 0) {
+    /* No time passes before a COVEY_DEFAULT. */
+    if (s->fallback < 0 && s->after >= 0 && s->cases[s->after].number <= 0) {
         return s->after;
     }
     int code = prepare(s);
@@ -349,7 +345,7 @@ __attribute__((noinline)) static int run_small(struct select *s, struct cvy_thre
 int covey_select_n(covey_ctx *ctx, const covey_case *cases, size_t n)
 {
     struct cvy_thread *th = cvy_enter();
-    struct select s = {.cases = cases, .n = n};
+    struct select s = {.cases = cases, .n = n, .objects = n, .after = -1, .fallback = -1};
 
     int index = cvy_ctx_check(th->task, ctx);
     if (index == 0) {

@@ -245,3 +245,11 @@ void covey_ctx_unref(covey_ctx *ctx)
     }
     cvy_cancel_unhold(&ctx->own);
 }
+
+bool cvy_ctx_end(struct cvy_thread *th, covey_ctx *ctx, const void *where)
+{
+    if (cvy_knob(CVY_KNOB_FREED)) {
+        ctx->unref_at = where;
+    }
+    return cvy_cancel_end(th, &ctx->own);
+}

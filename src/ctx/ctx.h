@@ -20,6 +20,10 @@ struct covey_ctx {
     struct cvy_cancel own;
 };
 
+/* Drops the last reference to a context that nobody else can see end; where is the code that does.
+ * False: the caller must cancel it and drop its reference. The caller is in the runtime. */
+bool cvy_ctx_end(struct cvy_thread *th, covey_ctx *ctx, const void *where);
+
 /* What lack of memory gives: done from the start, with the cause -ENOMEM. */
 covey_ctx *cvy_ctx_exhausted(void);
 

@@ -123,7 +123,7 @@ static void admit_locked(covey_group *g, struct cvy_wakelist *list)
     }
 }
 
-static void leave_slow(struct cvy_thread *th, covey_group *g)
+__attribute__((noinline)) static void leave_slow(covey_group *g)
 {
     struct cvy_wakelist list = {0};
 
@@ -139,18 +139,18 @@ static void leave_slow(struct cvy_thread *th, covey_group *g)
     }
     cvy_unlock(&g->lock);
     /* g may be gone from here on. */
-    cvy_ready_all(th, &list);
+    cvy_ready_all(cvy_thread_self(), &list);
 }
 
 /* One task less. */
-static void leave(struct cvy_thread *th, covey_group *g)
+static inline void leave(covey_group *g)
 {
     uint64_t state = cvy_load_relaxed(&g->state);
 
     for (;;) {
         bool is_watched = (state & STARTING) || ((state & JOINING) && count_of(state) == 1);
         if (is_watched) {
-            leave_slow(th, g);
+            leave_slow(g);
             return;
         }
         /* Release: the task's work happens before the wait's return; acquire there. */
@@ -177,11 +177,9 @@ static bool note_failure(covey_group *g, struct cvy_message message)
     return is_first && g->policy == COVEY_FIRST_ERROR;
 }
 
+/* Under COVEY_FIRST_SUCCESS alone. Whether that ends the group. */
 static bool note_success(covey_group *g)
 {
-    if (g->policy != COVEY_FIRST_SUCCESS) {
-        return false;
-    }
     cvy_lock(&g->lock);
     bool is_first = !g->has_succeeded;
     g->has_succeeded = true;
@@ -209,22 +207,30 @@ void cvy_group_describe(const void *object, char *out, size_t size)
     }
 }
 
-void cvy_group_member_end(struct cvy_task *t, void *owner, int code)
+/* Apart from the end of a task that changes nothing but the count. */
+__attribute__((noinline)) static void note_end(covey_group *g, struct cvy_task *t, int code)
 {
-    covey_group *g = owner;
     /* The message is not formatted: this is the task's stack, which may be small. */
     bool ends_group =
         code < 0 ? note_failure(g, cvy_message_take(&t->message, code)) : note_success(g);
-    struct cvy_thread *th = cvy_thread_self();
 
     if (ends_group) {
-        cancel_rest(th, g, code < 0 ? code : 0);
+        cancel_rest(cvy_thread_self(), g, code < 0 ? code : 0);
     }
-    leave(th, g);
+}
+
+void cvy_group_member_end(struct cvy_task *t, void *owner, int code)
+{
+    covey_group *g = owner;
+
+    if (cvy_unlikely(code < 0 || g->policy == COVEY_FIRST_SUCCESS)) {
+        note_end(g, t, code);
+    }
+    leave(g);
 }
 
 /* A start that failed counts as a task that did. */
-static void start_failed(struct cvy_thread *th, covey_group *g, int code)
+__attribute__((noinline)) static void start_failed(struct cvy_thread *th, covey_group *g, int code)
 {
     if (g && note_failure(g, (struct cvy_message){.code = code})) {
         cancel_rest(th, g, code);
@@ -232,8 +238,10 @@ static void start_failed(struct cvy_thread *th, covey_group *g, int code)
     (void)cvy_fail(th->task, code);
 }
 
-/* Takes a place in the group, waiting for the limit. may_wait false: COVEY_EAGAIN instead. */
-static int join_limited(struct cvy_thread **thp, covey_group *g, bool may_wait)
+/* Takes a place in the group, waiting for the limit. may_wait false: COVEY_EAGAIN instead. May
+ * switch threads. */
+__attribute__((noinline)) static int join_limited(struct cvy_thread *th, covey_group *g,
+                                                  bool may_wait)
 {
     struct cvy_waiter wr = {0};
 
@@ -261,10 +269,10 @@ static int join_limited(struct cvy_thread **thp, covey_group *g, bool may_wait)
         return 0;
     }
     /* The end of the group's context is no failure of this call: the caller's message stays. */
-    struct cvy_task *t = (*thp)->task;
+    struct cvy_task *t = th->task;
     struct cvy_message message = t->message;
     t->message = (struct cvy_message){0};
-    int code = cvy_wait_in(thp, g->ctx, &g->lock, &g->starters, &wr, CVY_WAIT_GROUP_LIMIT, g);
+    int code = cvy_wait_in(&th, g->ctx, &g->lock, &g->starters, &wr, CVY_WAIT_GROUP_LIMIT, g);
     t->message = message;
     if (code < 0) {
         /* The group is done: the limit no longer holds, and no task is dropped. */
@@ -273,7 +281,9 @@ static int join_limited(struct cvy_thread **thp, covey_group *g, bool may_wait)
     return 0;
 }
 
-static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
+/* Always inlined: what is to be started need not go through memory. */
+__attribute__((always_inline)) static inline int group_start(covey_group *g, struct cvy_start *s,
+                                                             bool may_wait)
 {
     struct cvy_thread *th = cvy_enter();
 
@@ -285,7 +295,8 @@ static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
     if (cvy_likely(cvy_load_relaxed(&g->limit) < 0)) {
         atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
     } else {
-        code = join_limited(&th, g, may_wait);
+        code = join_limited(th, g, may_wait);
+        th = cvy_thread_self();
         if (code < 0) {
             goto out;
         }
@@ -299,7 +310,7 @@ static int group_start(covey_group *g, struct cvy_start *s, bool may_wait)
     code = cvy_task_start(th, s);
     if (cvy_unlikely(code < 0)) {
         start_failed(th, g, code);
-        leave(th, g);
+        leave(g);
     }
 out:
     cvy_leave(th);
@@ -414,12 +425,15 @@ int covey_group_wait(covey_group *g)
     if (g->scope.opener) {
         cvy_scope_close(&g->scope);
     }
-    cvy_leave(th);
-    /* Also for who kept a reference. */
-    covey_ctx_cancel(g->ctx);
-    covey_ctx_unref(g->ctx);
+    covey_ctx *kept = cvy_ctx_end(th, g->ctx, __builtin_return_address(0)) ? NULL : g->ctx;
     free(g->first.text);
     cvy_cell_free(g, sizeof(*g));
+    cvy_leave(th);
+    if (cvy_unlikely(kept != NULL)) {
+        /* For who kept a reference. */
+        covey_ctx_cancel(kept);
+        covey_ctx_unref(kept);
+    }
     return code;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * lock.c - the slow path of cvy_lock; in debug builds, what each thread holds.
  *
- * A thread-local outside sched/thread.c: no lock is held over a switch of tasks, so whoever takes
- * one and gives it back is on one thread. */
+ * A thread-local that compilers know, unlike that of self.h: no lock is held over a switch of
+ * tasks, so whoever takes one and gives it back is on one thread. */
 #include "os/lock.h"
 
 #include "os/freed.h"

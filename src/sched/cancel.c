@@ -40,6 +40,25 @@ void cvy_cancel_unhold(struct cvy_cancel *c)
     }
 }
 
+bool cvy_cancel_end(struct cvy_thread *th, struct cvy_cancel *c)
+{
+    /* Above holds nothing of c, but may take a hold while c is in its list. Children, timers and
+     * standing registrations hold c: without them its lists can no more change. */
+    leave_above(c);
+    /* Acquire: pairs with the release in cvy_cancel_unhold(). */
+    if (cvy_load_acquire(&c->holds) != 1 || !cvy_list_is_empty(&c->waiters) ||
+        !cvy_list_is_empty(&c->hooks)) {
+        return false;
+    }
+    if (!cvy_cancel_is_done(c)) {
+        CVY_EMIT(cvy_ring_of(th), cancel, 0, 0, c);
+    }
+    struct cvy_cancel *parent = c->parent;
+    c->free_fn(c);
+    cvy_cancel_unhold(parent);
+    return true;
+}
+
 /* A hold unless the last one has gone already. */
 static bool try_hold(struct cvy_cancel *c)
 {

@@ -88,6 +88,9 @@ void cvy_cancel_init(struct cvy_cancel *c);
 void cvy_cancel_attach(struct cvy_cancel *c, struct cvy_thread *th);
 void cvy_cancel_hold(struct cvy_cancel *c);
 void cvy_cancel_unhold(struct cvy_cancel *c);
+/* True: the caller's was the last hold, and nobody is left who could see c done; it is gone. Else
+ * the caller still holds it, and must cancel it now: it has left the list of above. */
+bool cvy_cancel_end(struct cvy_thread *th, struct cvy_cancel *c);
 /* Ends c and all below it; the first call wins. The tasks to wake are collected. */
 void cvy_cancel_fire(struct cvy_cancel *c, int err, int cause, struct cvy_wakelist *list);
 /* Its deadline has passed: ends the context that set it. From a plain thread, for which no

@@ -176,16 +176,16 @@ __attribute__((always_inline)) static inline int32_t park_since(struct cvy_threa
 }
 
 /* With the time that it takes; a mutex's profile too needs it exact. */
-__attribute__((noinline)) static int32_t park_profiled(struct cvy_thread **thp, covey_ctx *ctx,
+__attribute__((noinline)) static int32_t park_profiled(struct cvy_thread *th, covey_ctx *ctx,
                                                        uint64_t wait, int64_t at_ns, int32_t index)
 {
     int64_t since = cvy_clock_now();
-    int32_t outcome = park_since(thp, ctx, wait, at_ns, index, since);
+    int32_t outcome = park_since(&th, ctx, wait, at_ns, index, since);
 
     /* So that nobody takes it for the time of the next wait. */
-    cvy_store_relaxed(&(*thp)->task->wait_since, 0);
+    cvy_store_relaxed(&th->task->wait_since, 0);
     if (cvy_profile_is_on(CVY_PROFILE_BLOCK)) {
-        cvy_profile_wait(*thp, cvy_wait_reason(wait), cvy_clock_now() - since);
+        cvy_profile_wait(th, cvy_wait_reason(wait), cvy_clock_now() - since);
     }
     return outcome;
 }
@@ -195,7 +195,10 @@ park(struct cvy_thread **thp, covey_ctx *ctx, uint64_t wait, int64_t at_ns, int3
 {
     if (cvy_unlikely(cvy_load_relaxed(&cvy_profiles_on) &
                      (1u << CVY_PROFILE_BLOCK | 1u << CVY_PROFILE_MUTEX))) {
-        return park_profiled(thp, ctx, wait, at_ns, index);
+        /* Not by way of thp: who parks keeps its thread in a register. */
+        int32_t outcome = park_profiled(*thp, ctx, wait, at_ns, index);
+        *thp = cvy_thread_self();
+        return outcome;
     }
     return park_since(thp, ctx, wait, at_ns, index, 0);
 }

@@ -3,15 +3,26 @@
 #include "sched/testmode.h"
 #include "sched/turn.h"
 
+/* Into a full ring, or from a thread without a worker. */
+__attribute__((noinline)) static void enqueue_slow(struct cvy_thread *th, struct cvy_task *t)
+{
+    if (!th->worker) {
+        cvy_global_push_one(cvy_runtime_get(), t);
+        return;
+    }
+    cvy_runq_spill(th->worker);
+    cvy_enqueue(th, t);
+}
+
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
 {
     struct cvy_worker *w = th->worker;
 
-    if (cvy_unlikely(!w)) {
-        cvy_global_push_one(cvy_runtime_get(), t);
+    /* Tail calls: nothing has to be kept across them on the common path. */
+    if (cvy_unlikely(!w || !cvy_runq_push(&w->runq, t))) {
+        enqueue_slow(th, t);
         return;
     }
-    cvy_push(th, t);
     /* Not ordered after the push: a kick lost to that delays one task until this worker's next
      * turn, and costs nothing on the path that everybody takes. */
     if (cvy_unlikely(cvy_load_relaxed(&w->runtime->idle_count) > 0) &&

@@ -55,13 +55,19 @@ static inline struct cvy_task *cvy_runq_pop(struct cvy_runq *q, bool is_alone)
     return NULL;
 }
 
-/* Owner only: the task that will be popped after i others, if nobody takes it before; NULL: none.
- * Only its address may be used. */
-static inline struct cvy_task *cvy_runq_peek(struct cvy_runq *q, uint32_t i)
+/* Owner only: the task that will be popped next, and the one two after it, if nobody takes them
+ * before. False: there are not so many. Only their addresses may be used. */
+static inline bool cvy_runq_peek(struct cvy_runq *q, const struct cvy_task **next,
+                                 const struct cvy_task **later)
 {
     uint32_t head = cvy_load_relaxed(&q->head);
-    uint32_t len = cvy_load_relaxed(&q->tail) - head;
-    return len > i ? cvy_load_relaxed(&q->slots[(head + i) % CVY_RUNQ_SIZE]) : NULL;
+
+    if (cvy_load_relaxed(&q->tail) - head <= 2) {
+        return false;
+    }
+    *next = cvy_load_relaxed(&q->slots[head % CVY_RUNQ_SIZE]);
+    *later = cvy_load_relaxed(&q->slots[(head + 2) % CVY_RUNQ_SIZE]);
+    return true;
 }
 
 static inline uint32_t cvy_runq_len(const struct cvy_runq *q)

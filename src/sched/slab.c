@@ -139,7 +139,7 @@ static bool batches_age_locked(struct cvy_runtime *rt)
     return p->batch_count > 0;
 }
 
-struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt)
+struct cvy_task *cvy_task_alloc_slow(struct cvy_thread *th, struct cvy_runtime *rt)
 {
     struct cvy_worker *w = th->worker;
     struct cvy_task *t = NULL;
@@ -148,44 +148,26 @@ struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt)
         (void)pool_take(rt, &t, 1);
         return t;
     }
-    if (!w->tasks) {
-        w->task_count = batch_take(rt, &w->tasks);
-    }
-    t = w->tasks;
-    if (cvy_likely(t != NULL)) {
-        w->tasks = t->next;
-        w->task_count--;
-        if (w->tasks) {
-            /* The next start will fill these lines. */
-            __builtin_prefetch(w->tasks, 1);
-            __builtin_prefetch(&w->tasks->fn, 1);
-        }
-    }
-    return t;
+    w->task_count = batch_take(rt, &w->tasks);
+    return w->tasks ? cvy_task_alloc(th, rt) : NULL;
 }
 
-void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t)
+void cvy_task_free_slow(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t)
 {
-    cvy_store_relaxed(&t->state, CVY_TASK_FREE);
     if (!w) {
         t->next = NULL;
         pool_give(rt, t);
         return;
     }
+    struct cvy_task *last = t;
     t->next = w->tasks;
-    w->tasks = t;
-    if (++w->task_count < CVY_TASK_CACHE) {
-        return;
-    }
-    struct cvy_task *first = w->tasks;
-    struct cvy_task *last = first;
     for (int i = 1; i < CVY_TASK_BATCH; i++) {
         last = last->next;
     }
     w->tasks = last->next;
-    w->task_count -= CVY_TASK_BATCH;
+    w->task_count -= CVY_TASK_BATCH - 1;
     last->next = NULL;
-    batch_give(rt, first);
+    batch_give(rt, t);
 }
 
 struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index)

@@ -17,20 +17,15 @@
 #define STACK_SIZE_MIN 16384
 #define NAME_LEN_MAX 31
 
-int cvy_task_check_options(const covey_task_options *opts)
+int cvy_task_check_options_slow(const covey_task_options *opts)
 {
-    if (!opts) {
-        return 0;
-    }
     size_t max = opts->compact ? CVY_STACK_COMPACT_MAX : STACK_SIZE_MAX;
     return opts->stack_size > max ? -EINVAL : 0;
 }
 
+/* Of checked options. */
 static unsigned class_of(const struct cvy_runtime *rt, const covey_task_options *opts)
 {
-    if (!opts) {
-        return rt->default_class;
-    }
     /* A sanitizer's frames do not fit packed stacks. */
     if (opts->compact && !CVY_SANITIZED) {
         return cvy_stack_class(opts->stack_size);
@@ -54,27 +49,31 @@ static uint64_t next_id(struct cvy_runtime *rt, struct cvy_worker *w)
     return n * lanes + (uint64_t)w->index + 1;
 }
 
-/* Copies what the caller lent. False: out of memory. */
-static bool copy_borrowed(struct cvy_task *t, const struct cvy_start *s)
+__attribute__((noinline)) static void set_options(struct cvy_task *t, const struct cvy_runtime *rt,
+                                                  const covey_task_options *opts)
 {
-    t->arg = s->arg;
-    if (s->opts && s->opts->name) {
+    if (opts->name) {
         /* A dump may look meanwhile: the last byte is always 0. */
-        (void)strncpy(t->name, s->opts->name, NAME_LEN_MAX);
+        (void)strncpy(t->name, opts->name, NAME_LEN_MAX);
         t->owns |= CVY_OWNS_NAME;
     }
-    if (s->has_copy) {
-        t->arg = t->small;
-        if (s->copy_len > sizeof(t->small)) {
-            t->arg = cvy_alloc(s->copy_len);
-            if (!t->arg) {
-                return false;
-            }
-            t->owns |= CVY_OWNS_COPY;
+    t->stack_class = (uint8_t)class_of(rt, opts);
+    t->pins = opts->pinned ? 1 : 0;
+}
+
+/* Copies the argument that the caller lent. False: out of memory. */
+static bool copy_borrowed(struct cvy_task *t, const struct cvy_start *s)
+{
+    t->arg = t->small;
+    if (s->copy_len > sizeof(t->small)) {
+        t->arg = cvy_alloc(s->copy_len);
+        if (!t->arg) {
+            return false;
         }
-        if (s->copy_len > 0) {
-            memcpy(t->arg, s->copy, s->copy_len);
-        }
+        t->owns |= CVY_OWNS_COPY;
+    }
+    if (s->copy_len > 0) {
+        memcpy(t->arg, s->copy, s->copy_len);
     }
     return true;
 }
@@ -94,10 +93,14 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
     if (!t) {
         return -ENOMEM;
     }
-    if (!copy_borrowed(t, s)) {
-        cvy_task_clear(t);
+    t->arg = s->arg;
+    if (s->has_copy && !copy_borrowed(t, s)) {
         cvy_task_free(rt, th->worker, t);
         return -ENOMEM;
+    }
+    t->stack_class = (uint8_t)rt->default_class;
+    if (cvy_unlikely(s->opts != NULL)) {
+        set_options(t, rt, s->opts);
     }
     uint64_t id = next_id(rt, th->worker);
     /* The rest of the record is clean. */
@@ -107,10 +110,6 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
     t->owner = s->owner;
     t->site = s->site;
     t->id = id;
-    t->stack_class = (uint8_t)class_of(rt, s->opts);
-    if (s->opts && s->opts->pinned) {
-        t->pins = 1;
-    }
     cvy_store_relaxed(&t->state, CVY_TASK_NEW);
     if (CVY_TRACES(new)) {
         cvy_recording_new(th, id, s->site, s->owner);

@@ -267,7 +267,11 @@ struct cvy_start {
  * COVEY_ECLOSED. */
 int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s);
 /* Checks opts alone. */
-int cvy_task_check_options(const covey_task_options *opts);
+int cvy_task_check_options_slow(const covey_task_options *opts);
+static inline int cvy_task_check_options(const covey_task_options *opts)
+{
+    return opts ? cvy_task_check_options_slow(opts) : 0;
+}
 /* Frees what a record owns; not the record. */
 void cvy_task_clear_slow(struct cvy_task *t);
 static inline void cvy_task_clear(struct cvy_task *t)

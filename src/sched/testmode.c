@@ -480,7 +480,7 @@ void cvy_test_close(struct cvy_test *test)
     cvy_thread_end(test->carrier);
     (void)sigaltstack(&test->alt_stack, NULL);
     (void)pthread_sigmask(SIG_SETMASK, &test->signals, NULL);
-    cvy_thread_set_self(test->before);
+    cvy_self_set(test->before);
     cvy_runtime_stop(test->runtime);
     free(test->carrier);
     free(test->ready);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * thread.c - the record of the running OS thread.
- *
- * The thread-local is read here and nowhere else, through a call that the compiler cannot hoist:
- * after a switch the same code may be on another thread. */
+ * thread.c - the records of plain threads: made at their first call, forgotten at their end. */
 #include "base/alloc.h"
 #include "sched/grace.h"
 #include "os/lack.h"
@@ -10,24 +7,8 @@
 
 #include <time.h>
 
-static _Thread_local struct cvy_thread *self_record __attribute__((tls_model("initial-exec")));
-
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
-
-__attribute__((noinline)) struct cvy_thread *cvy_thread_self(void)
-{
-    struct cvy_thread *th = self_record;
-    /* The empty asm keeps gcc and clang from treating this as a pure function. */
-    __asm__ volatile("" : "+r"(th)::"memory");
-    return th;
-}
-
-__attribute__((noinline)) void cvy_thread_set_self(struct cvy_thread *th)
-{
-    self_record = th;
-    __asm__ volatile("" ::: "memory");
-}
 
 /* All plain threads that have called covey, so that the end of a runtime can wait until none of
  * them is inside it. Guarded by foreign_lock. */
@@ -117,7 +98,7 @@ static void foreign_end(void *arg)
 
     cvy_cancel_unregister(&th->self);
     cvy_task_clear(&th->self);
-    cvy_thread_set_self(NULL);
+    cvy_self_set(NULL);
     free(th);
 }
 
@@ -150,6 +131,6 @@ struct cvy_thread *cvy_thread_foreign(void)
     cvy_unlock(&foreign_lock);
     cvy_grace_join(th);
     (void)pthread_setspecific(key, th);
-    cvy_thread_set_self(th);
+    cvy_self_set(th);
     return th;
 }

@@ -40,15 +40,17 @@ static inline void cvy_push(struct cvy_thread *th, struct cvy_task *t)
  * and sp is read while its owner may write it. */
 static inline void cvy_prefetch_queued(struct cvy_runq *q)
 {
-    const struct cvy_task *later = cvy_runq_peek(q, 2);
+    const struct cvy_task *next, *later;
 
-    if (!later || CVY_TSAN) {
+    if (CVY_TSAN || !cvy_runq_peek(q, &next, &later)) {
         return;
     }
     __builtin_prefetch(later, 1);
     __builtin_prefetch(&later->fn, 1);
-    const struct cvy_task *next = cvy_runq_peek(q, 0);
-    const char *sp = next ? __atomic_load_n((char *const *)&next->sp, __ATOMIC_RELAXED) : NULL;
+    if (!__atomic_load_n(&next->stack, __ATOMIC_RELAXED)) {
+        return; /* it has not run yet */
+    }
+    const char *sp = __atomic_load_n((char *const *)&next->sp, __ATOMIC_RELAXED);
     for (int line = 0; line < 4; line++) {
         __builtin_prefetch(sp + (ptrdiff_t)line * CVY_CACHE_LINE, 1);
     }
@@ -85,7 +87,8 @@ __attribute__((always_inline)) static inline struct cvy_task *cvy_take_local(str
 }
 
 /* What runs next on w; NULL: ask the base. */
-static inline struct cvy_task *cvy_pick(struct cvy_thread *th, struct cvy_worker *w)
+__attribute__((always_inline)) static inline struct cvy_task *cvy_pick(struct cvy_thread *th,
+                                                                       struct cvy_worker *w)
 {
     cvy_store_relaxed(&w->turns, cvy_load_relaxed(&w->turns) + 1);
     if (cvy_unlikely(--w->turns_to_check == 0)) {

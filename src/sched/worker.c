@@ -478,7 +478,7 @@ struct cvy_thread *cvy_thread_new(struct cvy_runtime *rt, struct cvy_worker *w)
 
 void cvy_thread_begin(struct cvy_thread *th)
 {
-    cvy_thread_set_self(th);
+    cvy_self_set(th);
     cvy_grace_join(th);
     th->errno_ptr = cvy_errno_ptr();
 #if CVY_ASAN
@@ -500,7 +500,7 @@ void cvy_thread_end(struct cvy_thread *th)
 {
     cvy_fault_thread_fini(th);
     cvy_grace_leave(th);
-    cvy_thread_set_self(NULL);
+    cvy_self_set(NULL);
 }
 
 static void *thread_main(void *arg)

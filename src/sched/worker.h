@@ -13,6 +13,7 @@
 #include "base/panic.h"
 #include "os/poll.h"
 #include "base/rand.h"
+#include "os/self.h"
 #include "os/sys.h"
 #include "sched/cell.h"
 #include "sched/histogram.h"
@@ -238,9 +239,12 @@ static inline uint64_t cvy_id_lanes(const struct cvy_runtime *rt)
     return (uint64_t)rt->worker_count + 1;
 }
 
-/* This thread's record, or NULL. The only access to thread-locals; never kept across a switch. */
-struct cvy_thread *cvy_thread_self(void);
-void cvy_thread_set_self(struct cvy_thread *th);
+/* This thread's record, or NULL; never kept across a switch. */
+static inline struct cvy_thread *cvy_thread_self(void)
+{
+    return cvy_self();
+}
+
 /* The record of a plain thread, made at its first call. */
 struct cvy_thread *cvy_thread_foreign(void);
 struct cvy_thread *cvy_enter_slow(struct cvy_thread *th);
@@ -443,9 +447,39 @@ void cvy_fork_watch(void);
 void cvy_fork_check(void);
 
 /* slab.c */
-struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt);
+struct cvy_task *cvy_task_alloc_slow(struct cvy_thread *th, struct cvy_runtime *rt);
+static inline struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt)
+{
+    struct cvy_worker *w = th->worker;
+    struct cvy_task *t = cvy_likely(w != NULL) ? w->tasks : NULL;
+
+    if (cvy_unlikely(!t)) {
+        return cvy_task_alloc_slow(th, rt);
+    }
+    w->tasks = t->next;
+    w->task_count--;
+    if (w->tasks) {
+        /* The next start will fill these lines. */
+        __builtin_prefetch(w->tasks, 1);
+        __builtin_prefetch(&w->tasks->fn, 1);
+    }
+    return t;
+}
+
+void cvy_task_free_slow(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t);
 /* The caller carries w, or is a plain thread (NULL). */
-void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t);
+static inline void cvy_task_free(struct cvy_runtime *rt, struct cvy_worker *w, struct cvy_task *t)
+{
+    cvy_store_relaxed(&t->state, CVY_TASK_FREE);
+    if (cvy_unlikely(!w || w->task_count == CVY_TASK_CACHE - 1)) {
+        cvy_task_free_slow(rt, w, t);
+        return;
+    }
+    t->next = w->tasks;
+    w->tasks = t;
+    w->task_count++;
+}
+
 struct cvy_stack *cvy_stack_alloc(struct cvy_worker *w, unsigned class_index);
 void cvy_stack_free(struct cvy_worker *w, struct cvy_stack *s);
 /* When nobody runs any more. keep: records and stacks stay mapped. */

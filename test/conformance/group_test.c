@@ -459,6 +459,37 @@ TASK_TEST(wait_cancels_the_context_and_a_reference_keeps_it)
     covey_ctx_unref(kept);
 }
 
+static int close_channel(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return covey_chan_close(arg);
+}
+
+/* No reference to the group's context is left: what hangs on it must hear of its end all the same.
+ */
+TASK_TEST(wait_ends_what_was_made_of_the_context_alone)
+{
+    covey_group *g = covey_group_new(ctx);
+    covey_chan *done = covey_chan_ref(covey_ctx_done(covey_group_ctx(g)));
+    JOIN(g);
+    CHECK_EQ(covey_chan_try_recv(done, NULL), COVEY_ECLOSED);
+    covey_chan_unref(done);
+
+    g = covey_group_new(ctx);
+    covey_ctx *child = covey_ctx_with_cancel(covey_group_ctx(g));
+    JOIN(g);
+    CHECK_EQ(covey_ctx_err(child), COVEY_ECANCELED);
+    covey_ctx_unref(child);
+
+    g = covey_group_new(ctx);
+    covey_chan *called = covey_chan_new(0, 0);
+    covey_stop *stop = covey_ctx_after_func(covey_group_ctx(g), close_channel, called);
+    JOIN(g);
+    CHECK_EQ(covey_chan_recv(NULL, called, NULL), COVEY_ECLOSED);
+    CHECK(!covey_stop_call(stop));
+    covey_chan_unref(called);
+}
+
 TASK_TEST(cancelling_is_no_failure)
 {
     covey_group *g = covey_group_new(ctx);

@@ -214,3 +214,48 @@ STRESS_TASK_TEST(a_race_is_won_or_lost_by_all)
         covey_error_list_free(list);
     }
 }
+
+/* Groups that end while their parent is cancelled: each end meets the cancellation anywhere. */
+
+static int end_at_once(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+static int open_and_wait(covey_ctx *ctx, void *arg)
+{
+    uint64_t random = *(uint64_t *)arg;
+
+    while (covey_ctx_err(ctx) == 0) {
+        covey_group *g = covey_group_new(ctx);
+        covey_ctx *kept = random_below(&random, 4) ? NULL : covey_ctx_ref(covey_group_ctx(g));
+        if (random_below(&random, 2)) {
+            GO(g, end_at_once, NULL);
+        }
+        JOIN(g);
+        CHECK(!kept || covey_ctx_err(kept) == COVEY_ECANCELED);
+        covey_ctx_unref(kept);
+        covey_yield();
+    }
+    return 0;
+}
+
+STRESS_TASK_TEST(groups_end_while_their_parent_is_cancelled)
+{
+    uint64_t random = random_of(0);
+
+    for (int i = 0; i < turns(500); i++) {
+        covey_group *g = covey_group_new(ctx);
+
+        for (int j = 0; j < 4; j++) {
+            uint64_t seed = random_next(&random);
+
+            CHECK_EQ(covey_group_go_copy(g, open_and_wait, &seed, sizeof(seed)), 0);
+        }
+        random_pause(&random);
+        covey_group_cancel(g, 0);
+        JOIN(g);
+    }
+}
