@@ -77,12 +77,12 @@ COVEY_API bool covey_ctx_deadline(covey_ctx *ctx, int64_t *at_ns);
 COVEY_API void *covey_ctx_value(covey_ctx *ctx, const void *key);
 
 /* context.AfterFunc: once ctx is done, fn(root context, arg) runs in a task of its own in the root
- * group. Returns an owned handle for covey_stop_call(), or NULL: out of memory, or no runtime is
- * up. */
+ * group; so does what waits for the root context, before covey_run() returns. Returns an owned
+ * handle for covey_stop_call(), or NULL: out of memory, or no runtime is up. */
 typedef struct covey_stop covey_stop;
 COVEY_API covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg);
-/* True: it kept fn from running. False: fn was started (or has ended), or s is NULL. Frees s either
- * way. */
+/* True: fn was not started, and will not be: this kept it from running, or ctx ended when no runtime
+ * was left. False: fn was started (or has ended), or s is NULL. Frees s either way. */
 COVEY_API bool covey_stop_call(covey_stop *s);
 
 COVEY_API covey_ctx *covey_ctx_ref(covey_ctx *ctx);
