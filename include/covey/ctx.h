@@ -28,7 +28,7 @@ COVEY_API covey_ctx *covey_ctx_with_cancel(covey_ctx *parent);
 /* Done with COVEY_EDEADLINE ns from now; at once if ns <= 0. An earlier deadline of the parent's
  * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". It holds in every
  * runtime. Between two, plain threads that wait under it, or ask for covey_ctx_err(), see to it;
- * what hangs on its end (covey_ctx_done()) then comes only with that. */
+ * what hangs on its end (covey_ctx_done(), COVEY_DONE) then comes only with that. */
 COVEY_API covey_ctx *covey_ctx_with_timeout(covey_ctx *parent, int64_t ns);
 COVEY_API covey_ctx *covey_ctx_with_timeout_at(const covey_site *site, covey_ctx *parent,
                                                int64_t ns);
@@ -47,7 +47,9 @@ COVEY_API covey_ctx *covey_ctx_for_cleanup_at(const covey_site *site, covey_ctx 
                                               int64_t ns);
 /* signal.NotifyContext: cancelled when the process receives one of the n signals, with the cause
  * -EINTR. While it lives those signals have no other effect; the last one restores what was there.
- * A second arrival of the same signal, once every such context is done, has the earlier effect. */
+ * A second arrival of the same signal, once every such context is done, has the earlier effect. A
+ * call without a runtime is fatal. A signal that cannot be caught, or too few descriptors: a
+ * context that is done, with the cause -EINVAL or -EMFILE. */
 COVEY_API covey_ctx *covey_ctx_with_signals(covey_ctx *parent, const int *signals, size_t n);
 
 #define covey_ctx_with_timeout(parent, ns)                                                         \
