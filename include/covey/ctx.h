@@ -27,8 +27,8 @@ COVEY_API covey_ctx *covey_ctx_background(void);
 COVEY_API covey_ctx *covey_ctx_with_cancel(covey_ctx *parent);
 /* Done with COVEY_EDEADLINE ns from now; at once if ns <= 0. An earlier deadline of the parent's
  * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". It holds in every
- * runtime. Between two, plain threads that wait under it, or ask for covey_ctx_err(), see to it;
- * what hangs on its end (covey_ctx_done(), COVEY_DONE) then comes only with that. */
+ * runtime. Between two, plain threads that wait under it, or for it (COVEY_DONE), or ask for
+ * covey_ctx_err(), see to it; what hangs on its end (covey_ctx_done()) then comes only with that. */
 COVEY_API covey_ctx *covey_ctx_with_timeout(covey_ctx *parent, int64_t ns);
 COVEY_API covey_ctx *covey_ctx_with_timeout_at(const covey_site *site, covey_ctx *parent,
                                                int64_t ns);
