@@ -932,7 +932,7 @@ TEST(a_thread_sees_a_deadline_it_waits_for_without_a_runtime)
 
 static void *cancel_soon(void *arg)
 {
-    (void)usleep(2000);
+    (void)usleep(2000); /* sleeps: so that it mostly waits by then; both orders are right */
     covey_ctx_cancel(arg);
     return NULL;
 }
