@@ -27,8 +27,8 @@ COVEY_API covey_ctx *covey_ctx_background(void);
 COVEY_API covey_ctx *covey_ctx_with_cancel(covey_ctx *parent);
 /* Done with COVEY_EDEADLINE ns from now; at once if ns <= 0. An earlier deadline of the parent's
  * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". It holds in every
- * runtime. Between two, plain threads that wait under it, or ask for covey_ctx_err(), see to it;
- * what hangs on its end (covey_ctx_done()) then comes only with that. */
+ * runtime. Between two, plain threads that wait under it, or for it (COVEY_DONE), or ask for
+ * covey_ctx_err(), see to it; what hangs on its end (covey_ctx_done()) then comes only with that. */
 COVEY_API covey_ctx *covey_ctx_with_timeout(covey_ctx *parent, int64_t ns);
 COVEY_API covey_ctx *covey_ctx_with_timeout_at(const covey_site *site, covey_ctx *parent,
                                                int64_t ns);
@@ -47,7 +47,9 @@ COVEY_API covey_ctx *covey_ctx_for_cleanup_at(const covey_site *site, covey_ctx 
                                               int64_t ns);
 /* signal.NotifyContext: cancelled when the process receives one of the n signals, with the cause
  * -EINTR. While it lives those signals have no other effect; the last one restores what was there.
- * A second arrival of the same signal, once every such context is done, has the earlier effect. */
+ * A second arrival of the same signal, once every such context is done, has the earlier effect. A
+ * call without a runtime is fatal. A signal that cannot be caught, or too few descriptors: a
+ * context that is done, with the cause -EINVAL or -EMFILE. */
 COVEY_API covey_ctx *covey_ctx_with_signals(covey_ctx *parent, const int *signals, size_t n);
 
 #define covey_ctx_with_timeout(parent, ns)                                                         \
@@ -77,12 +79,12 @@ COVEY_API bool covey_ctx_deadline(covey_ctx *ctx, int64_t *at_ns);
 COVEY_API void *covey_ctx_value(covey_ctx *ctx, const void *key);
 
 /* context.AfterFunc: once ctx is done, fn(root context, arg) runs in a task of its own in the root
- * group. Returns an owned handle for covey_stop_call(), or NULL: out of memory, or no runtime is
- * up. */
+ * group; so does what waits for the root context, before covey_run() returns. Returns an owned
+ * handle for covey_stop_call(), or NULL: out of memory, or no runtime is up. */
 typedef struct covey_stop covey_stop;
 COVEY_API covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg);
-/* True: it kept fn from running. False: fn was started (or has ended), or s is NULL. Frees s either
- * way. */
+/* True: fn was not started, and will not be: this kept it from running, or ctx ended when no runtime
+ * was left. False: fn was started (or has ended), or s is NULL. Frees s either way. */
 COVEY_API bool covey_stop_call(covey_stop *s);
 
 COVEY_API covey_ctx *covey_ctx_ref(covey_ctx *ctx);

@@ -31,7 +31,8 @@ typedef enum covey_group_policy {
 } covey_group_policy;
 
 /* Every failure of a group's tasks, in order of occurrence. Outlives the group it was given to.
- * Read it after covey_group_wait(); one list may serve several groups in turn. */
+ * Read it after covey_group_wait(); one list may serve several groups in turn. NULL, which lack of
+ * memory gives, reads as an empty one. */
 typedef struct covey_error_list covey_error_list;
 COVEY_API covey_error_list *covey_error_list_new(void); /* NULL: out of memory */
 COVEY_API size_t covey_error_list_len(const covey_error_list *l);

@@ -7,11 +7,13 @@
 
 COVEY_BEGIN
 
+/* A variable that is no number, or no signal, counts as not set. */
 typedef struct covey_options {
     int workers;           /* slots of parallelism; 0: COVEY_WORKERS, else the CPUs this process may
                               use (affinity and cgroup quota); at most 1024 */
     size_t stack_size;     /* a task's address space, committed a page at a time; 0:
-                              COVEY_STACK_SIZE, else 256 KiB; at least 16 KiB, at most 1 GiB */
+                              COVEY_STACK_SIZE, else 256 KiB; less than 16 KiB is taken as that;
+                              at most 1 GiB */
     int dump_signal;       /* covey_dump to stderr on this signal; 0: COVEY_DUMP_SIGNAL (a number or
                               QUIT, USR1, USR2, HUP), else none */
     int64_t exit_grace_ns; /* 0: 10 s; how long tasks may take to end after the root context was
@@ -47,8 +49,12 @@ typedef struct covey_options {
  * place and id. If all that are left are parked, they are discarded (their clean-up does not run)
  * and covey_run returns; if one still runs C code the process aborts, since nothing else is safe.
  *
- * -EBUSY: a runtime is up in this process, or this is a forked child of one. -ENOMEM, -EAGAIN:
- * it could not start. -EINVAL: an option is out of range.
+ * -EBUSY: a runtime is up in this process, or this is a forked child of one. -ENOMEM, -EAGAIN,
+ * -EMFILE: it could not start. -EINVAL: an option, or the variable in its place, is out of range,
+ * and the message says which.
+ *
+ * The child of a fork() in a program whose runtime is up has none of its threads: any other covey
+ * call in it is fatal. It may exec, or _exit().
  *
  * When every task waits and nothing in the process could wake one (no timer, no watched descriptor,
  * no blocking call, no thread but covey's own) covey prints

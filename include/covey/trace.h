@@ -6,7 +6,8 @@
  * event with a time of its own. The flight recorder only remembers the last events of each worker,
  * at a cost that lets it stay on, until a snapshot writes them to a file after the fact. The
  * environment variable COVEY_TRACE turns one on without a change to the program: a path records all
- * of covey_run() to that file; "flight" or "flight:16M" (memory a worker) turns the recorder on.
+ * of covey_run() to that file, which of several runs has the last; "flight" or "flight:16M" (memory
+ * a worker) turns the recorder on.
  *
  * All calls may come from any thread. Those that take a path block their thread for file I/O and do
  * not switch tasks; in a task, covey_blocking() is the place for them if that matters. */

@@ -7,6 +7,7 @@
  * locks too: cases seen one after the other may each be ready while another is looked at. */
 #include "base/alloc.h"
 #include "os/delay.h"
+#include "sched/cancel.h"
 #include "sched/view.h"
 #include "sched/waitable.h"
 
@@ -240,6 +241,29 @@ static int enter_all(struct select *s, struct cvy_task *t)
 }
 
 /* All locks are held and nothing is ready. Gives the index that woke it, or a code. */
+static struct cvy_cancel *end_of(const covey_case *c)
+{
+    return c->kind == &covey_waitable_done ? cvy_ctx_cancel_of(c->object) : NULL;
+}
+
+/* The case that time makes ready first, and when; -1: none. A plain thread keeps the time of the
+ * contexts it waits for by itself: the runtime may end meanwhile, and its timers with it. */
+static int find_timed(const struct select *s, const struct cvy_thread *th, int64_t *at_ns)
+{
+    bool keeps_time = th->task->is_foreign && !th->is_pool;
+    int timed = s->after;
+
+    *at_ns = timed >= 0 ? cvy_time_after(s->cases[timed].number) : CVY_NEVER;
+    for (size_t i = 0; keeps_time && i < s->n; i++) {
+        struct cvy_cancel *end = end_of(&s->cases[i]);
+        if (end && end->deadline < *at_ns) {
+            *at_ns = end->deadline;
+            timed = (int)i;
+        }
+    }
+    return timed;
+}
+
 static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx)
 {
     struct cvy_thread *th = *thp;
@@ -259,13 +283,21 @@ static int wait_locked(struct select *s, struct cvy_thread **thp, covey_ctx *ctx
         leave_all(s, -1);
         return cvy_fail(t, code);
     }
-    if (s->after >= 0) {
-        int64_t at = cvy_time_after(s->cases[s->after].number);
-        index = cvy_wait_park_until(thp, ctx, CVY_WAIT_SELECT, s, at, s->after);
+    int64_t at;
+    int timed = find_timed(s, th, &at);
+    if (timed >= 0) {
+        index = cvy_wait_park_until(thp, ctx, CVY_WAIT_SELECT, s, at, timed);
     } else {
         index = cvy_wait_park(thp, ctx, CVY_WAIT_SELECT, s);
     }
-    leave_all(s, index);
+    struct cvy_cancel *late = index >= 0 && index == timed ? end_of(&s->cases[index]) : NULL;
+    /* Without its lock a queue that nobody took us out of must not be looked at. */
+    leave_all(s, late ? -1 : index);
+    if (late && !cvy_cancel_is_done(late)) { /* it was the time, and we are its clock */
+        cvy_leave(*thp);
+        cvy_cancel_expire(late);
+        *thp = cvy_enter();
+    }
     code = cvy_wait_error(t, ctx, index);
     return code < 0 ? code : index;
 }

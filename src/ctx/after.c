@@ -12,6 +12,7 @@ struct covey_stop {
     covey_fn *fn;
     void *arg;
     _Atomic uint32_t holds; /* the handle's and the hook's */
+    _Atomic bool is_lost;   /* no runtime is left to run fn. Release, acquire */
     struct cvy_timer timer; /* while there is no memory for the task; has the hook's hold */
 };
 
@@ -30,9 +31,15 @@ static void on_retry(struct cvy_timer *timer, struct cvy_wakelist *list)
     start(CVY_CONTAINER_OF(timer, struct covey_stop, timer));
 }
 
+static void lose(covey_stop *s)
+{
+    cvy_store_release(&s->is_lost, true);
+    stop_unhold(s);
+}
+
 static void on_drop(struct cvy_timer *timer)
 {
-    stop_unhold(CVY_CONTAINER_OF(timer, struct covey_stop, timer));
+    lose(CVY_CONTAINER_OF(timer, struct covey_stop, timer));
 }
 
 /* Starts the task, and drops the hook's hold. Out of memory has nobody to be told here, and what fn
@@ -49,12 +56,16 @@ static void start(covey_stop *s)
             return;
         }
     }
+    if (code == 0) {
+        stop_unhold(s);
+        return;
+    }
+    /* The runtime is past its end. */
     struct cvy_runtime *rt = cvy_runtime_get();
-    if (code < 0 && rt) {
-        /* The runtime is past its end. */
+    if (rt) {
         atomic_fetch_add_explicit(&rt->failed, 1, memory_order_relaxed);
     }
-    stop_unhold(s);
+    lose(s);
 }
 
 static void on_done(struct cvy_cancel_hook *h, struct cvy_wakelist *list)
@@ -100,6 +111,8 @@ bool covey_stop_call(covey_stop *s)
         is_stopped = cvy_cancel_hook_remove(c, &s->hook);
         if (is_stopped) {
             stop_unhold(s);
+        } else {
+            is_stopped = cvy_load_acquire(&s->is_lost);
         }
         cvy_cancel_unhold(c);
         cvy_leave(th);

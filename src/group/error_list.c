@@ -57,20 +57,20 @@ void cvy_error_list_add(covey_error_list *l, const struct cvy_message *m)
 
 size_t covey_error_list_len(const covey_error_list *l)
 {
-    return l->len + l->lost;
+    return l ? l->len + l->lost : 0;
 }
 
 int covey_error_list_code(const covey_error_list *l, size_t i)
 {
-    if (i >= l->len) {
-        return i < l->len + l->lost ? -ENOMEM : 0;
+    if (!l || i >= l->len) {
+        return i < covey_error_list_len(l) ? -ENOMEM : 0;
     }
     return l->entries[i].code;
 }
 
 const char *covey_error_list_message(const covey_error_list *l, size_t i)
 {
-    if (i < l->len) {
+    if (l && i < l->len) {
         return cvy_message_words(&l->entries[i]);
     }
     int code = covey_error_list_code(l, i);

@@ -134,7 +134,7 @@ int covey_run_at(const covey_site *site, const covey_options *opts, covey_fn *ma
     int code = cvy_ctx_is_exhausted(root) ? -ENOMEM : cvy_runtime_start(opts, root, NULL, &rt);
     if (code < 0) {
         covey_ctx_unref(root);
-        return cvy_fail(self, code);
+        return code == -EINVAL ? code /* told */ : cvy_fail(self, code);
     }
     code = run_main(rt, site, main_fn, arg, &m);
     cvy_store_relaxed(&rt->ending, true);

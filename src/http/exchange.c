@@ -74,7 +74,8 @@ void cvy_http_exchange_refuse(struct cvy_http_exchange *x, int status)
 
 covey_ctx *cvy_http_exchange_ctx(covey_ctx *parent, struct cvy_http_exchange *x)
 {
-    return covey_ctx_with_timeout(parent, x->conn->server->opts.request_timeout_ns);
+    static const covey_site site = {"request", "covey_http_server_options.request_timeout_ns", 0};
+    return covey_ctx_with_timeout_at(&site, parent, x->conn->server->opts.request_timeout_ns);
 }
 
 static int run(covey_ctx *ctx, struct cvy_http_exchange *x)

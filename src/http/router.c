@@ -82,6 +82,11 @@ static int add_param(struct cvy_http_route *r, const char *name, size_t len)
         r->param_count == CVY_HTTP_PARAMS_MAX) {
         return -EINVAL;
     }
+    for (size_t i = 0; i < r->param_count; i++) {
+        if (strncmp(r->params[i], name, len) == 0 && r->params[i][len] == '\0') {
+            return -EINVAL; /* one of them could not be asked for */
+        }
+    }
     char *copy = strndup(name, len);
     if (!copy) {
         return -ENOMEM;

@@ -122,9 +122,10 @@ TEST(the_most_specific_pattern_wins)
 
 TEST(patterns_that_are_none_or_double_are_refused)
 {
-    static const char *const bad[] = {"",       "GET",       "GET orders", "orders", "GET/a",
-                                      "/{",     "/{}",       "/a{b}",      "/{a}b",  "/{...}/a",
-                                      "/{$}/a", "/{a...}/b", "/{a.b}",     "/a}"};
+    static const char *const bad[] = {"",       "GET",      "GET orders", "orders",
+                                      "GET/a",  "/{",       "/{}",        "/a{b}",
+                                      "/{a}b",  "/{...}/a", "/{$}/a",     "/{a...}/b",
+                                      "/{a.b}", "/a}",      "/{a}/{a}",   "/{a}/b/{a...}"};
     covey_http_router *r = covey_http_router_new();
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

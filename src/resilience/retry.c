@@ -11,6 +11,10 @@
 #include <covey/task.h>
 #include <covey/time.h>
 
+#include <stdio.h>
+
+#define WORDS_MAX 200
+
 static const char attempt_key; /* its address is the key */
 
 covey_ctx *cvy_attempt_ctx(covey_ctx *ctx, struct cvy_attempt *attempt)
@@ -128,7 +132,8 @@ static int try_once(covey_ctx *ctx, const covey_backoff *p, covey_fn *fn, void *
     if (p->try_ns == 0) {
         return fn(ctx, arg);
     }
-    covey_ctx *timed = covey_ctx_with_timeout(ctx, p->try_ns);
+    static const covey_site site = {"try", "covey_backoff.try_ns", 0};
+    covey_ctx *timed = covey_ctx_with_timeout_at(&site, ctx, p->try_ns);
     int code = fn(timed, arg);
     covey_ctx_unref(timed);
     return code;
@@ -176,10 +181,13 @@ static int retry_loop(covey_ctx *ctx, struct retrying *r, covey_fn *fn, void *ar
             p->on_retry(&(covey_retry_event){r->attempt.number, code, wait_ns}, p->arg);
         }
         atomic_store_explicit(&r->attempt.after_ns, 0, memory_order_relaxed);
+        char words[WORDS_MAX]; /* of this failure: the sleep may have its own */
+        (void)snprintf(words, sizeof(words), "%s",
+                       covey_errcode() == code ? covey_errmsg() : covey_strerror(code));
         int err = covey_sleep(r->ctx, wait_ns);
         if (err < 0) {
             return covey_wrapf(err, "after %d %s, the last: %s", r->attempt.number,
-                               r->attempt.number == 1 ? "try" : "tries", covey_strerror(code));
+                               r->attempt.number == 1 ? "try" : "tries", words);
         }
     }
 }

@@ -37,8 +37,7 @@ static int start(struct cvy_thread *th, struct cvy_start *s)
 {
     struct cvy_runtime *rt = cvy_runtime_get();
 
-    /* After the first task's end only tasks may start more: those that are left, for clean-up. */
-    if (!rt || (cvy_load_relaxed(&rt->ending) && !th->worker)) {
+    if (!rt) {
         return COVEY_ECLOSED;
     }
     s->ctx = rt->root_ctx;
@@ -81,7 +80,11 @@ bool cvy_detached_wait(struct cvy_runtime *rt, int64_t timeout_ns)
 static int enter_and_start(struct cvy_start *s)
 {
     struct cvy_thread *th = cvy_enter();
-    int code = start(th, s);
+    const struct cvy_runtime *rt = cvy_runtime_get();
+    /* After the first task's end only tasks may start more: those that are left, for clean-up. (An
+     * after-func was asked for earlier, and starts whoever ends its context.) */
+    bool may_start = th->worker || (rt && !cvy_load_relaxed(&rt->ending));
+    int code = may_start ? start(th, s) : COVEY_ECLOSED;
     if (code < 0) {
         (void)cvy_fail(th->task, code);
     }

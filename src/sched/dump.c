@@ -109,8 +109,10 @@ static void print_frame(struct cvy_dump *d, const void *pc, const struct cvy_sym
 
 void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site)
 {
-    if (site) {
+    if (site && site->line > 0) {
         (void)fprintf(d->out, "%s %s:%d", before, site->file, site->line);
+    } else if (site) {
+        (void)fprintf(d->out, "%s %s", before, site->file);
     }
 }
 

@@ -127,11 +127,15 @@ static void make_text(struct cvy_message *m)
     }
     const char *slash = strrchr(m->site->file, '/');
     const char *file = slash ? slash + 1 : m->site->file;
-    if (m->timeout_ns > 0) {
-        format_duration(span, m->timeout_ns);
-        m->text = format_of("deadline exceeded (%s, set at %s:%d)", span, file, m->site->line);
+    const char *comma = m->timeout_ns > 0 ? ", " : "";
+    format_duration(span, m->timeout_ns);
+    if (m->site->line > 0) {
+        m->text = format_of("deadline exceeded (%s%sset at %s:%d)", m->timeout_ns > 0 ? span : "",
+                            comma, file, m->site->line);
     } else {
-        m->text = format_of("deadline exceeded (set at %s:%d)", file, m->site->line);
+        /* An option of covey's own. */
+        m->text = format_of("deadline exceeded (%s%sset by %s)", m->timeout_ns > 0 ? span : "",
+                            comma, file);
     }
 }
 

@@ -42,10 +42,22 @@ static int options_fill(covey_options *o)
     if (o->exit_grace_ns == 0) {
         o->exit_grace_ns = GRACE_NS_DEFAULT;
     }
-    bool is_valid = o->workers > 0 && o->workers <= CVY_WORKERS_MAX &&
-                    o->stack_size <= STACK_SIZE_MAX && o->exit_grace_ns > 0 &&
-                    cvy_dump_signal_is_valid(o->dump_signal) && o->ignored_end_ns >= 0;
-    return is_valid ? 0 : -EINVAL;
+    const struct {
+        bool is_valid;
+        const char *rule;
+    } rules[] = {
+        {o->workers > 0 && o->workers <= CVY_WORKERS_MAX, "workers (COVEY_WORKERS): 1 to 1024"},
+        {o->stack_size <= STACK_SIZE_MAX, "stack_size (COVEY_STACK_SIZE): up to 1 GiB"},
+        {o->exit_grace_ns > 0, "exit_grace_ns: not negative"},
+        {cvy_dump_signal_is_valid(o->dump_signal), "dump_signal: one that can be caught"},
+        {o->ignored_end_ns >= 0, "ignored_end_ns: not negative"},
+    };
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+        if (!rules[i].is_valid) {
+            return covey_errorf(-EINVAL, "covey_run: %s", rules[i].rule);
+        }
+    }
+    return 0;
 }
 
 static void worker_init(struct cvy_runtime *rt, int index)

@@ -349,8 +349,11 @@ int cvy_fetch_main(int argc, char **argv)
     if (covey_run(run, &f) < 0) {
         (void)fprintf(stderr, "covey: %s\n", covey_errmsg());
         f.local_code = covey_errcode();
-    } else if (!f.options.quiet && !f.options.to_stdout) {
-        cvy_report_summary(&f, stderr);
+    } else if (!f.options.quiet) {
+        cvy_report_end(&f, stderr);
+        if (!f.options.to_stdout) {
+            cvy_report_summary(&f, stderr);
+        }
     }
     if (f.options.stats) {
         tell_left(&f, descriptors);

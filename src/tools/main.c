@@ -7,7 +7,7 @@
 #include "tools/fetch.h"
 #endif
 
-#include <covey/defs.h>
+#include <covey/error.h>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -18,12 +18,13 @@
 static const struct {
     const char *name, *purpose;
     int (*main)(int argc, char **argv); /* argv[0] is the name */
+    int unwritten;                      /* status: standard output could not be written */
 } commands[] = {
 #if CVY_WITH_FETCH
-    {"fetch", "fetches many URLs at once", cvy_fetch_main},
+    {"fetch", "fetches many URLs at once", cvy_fetch_main, 4},
 #endif
-    {"top", "shows a running program's tasks, live", cvy_top_main},
-    {"trace", "shows what a program's trace holds", cvy_trace_main},
+    {"top", "shows a running program's tasks, live", cvy_top_main, 1},
+    {"trace", "shows what a program's trace holds", cvy_trace_main, 1},
 };
 
 static void usage(FILE *out)
@@ -36,17 +37,32 @@ static void usage(FILE *out)
 }
 
 /* A connection must not get the number of a standard descriptor that the caller has closed: what is
- * said would go to it. */
+ * said would go to it. What stands there instead can only be used the wrong way round, so that a
+ * read or a write fails, as it would have. */
 static void open_standard_descriptors(void)
 {
     int fd;
 
     do {
-        fd = open("/dev/null", O_RDWR);
+        fd = open("/dev/null", O_RDONLY);
+        if (fd == STDIN_FILENO) {
+            (void)close(fd);
+            fd = open("/dev/null", O_WRONLY);
+        }
     } while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0) {
         (void)close(fd);
     }
+}
+
+/* The status, if it is not a success whose words could not be written. */
+static int finish(int status, int unwritten)
+{
+    if (status != 0 || (fflush(stdout) == 0 && !ferror(stdout))) {
+        return status;
+    }
+    (void)fprintf(stderr, "covey: standard output: %s\n", covey_strerror(-errno));
+    return unwritten;
 }
 
 int main(int argc, char **argv)
@@ -58,16 +74,16 @@ int main(int argc, char **argv)
     (void)signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
         if (strcmp(word, commands[i].name) == 0) {
-            return commands[i].main(argc - 1, argv + 1);
+            return finish(commands[i].main(argc - 1, argv + 1), commands[i].unwritten);
         }
     }
     if (strcmp(word, "--version") == 0) {
         (void)puts("covey " COVEY_VERSION);
-        return 0;
+        return finish(0, 1);
     }
     if (strcmp(word, "--help") == 0 || strcmp(word, "help") == 0 || strcmp(word, "-h") == 0) {
         usage(stdout);
-        return 0;
+        return finish(0, 1);
     }
     usage(stderr);
     return 2;

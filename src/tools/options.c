@@ -107,7 +107,7 @@ static const char help[] =
     "      --max-redirects N   default 10; 0: a redirect is a failure\n"
     "  -h, --help              this\n"
     "\n"
-    "Status: 0 all fetched; 1 some failed (an HTTP status of 400 or more is a failure);\n"
+    "Status: 0 all fetched; 1 some failed (all but an HTTP status of 2xx is a failure);\n"
     "2 wrong usage; 3 the deadline passed; 4 a local error, as a full disk; 130 interrupted.\n"
     "The manual is covey-fetch(1).\n";
 

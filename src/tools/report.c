@@ -197,6 +197,15 @@ static void tell_count(FILE *err, const char **between, uint64_t n, const char *
     }
 }
 
+void cvy_report_end(const struct cvy_fetch *f, FILE *err)
+{
+    if (f->was_interrupted) {
+        (void)fputs("covey: interrupted\n", err);
+    } else if (f->was_late) {
+        (void)fputs("covey: the deadline passed\n", err);
+    }
+}
+
 void cvy_report_summary(const struct cvy_fetch *f, FILE *err)
 {
     const struct cvy_fetch_counts *c = &f->counts;
@@ -205,11 +214,6 @@ void cvy_report_summary(const struct cvy_fetch *f, FILE *err)
     char amount[16], speed[16];
     const char *between = "";
 
-    if (f->was_interrupted) {
-        (void)fputs("covey: interrupted\n", err);
-    } else if (f->was_late) {
-        (void)fputs("covey: the deadline passed\n", err);
-    }
     if (f->local_code < 0) {
         (void)fprintf(err, "covey: %s\n", f->local_message);
     }

@@ -21,7 +21,8 @@ void cvy_report_result(const struct cvy_job *job, const struct cvy_result *r);
 void cvy_report_line(struct cvy_fetch *f, const char *fmt, ...) COVEY_PRINTF(2, 3);
 /* A task's function: draws the progress line until ctx is done, then wipes it. arg: a cvy_fetch. */
 int cvy_report_progress(covey_ctx *ctx, void *arg);
-/* After the runtime has ended. */
+/* After the runtime has ended. What ended it before its time, if anything did. */
+void cvy_report_end(const struct cvy_fetch *f, FILE *err);
 void cvy_report_summary(const struct cvy_fetch *f, FILE *err);
 
 #endif

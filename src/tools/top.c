@@ -443,14 +443,19 @@ static int parse(struct top *t, int argc, char **argv)
         }
         if (strcmp(argv[i], "--once") == 0) {
             t->is_once = true;
-        } else if (strcmp(argv[i], "--interval") == 0 && i + 1 < argc) {
+        } else if (strcmp(argv[i], "--interval") == 0) {
+            if (i + 1 == argc) {
+                (void)fputs("covey top: no value for --interval (covey top --help)\n", stderr);
+                return 2;
+            }
             if (!cvy_duration_parse(argv[++i], &t->interval_ns) || t->interval_ns < INTERVAL_MIN) {
                 (void)fprintf(stderr, "covey top: --interval %s: no time from 50ms on\n", argv[i]);
                 return 2;
             }
         } else if (argv[i][0] == '-' || where) {
-            (void)fprintf(stderr, "covey top: %s %s (covey top --help)\n",
-                          where ? "one program at a time:" : "no such option:", argv[i]);
+            (void)fprintf(
+                stderr, "covey top: %s %s (covey top --help)\n",
+                argv[i][0] == '-' ? "no such option:" : "one program at a time:", argv[i]);
             return 2;
         } else {
             where = argv[i];

@@ -1080,6 +1080,55 @@ TEST(an_after_func_needs_a_runtime)
     covey_ctx_unref(c);
 }
 
+struct late_after {
+    atomic_int ran;
+    covey_stop *of_root, *of_child;
+    covey_ctx *child;
+};
+
+static int ask_for_after_funcs(covey_ctx *ctx, void *arg)
+{
+    struct late_after *a = arg;
+
+    a->child = covey_ctx_with_cancel(ctx);
+    a->of_root = covey_ctx_after_func(ctx, count_up, &a->ran);
+    a->of_child = covey_ctx_after_func(a->child, count_up, &a->ran);
+    CHECK(a->of_root && a->of_child);
+    return 0;
+}
+
+TEST(after_funcs_of_the_root_context_and_below_run_before_covey_run_returns)
+{
+    struct late_after a = {0};
+
+    CHECK_EQ(covey_run(ask_for_after_funcs, &a), 0);
+    CHECK_EQ(atomic_load(&a.ran), 2);
+    CHECK(!covey_stop_call(a.of_root));
+    CHECK(!covey_stop_call(a.of_child));
+    covey_ctx_unref(a.child);
+}
+
+static int ask_for_one_elsewhere(covey_ctx *ctx, void *arg)
+{
+    struct late_after *a = arg;
+
+    (void)ctx;
+    a->of_child = covey_ctx_after_func(a->child, count_up, &a->ran);
+    CHECK(a->of_child);
+    return 0;
+}
+
+TEST(stop_tells_of_an_after_func_that_came_too_late_to_run)
+{
+    struct late_after a = {.child = covey_ctx_with_cancel(NULL)};
+
+    CHECK_EQ(covey_run(ask_for_one_elsewhere, &a), 0);
+    covey_ctx_cancel(a.child);
+    CHECK(covey_stop_call(a.of_child));
+    CHECK_EQ(atomic_load(&a.ran), 0);
+    covey_ctx_unref(a.child);
+}
+
 /* Signals. */
 
 static atomic_int handled;

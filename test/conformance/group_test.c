@@ -914,6 +914,14 @@ TASK_TEST(a_start_that_fails_is_a_failure_of_the_group)
     CHECK_EQ(atomic_load(&cause), -EINVAL);
 }
 
+TEST(an_error_list_that_lack_of_memory_gives_is_empty)
+{
+    CHECK_EQ(covey_error_list_len(NULL), 0);
+    CHECK_EQ(covey_error_list_code(NULL, 0), 0);
+    CHECK_STR(covey_error_list_message(NULL, 0), "");
+    covey_error_list_free(NULL);
+}
+
 TASK_TEST(a_start_that_fails_counts_by_the_policy)
 {
     covey_error_list *list = covey_error_list_new();

@@ -221,7 +221,7 @@ static int virtual_the_end_of_the_context_ends_it(covey_ctx *ctx, void *arg)
     (void)arg;
     GO(g, cancel_soon, own);
     CHECK_EQ(covey_retry(own, NULL, call, &t), COVEY_ECANCELED); /* in a pause */
-    CHECK(strstr(covey_errmsg(), "after 1 try"));
+    CHECK_STR(covey_errmsg(), "after 1 try, the last: try 1 failed: canceled");
     CHECK_EQ(covey_now() - start, COVEY_SEC);
     JOIN(g);
     CHECK_EQ(covey_retry(own, NULL, call, &t), COVEY_ECANCELED); /* at the start */
@@ -245,6 +245,8 @@ static int virtual_each_try_has_its_deadline(covey_ctx *ctx, void *arg)
 
     (void)arg;
     CHECK_EQ(covey_retry(ctx, &p, call, &t), COVEY_EDEADLINE);
+    CHECK_STR(covey_errmsg(),
+              "after 3 tries: deadline exceeded (1 s, set by covey_backoff.try_ns)");
     CHECK_EQ(t.tries, 3);
     CHECK(covey_now() - start < 3 * COVEY_SEC + COVEY_MS);
     return 0;

@@ -130,15 +130,28 @@ TEST(the_number_of_workers_is_chosen_by_option_then_environment)
 
 TEST(options_out_of_range_are_einval)
 {
-    covey_options opts[] = {{.workers = -1},         {.workers = 1025},
-                            {.exit_grace_ns = -1},   {.stack_size = ((size_t)1 << 30) + 1},
-                            {.dump_signal = -1},     {.dump_signal = 9999},
-                            {.dump_signal = SIGKILL}};
+    const struct {
+        covey_options options;
+        const char *word; /* in the message */
+    } cases[] = {
+        {{.workers = -1}, "workers"},
+        {{.workers = 1025}, "workers"},
+        {{.exit_grace_ns = -1}, "exit_grace_ns"},
+        {{.stack_size = ((size_t)1 << 30) + 1}, "stack_size"},
+        {{.dump_signal = -1}, "dump_signal"},
+        {{.dump_signal = 9999}, "dump_signal"},
+        {{.dump_signal = SIGKILL}, "dump_signal"},
+        {{.ignored_end_ns = -1}, "ignored_end_ns"},
+    };
     atomic_int count = 0;
 
-    for (size_t i = 0; i < sizeof(opts) / sizeof(opts[0]); i++) {
-        CHECK_EQ(covey_run_with(&opts[i], count_up, &count), -EINVAL);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CHECK_EQ(covey_run_with(&cases[i].options, count_up, &count), -EINVAL);
+        CHECK(strstr(covey_errmsg(), cases[i].word));
     }
+    CHECK_EQ(setenv("COVEY_WORKERS", "5000", 1), 0);
+    CHECK_EQ(covey_run(count_up, &count), -EINVAL);
+    CHECK_STR(covey_errmsg(), "covey_run: workers (COVEY_WORKERS): 1 to 1024");
     CHECK_EQ(atomic_load(&count), 0);
 }
 

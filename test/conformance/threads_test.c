@@ -897,6 +897,61 @@ static void end_a_runtime_under(void *(*fn)(void *), struct job *j)
     CHECK_EQ(pthread_join(t, NULL), 0);
 }
 
+static void *await_end_beyond_run(void *arg)
+{
+    struct job *j = arg;
+    covey_ctx *parent = covey_ctx_with_timeout(NULL, 30 * COVEY_MS);
+    covey_ctx *child = covey_ctx_with_cancel(parent), *other = covey_ctx_with_timeout(NULL, hour);
+
+    atomic_store(&j->ended, 1);
+    CHECK_EQ(covey_select(NULL, COVEY_RECV(j->in, NULL), COVEY_DONE(other), COVEY_DONE(child),
+                          COVEY_AFTER(hour)),
+             2);
+    CHECK_EQ(covey_ctx_err(parent), COVEY_EDEADLINE);
+    CHECK_EQ(covey_ctx_err(child), COVEY_EDEADLINE);
+    CHECK_EQ(covey_ctx_err(other), 0);
+    covey_ctx_cancel(other); /* which has a deadline of its own, and an hour left */
+    CHECK_EQ(covey_select(NULL, COVEY_RECV(j->in, NULL), COVEY_DONE(other)), 1);
+    CHECK_EQ(covey_ctx_err(other), COVEY_ECANCELED);
+    covey_ctx_unref(other);
+    covey_ctx_unref(child);
+    covey_ctx_unref(parent);
+    return NULL;
+}
+
+TEST(a_thread_sees_a_deadline_it_waits_for_without_a_runtime)
+{
+    struct job j = {.in = covey_chan_new(0, 0)};
+
+    (void)await_end_beyond_run(&j);
+    for (int i = 0; i < 5; i++) {
+        end_a_runtime_under(await_end_beyond_run, &j);
+    }
+    covey_chan_unref(j.in);
+}
+
+static void *cancel_soon(void *arg)
+{
+    (void)usleep(2000); /* sleeps: so that it mostly waits by then; both orders are right */
+    covey_ctx_cancel(arg);
+    return NULL;
+}
+
+TEST(a_child_that_is_cancelled_under_a_thread_leaves_its_parents_deadline_alone)
+{
+    covey_ctx *parent = covey_ctx_with_timeout(NULL, hour);
+    covey_ctx *child = covey_ctx_with_cancel(parent);
+    pthread_t t;
+
+    CHECK_EQ(pthread_create(&t, NULL, cancel_soon, child), 0);
+    CHECK_EQ(covey_select(NULL, COVEY_DONE(child)), 0);
+    CHECK_EQ(covey_ctx_err(child), COVEY_ECANCELED);
+    CHECK_EQ(covey_ctx_err(parent), 0);
+    CHECK_EQ(pthread_join(t, NULL), 0);
+    covey_ctx_unref(child);
+    covey_ctx_unref(parent);
+}
+
 static void *sleep_beyond_run(void *arg)
 {
     struct job *j = arg;

@@ -56,6 +56,8 @@ def test_a_deadline_is_status_3():
         check(r.seconds < 10 * PATIENCE, r.seconds, "s")
         check_eq(files("d"), ["hello"])
         fetch("--deadline", "60s", "--discard", o.url("/hello")).expect(0)
+        late = fetch("--deadline", "50ms", o.url("/delay/60000")).expect(3)
+        late.says("the deadline passed")  # to standard output, so without a summary
 
 
 def test_a_timeout_is_one_transfers_failure():

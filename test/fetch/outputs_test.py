@@ -9,6 +9,14 @@ from fetch_case import (COMMAND, NOTHING_LEFT, Origin, Server, check, check_eq, 
                         pattern, read, write)
 
 
+def shell(words, status=0):
+    """The command as a shell's user writes it."""
+    r = subprocess.run(["bash", "-c", f"exec {COMMAND} {words}"], stderr=subprocess.PIPE, text=True,
+                       check=False)
+    check_eq(r.returncode, status, words)
+    return r
+
+
 def test_one_url_goes_to_standard_output():
     with Origin() as o:
         r = fetch(o.url("/bytes/300000")).expect(0)
@@ -174,9 +182,17 @@ def test_help_and_version():
 
 def test_closed_standard_descriptors_do_no_harm():
     with Origin() as o:
-        command = f"exec {COMMAND} fetch --json -o d {o.url('/bytes/1000')} <&- >&- 2>&-"
-        check_eq(subprocess.run(["bash", "-c", command]).returncode, 0)
+        shell(f"fetch -o d {o.url('/bytes/1000')} <&- >&- 2>&-")
         check_eq(read("d/1000"), pattern(1000))
+
+
+def test_what_a_closed_or_full_descriptor_loses_is_no_success():
+    with Origin() as o:
+        for url in (o.url("/hello"), f"--json --discard {o.url('/hello')}"):
+            check("standard output" in shell(f"fetch {url} >&-", 4).stderr)
+        check("reading the list" in shell("fetch -i - <&-", 4).stderr)
+    for words, status in (("--version", 1), ("--help", 1), ("fetch --help", 4), ("top --help", 1)):
+        check("no space left" in shell(f"{words} >/dev/full", status).stderr, words)
 
 
 def test_nothing_is_left_behind():
