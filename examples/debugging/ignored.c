@@ -56,6 +56,15 @@ static int faulty(void)
     return covey_run_with(&opts, order, NULL);
 }
 
+/* A thread that the machine keeps off its CPU is told of without a stack. */
+static bool has_answered(const char *report)
+{
+    const char *line = strstr(report, "\"simulate\" running");
+
+    line = line ? strchr(line, '\n') : NULL;
+    return line && strncmp(line, "\n    at ", 8) == 0;
+}
+
 int main(int argc, char **argv)
 {
     example_options(argc, argv, "Tasks go on after their context's end.", NULL, 0);
@@ -66,7 +75,9 @@ int main(int argc, char **argv)
     expect(strstr(report, "\"ask\" waiting in chan receive") != NULL, "the one that waits");
     expect(has_frame(report, "ask", "ignored.c", ASK_LINE), "and where");
     expect(strstr(report, "\"simulate\" running") != NULL, "the one that computes");
-    expect(strstr(report, "at simulate (ignored.c:") || !strstr(report, "at covey_"), "and where");
+    expect(strstr(report, "at simulate (ignored.c:") || !has_answered(report) ||
+               !strstr(report, "at covey_"),
+           "and where");
     expect(strstr(report, "after its context's end") != NULL, "and for how long");
     expect(!strstr(report, "\"patient\"") && !strstr(report, "\"order\""), "nobody else");
     free(report);

@@ -582,7 +582,12 @@ static int crowds_in_flight(covey_ctx *ctx, void *arg)
 
 TEST(a_snapshot_of_a_crowd_tells_each_task_and_is_no_larger_than_asked_for)
 {
+    const char *knobs = getenv("COVEY_DEBUG");
     covey_options o = {.workers = 1};
+
+    if (knobs && strstr(knobs, "migrate")) {
+        SKIP("each resume on another thread is an event: they fill the ring");
+    }
     CHECK_EQ(covey_run_with(&o, crowds_in_flight, NULL), 0);
     struct content *c = read_file(NULL, NULL);
     uint64_t events = 0;

@@ -317,8 +317,9 @@ static int flood_recv(covey_ctx *ctx, void *arg)
 STRESS_TASK_TEST(closing_under_full_load_conserves_values)
 {
     uint64_t random = random_of(0);
+    int64_t end = covey_now() + 20 * COVEY_SEC; /* with the knob delay one worker takes long */
 
-    for (int i = 0; i < turns(1000); i++) {
+    for (int i = 0; i < turns(1000) && covey_now() < end; i++) {
         struct flood f = {.ch = covey_chan_new(sizeof(int), (size_t)random_below(&random, 5))};
         covey_group *g = covey_group_new(ctx);
 
