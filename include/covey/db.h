@@ -131,7 +131,8 @@ static inline covey_db_value covey_db_double(double real)
 /* ---- the pool ---- */
 
 typedef struct covey_db_options {
-    int max_open;               /* connections at once; 0: 10. SQLite's ":memory:" has one */
+    int max_open;               /* connections at once; 0: 10. SQLite's ":memory:" has one. Each of
+                                   PostgreSQL's takes two descriptors */
     int max_idle;               /* kept when nobody uses them; 0: as max_open; < 0: none */
     int64_t max_lifetime_ns;    /* a connection older than that is not used again; 0: no limit */
     int64_t max_idle_time_ns;   /* one unused for that long is closed; 0: no limit */

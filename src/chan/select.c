@@ -212,7 +212,8 @@ static void leave_all(struct select *s, int32_t woken)
 {
     for (size_t i = 0, n = s->n; i < n; i++) {
         struct entry *e = &s->entries[i];
-        bool has_left = (int32_t)i == woken && !e->waiter.node.next;
+        bool has_left =
+            (int32_t)i == woken && !s->cases[i].kind->keeps_woken && !e->waiter.node.next;
         if (e->lock && !has_left) {
             cvy_lock(e->lock);
             s->cases[i].kind->dequeue_locked(&s->cases[i], &e->waiter);

@@ -184,6 +184,7 @@ static int case_woken(const covey_case *c, struct cvy_waiter *wr)
 const struct covey_waitable covey_waitable_readable = {
     .name = "readable",
     .rank = CVY_RANK_FD,
+    .keeps_woken = true,
     .lock = case_lock,
     .try_now = case_try,
     .try_locked = case_try_locked,
@@ -195,6 +196,7 @@ const struct covey_waitable covey_waitable_readable = {
 const struct covey_waitable covey_waitable_writable = {
     .name = "writable",
     .rank = CVY_RANK_FD,
+    .keeps_woken = true,
     .lock = case_lock,
     .try_now = case_try,
     .try_locked = case_try_locked,

@@ -46,6 +46,7 @@ int covey_redis_open_list(covey_ctx *ctx, covey_redis **r, size_t max, const cha
 {
     size_t n = 0, len;
 
+    urls = urls ? urls : "";
     do {
         len = cvy_redis_url_span(urls);
         int code = n < max ? open_one(ctx, &r[n], urls, len, n + 1, opts)

@@ -14,6 +14,8 @@
 struct covey_waitable {
     const char *name;   /* for dumps */
     enum cvy_rank rank; /* of the lock */
+    /* Whoever is woken stays in the queue, among waiters that come and go, until it leaves. */
+    bool keeps_woken;
     /* The lock that guards the queue; NULL: the case can never run and is left out. May allocate:
      * *code is set to a negative code if that, or the object, fails. Called once a select. */
     struct cvy_lock *(*lock)(const covey_case *c, int *code);
