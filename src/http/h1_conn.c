@@ -59,6 +59,14 @@ static int64_t head_deadline(const struct cvy_h1 *h, bool is_begun)
     return covey_now() + (is_begun || !h->has_served ? o->header_timeout_ns : o->idle_timeout_ns);
 }
 
+/* A CR alone may be half of an empty line. */
+static bool is_head_begun(const struct cvy_h1 *h)
+{
+    size_t there = h->in.len - h->at;
+
+    return there > 1 || (there == 1 && h->in.data[h->at] != '\r');
+}
+
 /* How long a head may take; from its first byte on as long as any. */
 struct patience {
     int64_t deadline;
@@ -88,10 +96,13 @@ static int make_room(struct cvy_h1 *h)
 static int read_more(struct cvy_http_server_conn *c, struct patience *p)
 {
     struct cvy_h1 *h = &c->h1;
-    bool is_begun = h->in.len > h->at;
+    bool is_begun = is_head_begun(h);
 
     if (h->in.len - h->at >= c->server->opts.max_header_size) {
         return too_large(h);
+    }
+    if (c->is_overdue && !is_begun) {
+        return 0; /* what came in time to be read was an empty line */
     }
     if (make_room(h) < 0) {
         return -503;

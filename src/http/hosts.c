@@ -19,12 +19,6 @@ struct cvy_http_host {
     char name[];
 };
 
-static struct cvy_http_transfer *transfer_of(struct cvy_http_link *link)
-{
-    return (struct cvy_http_transfer *)(void *)((char *)link -
-                                                offsetof(struct cvy_http_transfer, link));
-}
-
 int cvy_http_hosts_init(struct cvy_http_hosts *h, int max_connections)
 {
     unsigned most = max_connections > 0 ? (unsigned)max_connections / 8 + 1 : CVY_HTTP_LOOKUPS_MAX;
@@ -130,16 +124,16 @@ void cvy_http_hosts_leave(struct cvy_http_hosts *h, struct cvy_http_transfer *t,
     if (has_address) {
         host->known_until = now + KNOWN_NS;
         while ((link = cvy_http_list_pop(&host->waiting))) {
-            transfer_of(link)->host = NULL;
+            cvy_http_transfer_of(link)->host = NULL;
             cvy_http_list_append(ready, link);
         }
     } else if ((link = cvy_http_list_pop(&host->waiting))) {
         h->looking++;
-        host->leader = transfer_of(link);
+        host->leader = cvy_http_transfer_of(link);
         cvy_http_list_append(ready, link);
     }
     while (h->looking < h->looking_max && (link = cvy_http_list_pop(&h->unstarted))) {
-        if (cvy_http_hosts_enter(h, transfer_of(link), now)) {
+        if (cvy_http_hosts_enter(h, cvy_http_transfer_of(link), now)) {
             cvy_http_list_append(ready, link);
         }
     }

@@ -10,12 +10,6 @@
 
 #define IDLE_HANDLES 64u
 
-static struct cvy_http_transfer *transfer_of(struct cvy_http_link *link)
-{
-    return (struct cvy_http_transfer *)(void *)((char *)link -
-                                                offsetof(struct cvy_http_transfer, link));
-}
-
 void cvy_http_driver_note(struct cvy_http_driver *d, struct cvy_http_transfer *t)
 {
     if (!t->is_noted) {
@@ -50,7 +44,7 @@ static void finish(struct cvy_http_driver *d, struct cvy_http_transfer *t, int c
     }
     end_transfer(d, t, code);
     for (struct cvy_http_link *link; (link = cvy_http_list_pop(&failed));) {
-        struct cvy_http_transfer *other = transfer_of(link);
+        struct cvy_http_transfer *other = cvy_http_transfer_of(link);
         memcpy(other->words, t->words, sizeof(other->words));
         end_transfer(d, other, code);
     }
@@ -61,8 +55,13 @@ static int outcome(struct cvy_http_easy *e, CURLcode result)
     struct cvy_http_transfer *t = e->transfer;
     long os_error = 0;
 
-    if (result == CURLE_OK) {
+    if (result == CURLE_OK && t->head.is_ended) {
         return 0;
+    }
+    /* To libcurl the end of a connection is that of a head as well. */
+    if (result == CURLE_OK) {
+        (void)snprintf(t->words, sizeof(t->words), "the connection was cut off");
+        return -ECONNRESET;
     }
     if (t->own_code < 0) {
         if (t->own_code == COVEY_ETOOLARGE) {
@@ -200,7 +199,7 @@ static void start_transfer(struct cvy_http_driver *d, struct cvy_http_transfer *
 void cvy_http_traffic_start(struct cvy_http_driver *d)
 {
     for (struct cvy_http_link *link; (link = cvy_http_list_pop(&d->ready));) {
-        start_transfer(d, transfer_of(link));
+        start_transfer(d, cvy_http_transfer_of(link));
     }
 }
 
@@ -301,7 +300,7 @@ void cvy_http_traffic_abort(struct cvy_http_driver *d, int code)
     cvy_http_list_splice(&all, &d->ready);
     cvy_http_list_splice(&all, &d->active);
     while (!cvy_http_list_is_empty(&all)) {
-        abort_transfer(d, transfer_of(all.next), code);
+        abort_transfer(d, cvy_http_transfer_of(all.next), code);
     }
 }
 
@@ -309,7 +308,7 @@ void cvy_http_traffic_close(struct cvy_http_driver *d)
 {
     d->is_closing = true; /* no order is in the inbox any more, whatever t->orders say */
     for (struct cvy_http_link *link; (link = cvy_http_list_pop(&d->held));) {
-        cvy_http_driver_note(d, transfer_of(link));
+        cvy_http_driver_note(d, cvy_http_transfer_of(link));
     }
     cvy_http_traffic_abort(d, COVEY_ECANCELED);
     cvy_http_traffic_tell(d);

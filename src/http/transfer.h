@@ -103,6 +103,12 @@ struct cvy_http_transfer {
     char words[CURL_ERROR_SIZE];
 };
 
+static inline struct cvy_http_transfer *cvy_http_transfer_of(struct cvy_http_link *link)
+{
+    return (struct cvy_http_transfer *)(void *)((char *)link -
+                                                offsetof(struct cvy_http_transfer, link));
+}
+
 /* New or used; NULL: out of memory. */
 struct cvy_http_transfer *cvy_http_transfer_new(void);
 void cvy_http_transfer_free(struct cvy_http_transfer *t);

@@ -15,6 +15,8 @@ struct site {
     covey_group *group;
     char url[64];
     atomic_int requests;
+    const char *answer; /* NULL: a good one */
+    bool is_cut;        /* behind it, without TLS's goodbye */
 };
 
 struct visit {
@@ -35,7 +37,11 @@ static int serve_visit(covey_ctx *ctx, void *arg)
     }
     if (covey_read(ctx, v->conn, request, sizeof(request)) > 0) {
         atomic_fetch_add(&v->site->requests, 1);
-        (void)covey_write(ctx, v->conn, answer, sizeof(answer) - 1);
+        const char *says = v->site->answer ? v->site->answer : answer;
+        (void)covey_write(ctx, v->conn, says, strlen(says));
+    }
+    if (v->site->is_cut) {
+        covey_conn_abort(v->conn);
     }
     covey_close(v->conn);
     return 0;
@@ -71,11 +77,13 @@ static void site_stop(struct site *s)
 }
 
 /* Where the client reads whom it trusts: the tests' authority. */
-static char authority_path[] = "/tmp/covey-ca.XXXXXX";
+static char authority_path[32];
 
 static void authority_write(void)
 {
     size_t len = strlen(world.authority.cert_pem);
+
+    (void)strcpy(authority_path, "/tmp/covey-ca.XXXXXX");
     int fd = mkstemp(authority_path);
 
     CHECK(fd >= 0);
@@ -197,4 +205,123 @@ TLS_TEST(a_certificate_of_an_unknown_authority_is_refused)
         &(struct cert_spec){.name = "here", .alternatives = "IP:127.0.0.1", .issuer = &stranger},
         "unable to get local issuer certificate");
     cert_free(&stranger);
+}
+
+/* Its issuer is one that the client would trust, if it knew of it. */
+TLS_TEST(a_chain_with_a_gap_is_refused)
+{
+    struct cert between;
+
+    cert_make(&between, &(struct cert_spec){
+                            .name = "Between", .is_authority = true, .issuer = &world.authority});
+    check_refused(
+        ctx,
+        &(struct cert_spec){.name = "here", .alternatives = "IP:127.0.0.1", .issuer = &between},
+        "unable to get local issuer certificate");
+    cert_free(&between);
+}
+
+/* ---- the end of an answer that does not say how long it is ---- */
+
+static int code_of_answer(covey_ctx *ctx, const char *answer, bool is_cut)
+{
+    struct site s = {.answer = answer, .is_cut = is_cut};
+    covey_http_response r;
+
+    site_start(ctx, &s, &world.shop);
+    authority_write();
+    covey_http_client *c =
+        covey_http_client_new(&(covey_http_client_options){.proxy = "", .ca_file = authority_path});
+    CHECK(c);
+    int code = covey_http_get(ctx, c, s.url, &r);
+    CHECK(code < 0 || strcmp(r.body, "hello") == 0);
+    CHECK(code == 0 || r.body == NULL);
+    covey_http_response_free(&r);
+    covey_http_client_free(c);
+    (void)unlink(authority_path);
+    site_stop(&s);
+    return code;
+}
+
+TLS_TEST(a_body_that_is_cut_off_is_no_whole_one)
+{
+    static const char until_close[] = "HTTP/1.1 200 OK\r\n\r\nhello";
+    static const char in_chunks[] =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n";
+    static const char in_head[] = "HTTP/1.1 200 OK\r\nContent-Le";
+
+    static const char in_length[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+    CHECK_EQ(code_of_answer(ctx, in_length, false), 0);
+    CHECK_EQ(code_of_answer(ctx, in_length, true), 0); /* it was whole */
+    CHECK_EQ(code_of_answer(ctx, until_close, false), 0);
+    CHECK_EQ(code_of_answer(ctx, in_chunks, false), -ECONNRESET);
+    CHECK_EQ(code_of_answer(ctx, in_chunks, true), -ECONNRESET);
+    CHECK_EQ(code_of_answer(ctx, in_head, false), -ECONNRESET);
+    CHECK_EQ(code_of_answer(ctx, in_head, true), -ECONNRESET);
+}
+
+/* ---- certificates that change ---- */
+
+/* Hands are shaken by many while the certificates change under them. */
+struct renewal {
+    struct cert certs[2];
+    covey_tls_config *client;
+    atomic_int seen[2], left; /* handshakes */
+};
+
+static int shake_and_look(covey_ctx *ctx, void *arg)
+{
+    struct renewal *r = arg;
+
+    while (atomic_fetch_sub(&r->left, 1) > 0) {
+        struct pair p = {.client_config = r->client};
+        shake_well(ctx, &p);
+        say(ctx, p.server, p.client, "good day");
+        const char *subject = covey_tls_info_of(p.client)->peer_subject;
+        bool is_new = strcmp(subject, "CN=shop.test 2") == 0;
+        CHECK(is_new || strcmp(subject, "CN=shop.test 1") == 0);
+        atomic_fetch_add(&r->seen[is_new], 1);
+        pair_close(&p);
+    }
+    return 0;
+}
+
+static void change(struct renewal *r, int i)
+{
+    covey_tls_identity id = identity_of(&r->certs[i % 2]);
+    covey_tls_options opts = {.identities = &id, .identity_count = 1};
+
+    CHECK_EQ(covey_tls_config_update(world.server, &opts), 0);
+}
+
+TLS_TEST(certificates_change_under_a_thousand_handshakes)
+{
+    static const char *const names[] = {"shop.test 1", "shop.test 2"};
+    int n = turns(1000);
+    struct renewal r = {.left = n};
+    covey_tls_options opts = {.ca_pem = world.authority.cert_pem, .no_resumption = true};
+    covey_group *g = covey_group_new(ctx);
+    int changes = 0;
+
+    for (int i = 0; i < 2; i++) {
+        cert_make(&r.certs[i], &(struct cert_spec){.name = names[i],
+                                                   .alternatives = "DNS:shop.test",
+                                                   .issuer = &world.authority});
+    }
+    r.client = config_make(&opts);
+    change(&r, changes++);
+    for (int i = 0; i < 40; i++) {
+        GO(g, shake_and_look, &r);
+    }
+    while (atomic_load(&r.left) > 0) {
+        change(&r, changes++);
+        covey_yield();
+    }
+    JOIN(g);
+    CHECK_EQ(atomic_load(&r.seen[0]) + atomic_load(&r.seen[1]), n);
+    CHECK(changes > 2);
+    covey_tls_config_unref(r.client);
+    cert_free(&r.certs[0]);
+    cert_free(&r.certs[1]);
 }
