@@ -79,11 +79,12 @@ static inline struct cvy_waiter *cvy_waitq_first(struct cvy_node *q)
     return cvy_list_is_empty(q) ? NULL : CVY_CONTAINER_OF(q->next, struct cvy_waiter, node);
 }
 
-/* A waiter lies in the frame of a parked task, and what its switch saved lies in the three lines
- * below: needed soon, and out of the cache if the task has waited long. Only a hint. */
+/* A waiter lies in the frame of a parked task: what its switch saved in the two lines below, the
+ * frames that it returns to in the three above (cvy_wait_for_elem()). Needed soon, and out of the
+ * cache if the task has waited long. Only a hint. */
 static inline void cvy_waiter_prefetch(const struct cvy_waiter *w)
 {
-    for (int line = -3; line <= 1; line++) {
+    for (int line = -2; line <= 3; line++) {
         if (line != 0) {
             __builtin_prefetch((const char *)w + (ptrdiff_t)line * CVY_CACHE_LINE, 1);
         }
