@@ -26,9 +26,10 @@ COVEY_API covey_ctx *covey_ctx_background(void);
 
 COVEY_API covey_ctx *covey_ctx_with_cancel(covey_ctx *parent);
 /* Done with COVEY_EDEADLINE ns from now; at once if ns <= 0. An earlier deadline of the parent's
- * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)". It holds in every
- * runtime. Between two, plain threads that wait under it, or for it (COVEY_DONE), or ask for
- * covey_ctx_err(), see to it; what hangs on its end (covey_ctx_done()) then comes only with that. */
+ * stays in force. The message reads "deadline exceeded (5 s, set at shop.c:42)"; of one that an
+ * option of covey's set, "(5 s, set by covey_backoff.try_ns)". It holds in every runtime. Between
+ * two, plain threads that wait under it, or for it (COVEY_DONE), or ask for covey_ctx_err(), see to
+ * it; what hangs on its end (covey_ctx_done()) then comes only with that. */
 COVEY_API covey_ctx *covey_ctx_with_timeout(covey_ctx *parent, int64_t ns);
 COVEY_API covey_ctx *covey_ctx_with_timeout_at(const covey_site *site, covey_ctx *parent,
                                                int64_t ns);
@@ -83,8 +84,8 @@ COVEY_API void *covey_ctx_value(covey_ctx *ctx, const void *key);
  * handle for covey_stop_call(), or NULL: out of memory, or no runtime is up. */
 typedef struct covey_stop covey_stop;
 COVEY_API covey_stop *covey_ctx_after_func(covey_ctx *ctx, covey_fn *fn, void *arg);
-/* True: fn was not started, and will not be: this kept it from running, or ctx ended when no runtime
- * was left. False: fn was started (or has ended), or s is NULL. Frees s either way. */
+/* True: fn was not started, and will not be: this kept it from running, or ctx ended when no
+ * runtime was left. False: fn was started (or has ended), or s is NULL. Frees s either way. */
 COVEY_API bool covey_stop_call(covey_stop *s);
 
 COVEY_API covey_ctx *covey_ctx_ref(covey_ctx *ctx);

@@ -105,15 +105,19 @@ __attribute__((format(printf, 1, 2))) static char *format_of(const char *fmt, ..
     return text;
 }
 
-/* "5 s", "250 ms", "1.5 s". */
-static void format_duration(char out[32], int64_t ns)
+/* "5 s, ", "250 ms, ", "1.5 s, "; "" for a deadline that was a time. */
+static void format_span(char out[32], int64_t ns)
 {
     if (ns >= COVEY_SEC) {
-        (void)snprintf(out, 32, "%.6g s", (double)ns / (double)COVEY_SEC);
+        (void)snprintf(out, 32, "%.6g s, ", (double)ns / (double)COVEY_SEC);
     } else if (ns >= COVEY_MS) {
-        (void)snprintf(out, 32, "%.6g ms", (double)ns / (double)COVEY_MS);
+        (void)snprintf(out, 32, "%.6g ms, ", (double)ns / (double)COVEY_MS);
+    } else if (ns >= COVEY_US) {
+        (void)snprintf(out, 32, "%.6g us, ", (double)ns / (double)COVEY_US);
+    } else if (ns > 0) {
+        (void)snprintf(out, 32, "%d ns, ", (int)ns);
     } else {
-        (void)snprintf(out, 32, "%.6g us", (double)ns / (double)COVEY_US);
+        out[0] = '\0';
     }
 }
 
@@ -127,16 +131,10 @@ static void make_text(struct cvy_message *m)
     }
     const char *slash = strrchr(m->site->file, '/');
     const char *file = slash ? slash + 1 : m->site->file;
-    const char *comma = m->timeout_ns > 0 ? ", " : "";
-    format_duration(span, m->timeout_ns);
-    if (m->site->line > 0) {
-        m->text = format_of("deadline exceeded (%s%sset at %s:%d)", m->timeout_ns > 0 ? span : "",
-                            comma, file, m->site->line);
-    } else {
-        /* An option of covey's own. */
-        m->text = format_of("deadline exceeded (%s%sset by %s)", m->timeout_ns > 0 ? span : "",
-                            comma, file);
-    }
+    format_span(span, m->timeout_ns);
+    m->text = m->site->line > 0
+                  ? format_of("deadline exceeded (%sset at %s:%d)", span, file, m->site->line)
+                  : format_of("deadline exceeded (%sset by %s)", span, file); /* an option */
 }
 
 const char *cvy_message_words(struct cvy_message *m)

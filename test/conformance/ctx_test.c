@@ -643,6 +643,26 @@ TASK_TEST(the_message_tells_which_deadline_passed_and_where_it_was_set)
     covey_ctx_unref(c);
 }
 
+TASK_TEST(the_message_tells_spans_in_their_unit)
+{
+    static const struct {
+        int64_t ns;
+        const char *words;
+    } cases[] = {
+        {1, "(1 ns, set at "},
+        {COVEY_US, "(1 us, set at "},
+        {1500 * COVEY_US, "(1.5 ms, set at "},
+        {0, "deadline exceeded (set at "},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        covey_ctx *c = covey_ctx_with_timeout(ctx, cases[i].ns);
+        CHECK_EQ(covey_sleep(c, hour), COVEY_EDEADLINE);
+        CHECK(strstr(covey_errmsg(), cases[i].words));
+        covey_ctx_unref(c);
+    }
+}
+
 TASK_TEST(an_inherited_deadline_names_the_place_of_the_parents)
 {
     char place[64];
