@@ -10,7 +10,8 @@
  * http:// and https:// only. HTTP/2 over TLS where the server offers it. TLS is verified by
  * default. Proxies (http_proxy, no_proxy ...) as curl has them. A redirect to another host or port
  * is not given the Authorization, Cookie, user and password of the first; 303 turns any method into
- * GET, 301 and 302 a POST. A body is handed over as it came (no decompression).
+ * GET, 301 and 302 a POST. A body is handed over as it came (no decompression). One with neither a
+ * length nor chunks ends with its connection: libcurl does not tell one that was cut off.
  *
  * A name is looked up by a thread of libcurl's: one a name, and a few dozen at most. If a transfer
  * ends before its name is known, that thread is left to end by itself.
