@@ -39,7 +39,7 @@ void cvy_peers_tell(void)
     struct cvy_peer *peers = cvy_alloc_zeroed(2 * PEERS_MAX * sizeof(*peers));
     struct cvy_thread *th = cvy_enter();
 
-    if (peers && CVY_TRACES(peer) && cvy_runtime_get()) {
+    if (peers && CVY_TRACES(peer) && cvy_runtime_open()) {
         size_t n = cvy_fd_peers(peers, PEERS_MAX);
         n += cvy_watch_peers(peers + n, PEERS_MAX);
         for (size_t i = 0; i < n; i++) {

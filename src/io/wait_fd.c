@@ -71,7 +71,7 @@ static int wait_fd(struct cvy_thread **thp, covey_ctx *ctx, int fd, uint32_t bit
     if (bits == 0 || (bits & ~CVY_POLL_BOTH)) {
         return cvy_fail(t, -EINVAL);
     }
-    struct cvy_watch *w = cvy_watch_find(fd);
+    struct cvy_watch *w = rt ? cvy_watch_find(fd) : NULL;
     bool lasts = w && cvy_watch_lasts(w);
     code = lasts ? 0 : look(fd, bits);
     if (code == 0 && !rt) {
@@ -141,7 +141,7 @@ static bool case_try_locked(const covey_case *c, struct cvy_wakelist *list, int 
 
 static bool case_try(const covey_case *c, struct cvy_wakelist *list, int *result)
 {
-    struct cvy_watch *w = cvy_watch_find(fd_of(c));
+    struct cvy_watch *w = cvy_runtime_open() ? cvy_watch_find(fd_of(c)) : NULL;
 
     if (w && cvy_watch_lasts(w)) {
         cvy_lock(&w->lock);

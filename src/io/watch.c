@@ -308,7 +308,7 @@ void covey_fd_unwatch(int fd)
         return;
     }
     struct cvy_thread *th = cvy_enter();
-    struct cvy_runtime *rt = cvy_runtime_get();
+    struct cvy_runtime *rt = cvy_runtime_open();
     struct cvy_watch *w = rt ? cvy_watch_find(fd) : NULL;
     struct cvy_wakelist list = {0};
 
@@ -323,7 +323,7 @@ void covey_fd_unwatch(int fd)
 void covey_fd_drained(int fd, unsigned events)
 {
     struct cvy_thread *th = cvy_enter();
-    struct cvy_watch *w = cvy_watch_find(fd);
+    struct cvy_watch *w = cvy_runtime_open() ? cvy_watch_find(fd) : NULL;
 
     if (w) {
         cvy_lock(&w->lock);

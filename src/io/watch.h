@@ -36,7 +36,8 @@ struct cvy_watch {
 
 /* The record of fd (>= 0), made on demand; NULL: out of memory or of numbers, and *code says so. */
 struct cvy_watch *cvy_watch_get(int fd, int *code);
-/* The same if there is one already. */
+/* The same if there is one already. Both: the caller is in a runtime that was open when it looked;
+ * the records go with it. */
 struct cvy_watch *cvy_watch_find(int fd);
 
 static inline bool cvy_watch_lasts(const struct cvy_watch *w)

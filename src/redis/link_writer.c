@@ -66,11 +66,15 @@ static int write_batch(struct cvy_redis_link *l, struct cvy_redis_wire *wire)
     struct batch b;
 
     take_batch(l, &b);
-    ssize_t n = b.n > 0 ? covey_writev(l->client->life, wire->conn, b.pieces, b.n) : 0;
+    if (b.n == 0) {
+        return 0;
+    }
+    /* Before it is: who has a reply finds its write counted. */
+    CVY_COUNT(&l->client->counters.writes, 1);
+    ssize_t n = covey_writev(l->client->life, wire->conn, b.pieces, b.n);
     for (int i = 0; i < b.n; i++) {
         cvy_redis_request_drop(b.requests[i]);
     }
-    CVY_COUNT(&l->client->counters.writes, 1);
     return n < 0 ? (int)n : 0;
 }
 
