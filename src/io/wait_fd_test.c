@@ -347,18 +347,19 @@ static int race_select(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-TASK_TEST(selects_race_for_descriptor_and_channel)
+/* Many readers of one event counter, of which each takes what there is; waited is the number that
+ * they wait for. */
+static void race_for(covey_ctx *ctx, int event, int waited)
 {
     covey_group *g = covey_group_new(ctx);
-    struct race r = {.chan = covey_chan_new(sizeof(int), 1),
-                     .event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    struct race r = {.chan = covey_chan_new(sizeof(int), 1), .event = waited};
     uint64_t one = 1;
 
     for (int i = 0; i < 4; i++) {
         GO(g, race_select, &r);
     }
     for (int i = 0; i < 2000; i++) {
-        CHECK_EQ(write(r.event, &one, sizeof(one)), sizeof(one));
+        CHECK_EQ(write(event, &one, sizeof(one)), sizeof(one));
         CHECK_EQ(covey_chan_send(ctx, r.chan, &i), 0);
     }
     while (atomic_load(&r.received) < 2000 || atomic_load(&r.read) < 2000) {
@@ -369,7 +370,14 @@ TASK_TEST(selects_race_for_descriptor_and_channel)
     CHECK_EQ(atomic_load(&r.received), 2000);
     CHECK_EQ(atomic_load(&r.read), 2000);
     covey_chan_unref(r.chan);
-    (void)close(r.event);
+}
+
+TASK_TEST(selects_race_for_descriptor_and_channel)
+{
+    int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+    race_for(ctx, event, event);
+    (void)close(event);
 }
 
 /* ---- lasting registrations
@@ -710,29 +718,12 @@ TASK_TEST(many_watched_descriptors_at_once)
     }
 }
 
-/* Many readers of one event counter, of which each takes what there is. */
 TASK_TEST(selects_race_for_a_watched_descriptor_and_a_channel)
 {
-    covey_group *g = covey_group_new(ctx);
-    int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    struct race r = {.chan = covey_chan_new(sizeof(int), 1), .event = covey_fd_watch(event)};
-    uint64_t one = 1;
+    int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), watched = covey_fd_watch(event);
 
-    CHECK(r.event >= 0);
-    for (int i = 0; i < 4; i++) {
-        GO(g, race_select, &r);
-    }
-    for (int i = 0; i < 2000; i++) {
-        CHECK_EQ(write(event, &one, sizeof(one)), sizeof(one));
-        CHECK_EQ(covey_chan_send(ctx, r.chan, &i), 0);
-    }
-    while (atomic_load(&r.received) < 2000 || atomic_load(&r.read) < 2000) {
-        covey_yield();
-    }
-    covey_group_cancel(g, 0);
-    JOIN(g);
-    CHECK_EQ(atomic_load(&r.read), 2000);
-    covey_chan_unref(r.chan);
-    covey_fd_unwatch(r.event);
+    CHECK(watched >= 0);
+    race_for(ctx, event, watched);
+    covey_fd_unwatch(watched);
     (void)close(event);
 }
