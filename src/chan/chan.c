@@ -525,7 +525,7 @@ static int case_send_outcome(const covey_case *c, int result)
         *c->ok = result == OK;
         return 0;
     }
-    return result == OK ? 0 : COVEY_ECLOSED;
+    return result;
 }
 
 static bool send_try_locked(const covey_case *c, struct cvy_wakelist *list, int *result)
