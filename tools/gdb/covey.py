@@ -81,8 +81,11 @@ class Program:
         raise Missing(f'{name} is not in this program, or it has no debug information of covey')
 
     def function(self, address):
-        block = gdb.block_for_pc(address)
-        return block.function.name if block and block.function else None
+        block, name = gdb.block_for_pc(address), None
+        while block and not block.is_static:
+            name = block.function.name if block.function else name  # around what was put in its place
+            block = block.superblock
+        return name
 
     def clock(self):
         kind = getattr(gdb.selected_inferior(), 'connection', None)
