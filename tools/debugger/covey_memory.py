@@ -6,7 +6,8 @@ The debugger's side is a `program` (gdb/covey.py, lldb/covey.py):
     type(name, member)      the struct of that name, of several the one with that member; Missing
     size(type)              in bytes
     members(type)           (name or None, offset, size, type) of each
-    variable(name, file)    the address of a variable, of several the one of that file; Missing
+    variable(name, member)  the address of a variable; Missing. member: of several static ones the one
+                            which is, points to, or is an array of a struct with it
     function(address)       the name of the function that begins there, or None
     clock()                 the program's clock in ns while it lives; None of a core file
 """
@@ -58,8 +59,8 @@ class Memory:
     def number(self, address, size=8):
         return int.from_bytes(self.read(address, size), 'little')
 
-    def variable(self, name, size=8, file=None):
-        return self.number(self.program.variable(name, file), size)
+    def variable(self, name, size=8, member=None):
+        return self.number(self.program.variable(name, member), size)
 
     def type(self, kind):
         if kind not in self.types:

@@ -174,7 +174,7 @@ class Tasks:
     def reason(self, number):
         """view.c's words."""
         if number not in self.reasons:
-            at = self.memory.program.variable('reasons', 'view.c') + 16 * number
+            at = self.memory.program.variable('reasons', 'describe') + 16 * number
             self.reasons[number] = self.memory.string(self.memory.number(at))
         return self.reasons[number]
 
@@ -195,7 +195,7 @@ class Tasks:
 
     def read_ignored(self):
         """Since when tasks go on after their context's end, by number; ignored.c."""
-        table = self.memory.variable('current', 8, 'ignored.c')
+        table = self.memory.variable('current', 8, 'seen')
         if not table:
             return {}
         at = self.memory.record('table:seen', table).at('seen')

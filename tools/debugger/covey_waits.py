@@ -87,7 +87,7 @@ class Waits:
     def read_holders(self):
         """Numbers of tasks by object, as holders.c has them."""
         holders = {}
-        at = self.memory.program.variable('records', 'holders.c')
+        at = self.memory.program.variable('records', 'owner')
         for record in self.memory.array('record:owner', at, HOLDERS_ROOM):
             if record.number('object') and record.number('owner'):
                 holders.setdefault(record.number('object'), []).append(record.number('owner'))

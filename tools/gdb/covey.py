@@ -56,10 +56,13 @@ class Program:
         for symbol in gdb.lookup_static_symbols(name, gdb.SYMBOL_STRUCT_DOMAIN):
             yield symbol.type
 
+    def has(self, type_, member):
+        return type_.code == gdb.TYPE_CODE_STRUCT and any(f.name == member for f in type_.fields())
+
     def type(self, name, member):
         for found in self.types(name):
             if found.code == gdb.TYPE_CODE_STRUCT and found.fields() and (
-                    not member or any(field.name == member for field in found.fields())):
+                    not member or self.has(found, member)):
                 return found
         raise Missing(f'no struct {name} in the debug information')
 
@@ -73,11 +76,15 @@ class Program:
         for field in inner.fields():
             yield field.name or None, field.bitpos // 8, field.type.sizeof, field.type
 
-    def variable(self, name, file):
-        found = gdb.lookup_static_symbols(name) if file else [gdb.lookup_global_symbol(name)]
-        for symbol in found:
-            if symbol and (not file or symbol.symtab.filename.endswith(file)):
-                return int(symbol.value().address or 0)
+    def variable(self, name, member):
+        found = gdb.lookup_static_symbols(name) if member else [gdb.lookup_global_symbol(name)]
+        for symbol in filter(None, found):
+            type_ = symbol.type.strip_typedefs()
+            while type_.code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_PTR):
+                type_ = type_.target().strip_typedefs()
+            address = symbol.value().address  # None: a mention of it, as link-time optimisation leaves
+            if address is not None and (not member or self.has(type_, member)):
+                return int(address)
         raise Missing(f'{name} is not in this program, or it has no debug information of covey')
 
     def function(self, address):

@@ -57,12 +57,15 @@ class Program:
                 return data
         raise Missing(f'no memory at {address:#x}')
 
+    def has(self, type_, member):
+        fields = [type_.GetFieldAtIndex(n).GetName() for n in range(type_.GetNumberOfFields())]
+        return bool(fields) and (not member or member in fields)
+
     def type(self, name, member):
         found = self.target.FindTypes(name)
         for i in range(found.GetSize()):
             type_ = found.GetTypeAtIndex(i).GetCanonicalType()
-            names = [type_.GetFieldAtIndex(n).GetName() for n in range(type_.GetNumberOfFields())]
-            if names and (not member or member in names):
+            if self.has(type_, member):
                 return type_
         raise Missing(f'no struct {name} in the debug information')
 
@@ -76,13 +79,18 @@ class Program:
             kind = field.GetType()
             yield field.GetName() or None, field.GetOffsetInBytes(), kind.GetByteSize(), kind
 
-    def variable(self, name, file):
+    def variable(self, name, member):
         found = self.target.FindGlobalVariables(name, 64)
         for i in range(found.GetSize()):
             value = found.GetValueAtIndex(i)
-            if not file or value.GetDeclaration().GetFileSpec().GetFilename() == file:
-                return value.GetLoadAddress()
-        for context in () if file else self.target.FindSymbols(name):
+            type_ = value.GetType().GetCanonicalType()
+            while type_.IsArrayType() or type_.IsPointerType():
+                type_ = (type_.GetArrayElementType() if type_.IsArrayType() else
+                         type_.GetPointeeType()).GetCanonicalType()
+            address = value.GetLoadAddress()
+            if address != lldb.LLDB_INVALID_ADDRESS and (not member or self.has(type_, member)):
+                return address
+        for context in () if member else self.target.FindSymbols(name):
             return context.GetSymbol().GetStartAddress().GetLoadAddress(self.target)
         raise Missing(f'{name} is not in this program, or it has no debug information of covey')
 
