@@ -211,7 +211,8 @@ struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t e
 
 struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_size)
 {
-    FILE *in = fopen(path, "rb");
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *in = is_stdin ? stdin : fopen(path, "rb");
     char *data = NULL;
     size_t size = 0;
     size_t room = 0;
@@ -239,10 +240,14 @@ struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_siz
             (void)snprintf(error, error_size, "%s", strerror(errno));
             break;
         }
-        (void)fclose(in);
+        if (!is_stdin) {
+            (void)fclose(in);
+        }
         return cvy_trace_parse(data, size, error, error_size);
     }
-    (void)fclose(in);
+    if (!is_stdin) {
+        (void)fclose(in);
+    }
     free(data);
     return NULL;
 }
