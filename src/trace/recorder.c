@@ -265,7 +265,7 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
     has_file = true;
     level_update();
     cvy_store_relaxed(&thread_stop, 0);
-    if (pthread_create(&thread, NULL, recorder_main, NULL) != 0) {
+    if (cvy_alloc_fails() || pthread_create(&thread, NULL, recorder_main, NULL) != 0) {
         has_file = false;
         level_update();
         (void)cvy_trace_file_close(&file);
@@ -283,6 +283,9 @@ int cvy_trace_start(const char *path, cvy_trace_tasks_fn *get_tasks)
 
     (void)pthread_mutex_lock(&control);
     int code = start_locked(path, tasks, n);
+    if (code < 0) {
+        rings_drop();
+    }
     (void)pthread_mutex_unlock(&control);
     free(tasks);
     return code;
@@ -323,6 +326,8 @@ int cvy_trace_flight_start(size_t bytes)
     if (code == 0) {
         has_flight = true;
         level_update();
+    } else {
+        rings_drop();
     }
     (void)pthread_mutex_unlock(&control);
     return code;
