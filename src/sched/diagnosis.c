@@ -501,8 +501,8 @@ static void look_for_cycles(struct cvy_runtime *rt)
     (void)cvy_tasks_each(rt, collect, &g);
     if (g.count > 0) {
         qsort(g.nodes, g.count, sizeof(*g.nodes), compare);
+        g.path = cvy_alloc(g.count * sizeof(*g.path));
     }
-    g.path = cvy_alloc(g.count * sizeof(*g.path));
     g.count = g.path ? g.count : 0;
     spare_all(&g);
     for (size_t n = 0; n < FOUND_MAX && (hash = next_cycle(&g)) != 0; n++) {
