@@ -31,8 +31,8 @@ typedef enum covey_dump_format {
     COVEY_DUMP_PLACES_JSON, /* the folded one, for tools, with the figures of covey_stats */
 } covey_dump_format;
 
-/* The same in a form of choice. 0; COVEY_ECLOSED: no runtime is up; -ENOMEM; -EIO: out has failed;
- * -EINVAL: no such format. */
+/* The same in a form of choice; flushes out. 0; COVEY_ECLOSED: no runtime is up; -ENOMEM; -EINVAL:
+ * no such format; -ENOSPC and the like: why out could not be written. What came before is there. */
 COVEY_API int covey_dump_as(FILE *out, covey_dump_format format);
 
 /* What a wait is for, beyond the primitive that it ends in: "waiting in read (fd 9 to
@@ -106,7 +106,7 @@ COVEY_API int covey_profile_start(const char *kind, int64_t rate);
 COVEY_API int covey_profile_stop(const char *kind);
 /* Writes what a kind has, also while it goes on. From any thread; does not switch. 0; -EINVAL: no
  * such kind or format; -ENOENT: it was never started; COVEY_ECLOSED: "task", and no runtime is up;
- * -ENOMEM; -EIO: out has failed. */
+ * -ENOMEM; of out, which is flushed, as covey_dump_as(). */
 COVEY_API int covey_profile_write(const char *kind, int format, FILE *out);
 
 /* Writes profiles each time a signal comes, for a program that nobody reaches otherwise: "task",

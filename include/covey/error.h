@@ -77,7 +77,9 @@ COVEY_API int covey_verrorf(int code, const char *fmt, va_list args);
 COVEY_API int covey_wrapf(int code, const char *fmt, ...) COVEY_PRINTF(2, 3);
 
 /* This task's message; never NULL; "" before the first failure. Valid until its next failing
- * covey call. */
+ * covey call. Call it in a statement of its own after the one that failed: C evaluates a call's
+ * arguments in any order, so printf("%d %s", covey_x(), covey_errmsg()) may print the words of an
+ * earlier failure, or words that are gone. */
 COVEY_API const char *covey_errmsg(void);
 
 /* The code that covey_errmsg() belongs to; 0 before the first failure. */

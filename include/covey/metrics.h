@@ -18,8 +18,8 @@ COVEY_BEGIN
  * can run wait to (sampled), groups take, and blocking calls wait for a thread. Without a runtime
  * up: all zero. Then the figures of all registered sources: a user's, and what has a name among
  * breakers, limiters, HTTP servers and clients, databases, Redis handles, fan-outs and their
- * workers. May switch: it waits while another call writes or registers. 0; -EIO if out reports an
- * error. */
+ * workers. May switch: it waits while another call writes or registers. 0; of out, which is
+ * flushed, as covey_dump_as() (-ENOSPC). */
 COVEY_API int covey_metrics_write(FILE *out);
 
 #define COVEY_METRICS_MAX 64 /* values of a kind: one a metric, but for histograms */

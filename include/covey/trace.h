@@ -35,7 +35,8 @@ COVEY_API int covey_trace_flight_start(size_t bytes_per_worker);
 /* Turns it off. -ENOENT: it was not on. */
 COVEY_API int covey_trace_flight_stop(void);
 /* Writes what is remembered, with the tasks alive now, while all go on. It also works after
- * covey_run() has returned. 0, a negative errno code; -ENOENT: nothing is being recorded. */
+ * covey_run() has returned. 0, a negative errno code (-ENOSPC: the file then ends there); -ENOENT:
+ * nothing is being recorded. */
 COVEY_API int covey_trace_snapshot(const char *path);
 
 /* Takes one snapshot when a region (below) that begins from now on first takes longer than

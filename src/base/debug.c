@@ -2,6 +2,7 @@
  * debug.c - see debug.h. */
 #include "base/debug.h"
 
+#include "base/env.h"
 #include "base/panic.h"
 #include "base/rand.h"
 
@@ -90,11 +91,11 @@ uint32_t cvy_knobs_parse(const char *text, struct cvy_alloc_plan *plan, const ch
 
 static uint64_t seed_read(void)
 {
-    const char *text = getenv("COVEY_DEBUG_SEED");
     struct timespec now = {0};
+    uint64_t seed;
 
-    if (text && *text) {
-        return strtoull(text, NULL, 0);
+    if (cvy_env_seed("COVEY_DEBUG_SEED", &seed)) {
+        return seed;
     }
     (void)timespec_get(&now, TIME_UTC);
     return cvy_rand_seed((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec) >> 32;

@@ -4,6 +4,7 @@
  * Every figure is a moment's view: queues and states change while they are read. */
 #include "chan/named.h"
 #include "debug/metrics_source.h"
+#include "os/file.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -179,7 +180,7 @@ static void write_histograms(struct cvy_runtime *rt, FILE *out)
                     "How long blocking calls wait for a thread.");
 }
 
-int covey_metrics_write(FILE *out)
+static void write_all(FILE *out)
 {
     covey_stats s;
 
@@ -202,5 +203,13 @@ int covey_metrics_write(FILE *out)
     write_chans(out);
     cvy_leave(th);
     cvy_metrics_write_sources(out);
-    return ferror(out) ? -EIO : 0;
+}
+
+int covey_metrics_write(FILE *out)
+{
+    struct cvy_relay relay;
+    FILE *stream = cvy_relay_open(&relay, out);
+
+    write_all(stream);
+    return cvy_relay_close(&relay, stream);
 }

@@ -54,7 +54,7 @@ void cvy_pprof_sample_label(struct cvy_pprof *p, const char *key, const char *te
 void cvy_pprof_sample_end(struct cvy_pprof *p);
 
 /* Writes it all and frees everything. is_symbolised: pprof need not look for functions and lines by
- * itself. 0; -ENOMEM; -EIO: out has failed. */
+ * itself. 0; -ENOMEM. */
 int cvy_pprof_close(struct cvy_pprof *p, bool is_symbolised, FILE *out);
 
 #endif

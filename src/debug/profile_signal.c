@@ -53,7 +53,11 @@ static int write_file(const char *path, const char *text, size_t len)
     }
     int code = cvy_file_write(fd, text, len);
     int closed = cvy_file_close(fd);
-    return code < 0 ? code : closed;
+    code = code < 0 ? code : closed;
+    if (code < 0) {
+        cvy_file_remove(path); /* half a profile is none */
+    }
+    return code;
 }
 
 /* 0: there is a file; -ENOENT: that kind records nothing; path may be NULL: no memory. */

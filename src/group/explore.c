@@ -7,6 +7,7 @@
 #include "group/explore.h"
 
 #include "base/alloc.h"
+#include "base/env.h"
 #include "os/child.h"
 #include "sched/testmode.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * run.c - covey_run: the first task, and the end of everything (covey/runtime.h). */
+#include "base/env.h"
 #include "group/explore.h"
 #include "sched/dump.h"
 

@@ -107,7 +107,7 @@ static const http_parser_settings settings = {
 
 /* ---- what a failure of the parser is called ---- */
 
-/* A method that nobody knows is something else than garbage. */
+/* A method that nobody knows, before a target and a version, is something else than garbage. */
 static int status_of_method(const char *head)
 {
     size_t len = 0;
@@ -115,7 +115,12 @@ static int status_of_method(const char *head)
     while (cvy_http_is_token_char(head[len])) {
         len++;
     }
-    return len > 0 && head[len] == ' ' ? 501 : 400;
+    if (len == 0 || head[len] != ' ') {
+        return 400;
+    }
+    const char *target = head + len + 1;
+    const char *version = target + strcspn(target, " \r\n"); /* the head has its lines' ends */
+    return version > target && strncmp(version, " HTTP/", 6) == 0 ? 501 : 400;
 }
 
 static int status_of_version(const char *head, size_t len)

@@ -39,9 +39,45 @@ int cvy_file_write(int fd, const void *data, size_t len)
     return 0;
 }
 
+static ssize_t relay_write(void *cookie, const char *data, size_t size)
+{
+    struct cvy_relay *r = cookie;
+
+    errno = 0;
+    if (r->code == 0 && fwrite(data, 1, size, r->out) != size) {
+        r->code = errno ? -errno : -EIO;
+    }
+    return r->code == 0 ? (ssize_t)size : 0;
+}
+
+FILE *cvy_relay_open(struct cvy_relay *r, FILE *out)
+{
+    *r = (struct cvy_relay){.out = out};
+    FILE *stream = fopencookie(r, "w", (cookie_io_functions_t){.write = relay_write});
+    return stream ? stream : out;
+}
+
+int cvy_relay_close(struct cvy_relay *r, FILE *stream)
+{
+    if (stream != r->out) {
+        (void)fclose(stream); /* what it says is r->code */
+    } else if (ferror(stream)) {
+        r->code = -EIO;
+    }
+    if (r->code == 0 && fflush(r->out) != 0) {
+        r->code = -errno;
+    }
+    return r->code;
+}
+
 int cvy_file_close(int fd)
 {
     return close(fd) < 0 ? -errno : 0;
+}
+
+void cvy_file_remove(const char *path)
+{
+    (void)unlink(path);
 }
 
 ssize_t cvy_file_read_at(int fd, void *out, size_t len, int64_t at)

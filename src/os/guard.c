@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "os/guard.h"
 
+#include "base/env.h"
 #include "os/pages.h"
 
 #include <stdlib.h>
@@ -40,14 +41,17 @@ static bool can_advise(void)
 void cvy_guards_init(struct cvy_guards *g)
 {
     const char *wanted = getenv("COVEY_STACK_GUARD");
-    int kind = CVY_GUARD_MADVISE;
+    int kind;
 
     if (wanted && strcmp(wanted, "mprotect") == 0) {
         kind = CVY_GUARD_MPROTECT;
     } else if (wanted && strcmp(wanted, "canary") == 0) {
         kind = CVY_GUARD_CANARY;
-    } else if (!can_advise()) {
-        kind = CVY_GUARD_MPROTECT;
+    } else {
+        if (wanted && *wanted && strcmp(wanted, "madvise") != 0) {
+            cvy_env_ignored("COVEY_STACK_GUARD", "madvise, mprotect or canary");
+        }
+        kind = can_advise() ? CVY_GUARD_MADVISE : CVY_GUARD_MPROTECT;
     }
     cvy_store_relaxed(&g->kind, kind);
     cvy_store_relaxed(&g->has_no_batch, false);

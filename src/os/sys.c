@@ -180,34 +180,6 @@ int *cvy_errno_ptr(void)
     return &errno;
 }
 
-int64_t cvy_env_number(const char *name)
-{
-    const char *text = getenv(name);
-    char *end = NULL;
-
-    if (!text || !*text) {
-        return 0;
-    }
-    long long n = strtoll(text, &end, 10);
-    return *end == '\0' && n > 0 ? n : 0;
-}
-
-bool cvy_env_seed(const char *name, uint64_t *out)
-{
-    const char *text = getenv(name);
-    char *end = NULL;
-
-    if (!text || *text < '0' || *text > '9') {
-        return false;
-    }
-    unsigned long long n = strtoull(text, &end, 0);
-    if (*end != '\0') {
-        return false;
-    }
-    *out = n;
-    return true;
-}
-
 void cvy_abort_after(int seconds)
 {
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGABRT};

@@ -51,9 +51,5 @@ int *cvy_errno_ptr(void);
 const void *cvy_fault_pc(const void *context);
 /* SIGABRT to this process in so many seconds. */
 void cvy_abort_after(int seconds);
-/* A positive number from the environment, 0 if unset or not one. */
-int64_t cvy_env_number(const char *name);
-/* A number from 0 to 2^64-1; false if it is unset or not one. */
-bool cvy_env_seed(const char *name, uint64_t *out);
 
 #endif

@@ -11,6 +11,7 @@
 #include "sched/diagnosis.h"
 
 #include "base/alloc.h"
+#include "base/env.h"
 #include "base/hash.h"
 #include "sched/dump.h"
 #include "sched/note.h"

@@ -2,6 +2,8 @@
  * dump.c - a task's line and stack, and which form a dump takes. See dump.h. */
 #include "sched/dump.h"
 
+#include "os/file.h"
+
 #include "sched/diagnosis.h"
 #include "sched/ignored.h"
 
@@ -269,14 +271,15 @@ struct request {
 static void serve(void *arg)
 {
     struct request *r = arg;
+    struct cvy_relay relay;
     struct cvy_dump d;
+    FILE *out = cvy_relay_open(&relay, r->out);
 
-    cvy_dump_open(&d, r->rt, r->out, false);
+    cvy_dump_open(&d, r->rt, out, false);
     r->code = r->write(&d, r->arg);
     cvy_dump_close(&d);
-    if (r->code == 0 && ferror(r->out)) {
-        r->code = -EIO;
-    }
+    int code = cvy_relay_close(&relay, out);
+    r->code = r->code == 0 ? code : r->code;
 }
 
 int cvy_dump_to(FILE *out, bool needs_runtime, int (*write)(struct cvy_dump *d, void *arg),

@@ -4,8 +4,10 @@
  * The handler only rouses the watchdog, which starts a thread that writes the dump: it does not
  * depend on any worker, and the watchdog goes on meanwhile. */
 #define _GNU_SOURCE
+#include "base/env.h"
 #include "sched/worker.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,33 +76,36 @@ static void on_signal(int number)
 
 bool cvy_dump_signal_is_valid(int number)
 {
-    return number >= 0 && number <= SIGRTMAX && number != SIGKILL && number != SIGSTOP;
+    bool is_libc = number >= 32 && number < SIGRTMIN;
+    return number >= 0 && number <= SIGRTMAX && number != SIGKILL && number != SIGSTOP && !is_libc;
 }
 
-/* The option, else COVEY_DUMP_SIGNAL: a number or a name without SIG. 0: none. */
-static int number_of(const covey_options *o)
+int cvy_dump_signal_from_environment(void)
 {
     static const struct {
         const char *name;
         int number;
     } names[] = {{"QUIT", SIGQUIT}, {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"HUP", SIGHUP}};
 
-    if (o->dump_signal > 0) {
-        return o->dump_signal;
-    }
     const char *text = getenv("COVEY_DUMP_SIGNAL");
+    uint64_t number = 0;
+
     for (size_t i = 0; text && i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(text, names[i].name) == 0) {
             return names[i].number;
         }
     }
-    return (int)cvy_env_number("COVEY_DUMP_SIGNAL");
+    if (text && *text && !cvy_env_parse(text, &number)) {
+        cvy_env_ignored("COVEY_DUMP_SIGNAL", "a signal's number, QUIT, USR1, USR2 or HUP");
+        return 0;
+    }
+    return number < INT_MAX ? (int)number : INT_MAX;
 }
 
 void cvy_dump_signal_install(struct cvy_runtime *rt)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
-    int number = number_of(&rt->options);
+    int number = rt->options.dump_signal;
 
     (void)sigemptyset(&action.sa_mask);
     cvy_store_seq_cst(&asked, rt);

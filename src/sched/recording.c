@@ -369,38 +369,40 @@ void cvy_recording_name(struct cvy_thread *th, const struct cvy_task *t)
 /* "16M": bytes; 0: not a size. */
 static size_t parse_size(const char *text)
 {
-    char *end;
-    unsigned long long n = strtoull(text, &end, 10);
+    char *end = NULL;
+    unsigned long long n = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    unsigned shift = n == 0 ? 0 : *end == 'K' ? 10 : *end == 'M' ? 20 : 0;
 
-    switch (*end) {
-    case 'K':
-        return (size_t)n << 10;
-    case 'M':
-        return (size_t)n << 20;
-    default:
-        return *end ? 0 : (size_t)n;
-    }
+    return n > 0 && end[shift > 0] == '\0' && n <= SIZE_MAX >> shift ? (size_t)n << shift : 0;
+}
+
+/* "flight" or "flight:16M". */
+static int flight_from(const char *how)
+{
+    size_t size = how[0] ? parse_size(how + 1) : 0;
+
+    return how[0] && size == 0 ? -EINVAL : cvy_trace_flight_start(size);
 }
 
 bool cvy_recording_from_environment(void)
 {
     const char *how = getenv("COVEY_TRACE");
+    bool is_file = true;
     int code;
 
     if (!how || !how[0]) {
         return false;
     }
     if (strncmp(how, "flight", 6) == 0 && (how[6] == '\0' || how[6] == ':')) {
-        code = cvy_trace_flight_start(how[6] ? parse_size(how + 7) : 0);
-        how = NULL;
+        code = flight_from(how + 6);
+        is_file = false;
     } else {
         code = cvy_trace_start(how, collect);
     }
     if (code < 0 && code != -EBUSY) {
-        (void)fprintf(stderr, "covey: COVEY_TRACE: %s: %s\n", how ? how : "flight",
-                      covey_strerror(code));
+        (void)fprintf(stderr, "covey: COVEY_TRACE: %s: %s\n", how, covey_strerror(code));
     }
-    return code == 0 && how;
+    return code == 0 && is_file;
 }
 
 void cvy_recording_close(void)

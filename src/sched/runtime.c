@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * runtime.c - brings workers, poller, pool and watchdog up, and takes them down. */
 #include "base/alloc.h"
+#include "base/env.h"
 #include "os/unwind.h"
 #include "sched/diagnosis.h"
 #include "sched/ignored.h"
@@ -10,6 +11,7 @@
 
 #include <covey/error.h>
 
+#include <limits.h>
 #include <stdlib.h>
 
 #undef errno
@@ -25,7 +27,8 @@ struct cvy_runtime *_Atomic cvy_runtime_now;
 static int options_fill(covey_options *o)
 {
     if (o->workers == 0) {
-        o->workers = (int)cvy_env_number("COVEY_WORKERS");
+        int64_t n = cvy_env_number("COVEY_WORKERS");
+        o->workers = n < INT_MAX ? (int)n : INT_MAX;
     }
     if (o->workers == 0) {
         o->workers = cvy_cpu_count();
@@ -39,6 +42,9 @@ static int options_fill(covey_options *o)
     if (o->stack_size < STACK_SIZE_MIN) {
         o->stack_size = STACK_SIZE_MIN;
     }
+    if (o->dump_signal == 0) {
+        o->dump_signal = cvy_dump_signal_from_environment();
+    }
     if (o->exit_grace_ns == 0) {
         o->exit_grace_ns = GRACE_NS_DEFAULT;
     }
@@ -49,7 +55,8 @@ static int options_fill(covey_options *o)
         {o->workers > 0 && o->workers <= CVY_WORKERS_MAX, "workers (COVEY_WORKERS): 1 to 1024"},
         {o->stack_size <= STACK_SIZE_MAX, "stack_size (COVEY_STACK_SIZE): up to 1 GiB"},
         {o->exit_grace_ns > 0, "exit_grace_ns: not negative"},
-        {cvy_dump_signal_is_valid(o->dump_signal), "dump_signal: one that can be caught"},
+        {cvy_dump_signal_is_valid(o->dump_signal),
+         "dump_signal (COVEY_DUMP_SIGNAL): one that can be caught"},
         {o->ignored_end_ns >= 0, "ignored_end_ns: not negative"},
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {

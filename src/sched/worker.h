@@ -440,6 +440,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt);
 void cvy_dump_signal_answer(struct cvy_runtime *rt);
 void cvy_dump_signal_install(struct cvy_runtime *rt);
 bool cvy_dump_signal_is_valid(int number); /* 0, none, is */
+int cvy_dump_signal_from_environment(void);
 void cvy_dump_signal_remove(struct cvy_runtime *rt);
 
 /* fork.c: cvy_fork_check() is fatal in the child of a fork that a runtime did not survive. */

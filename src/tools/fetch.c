@@ -30,8 +30,8 @@ enum {
 void cvy_fetch_local_error(struct cvy_fetch *f, int code, const char *message, bool is_fatal)
 {
     covey_mutex_lock(&f->mutex);
-    if (f->local_code == 0) {
-        f->local_code = code;
+    f->local_code = f->local_code < 0 ? f->local_code : code;
+    if (message && !f->local_message[0]) {
         (void)snprintf(f->local_message, sizeof(f->local_message), "%s", message);
     }
     covey_mutex_unlock(&f->mutex);
@@ -100,7 +100,7 @@ static void start_or_tell(struct cvy_fetch *f, const char *url)
         if (!f->options.quiet) {
             cvy_report_line(f, "%s", covey_errmsg());
         }
-        cvy_fetch_local_error(f, code, covey_errmsg(), f->options.fail_fast);
+        cvy_fetch_local_error(f, code, NULL, f->options.fail_fast);
     }
 }
 

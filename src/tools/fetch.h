@@ -52,10 +52,10 @@ struct cvy_fetch {
     covey_mutex mutex;
     /* Guarded by mutex. */
     struct cvy_output out, err;
-    struct cvy_line line;   /* the line that is being written */
-    bool is_progress_shown; /* the cursor stands behind a progress line */
-    int local_code;         /* the first local error; 0: none */
-    char local_message[512];
+    struct cvy_line line;    /* the line that is being written */
+    bool is_progress_shown;  /* the cursor stands behind a progress line */
+    int local_code;          /* the first local error; 0: none */
+    char local_message[512]; /* the first that no line has told */
 
     /* Set by the main task at its end. */
     bool was_interrupted, was_late;
@@ -68,7 +68,7 @@ struct cvy_fetch {
 int cvy_fetch_main(int argc, char **argv);
 
 /* Ends the run because nothing can be kept any more (a full disk), or notes a local error of one
- * transfer. */
+ * transfer. message: for the summary; NULL: a line has told of it. */
 void cvy_fetch_local_error(struct cvy_fetch *f, int code, const char *message, bool is_fatal);
 
 #endif

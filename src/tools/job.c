@@ -264,7 +264,7 @@ int cvy_job_run(covey_ctx *ctx, void *arg)
     }
     cvy_report_result(job, &r);
     if (r.outcome == CVY_FAILED && r.is_local) {
-        cvy_fetch_local_error(f, r.code, r.message, is_fatal(f, r.code));
+        cvy_fetch_local_error(f, r.code, NULL, is_fatal(f, r.code));
     }
     free(job);
     return r.outcome == CVY_FAILED && f->options.fail_fast ? covey_errorf(r.code, "%s", r.message)

@@ -214,7 +214,7 @@ void cvy_report_summary(const struct cvy_fetch *f, FILE *err)
     char amount[16], speed[16];
     const char *between = "";
 
-    if (f->local_code < 0) {
+    if (f->local_message[0]) {
         (void)fprintf(err, "covey: %s\n", f->local_message);
     }
     (void)fprintf(err, "covey: %llu transfer%s: ", (unsigned long long)count(&c->started),

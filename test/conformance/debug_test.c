@@ -340,6 +340,17 @@ TEST(a_plain_thread_may_note_and_hold)
     covey_hold_end(&note, 0);
 }
 
+TASK_TEST(a_full_disk_is_told_of)
+{
+    for (covey_dump_format format = COVEY_DUMP_TREE; format <= COVEY_DUMP_PLACES_JSON; format++) {
+        FILE *out = fopen("/dev/full", "w");
+        CHECK(out);
+        CHECK_EQ(covey_dump_as(out, format), -ENOSPC);
+        CHECK_EQ(covey_dump_as(out, format), -ENOSPC);
+        (void)fclose(out);
+    }
+}
+
 TEST(without_a_runtime_the_formats_say_closed)
 {
     CHECK_EQ(covey_dump_as(stderr, COVEY_DUMP_FOLDED), COVEY_ECLOSED);

@@ -85,7 +85,10 @@ TEST(a_full_disk_is_told)
     CHECK(out);
     setvbuf(out, NULL, _IONBF, 0);
     CHECK_EQ(covey_profile_start("block", 0), 0);
-    CHECK_EQ(covey_profile_write("block", COVEY_PROFILE_PPROF, out), -EIO);
+    CHECK_EQ(covey_profile_write("block", COVEY_PROFILE_PPROF, out), -ENOSPC);
+    (void)fclose(out);
+    out = fopen("/dev/full", "w");
+    CHECK_EQ(covey_profile_write("block", COVEY_PROFILE_PPROF, out), -ENOSPC);
     CHECK_EQ(covey_profile_stop("block"), 0);
     (void)fclose(out);
 }

@@ -190,6 +190,48 @@ TEST(the_stack_size_is_chosen_by_option_then_environment)
     CHECK_EQ(covey_run(use_two_megabytes, NULL), 0);
 }
 
+/* Variables. */
+
+static int says_workers(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return covey_workers();
+}
+
+TEST(a_variable_that_is_no_number_counts_as_not_set)
+{
+    static const char *const others[] = {"abc", "-1", "1e3", "4 ", "0", ""};
+
+    CHECK_EQ(unsetenv("COVEY_WORKERS"), 0);
+    int usual = covey_run(says_workers, NULL);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        CHECK_EQ(setenv("COVEY_WORKERS", others[i], 1), 0);
+        CHECK_EQ(covey_run(says_workers, NULL), usual);
+    }
+    CHECK_EQ(setenv("COVEY_WORKERS", "3", 1), 0);
+    CHECK_EQ(covey_run(says_workers, NULL), 3);
+}
+
+/* The first one would be 1 in 32 bits. */
+TEST(a_variable_out_of_range_is_an_error)
+{
+    static const char *const others[][2] = {{"COVEY_WORKERS", "4294967297"},
+                                            {"COVEY_WORKERS", "1025"},
+                                            {"COVEY_WORKERS", "99999999999999999999"},
+                                            {"COVEY_STACK_SIZE", "1073741825"},
+                                            {"COVEY_DUMP_SIGNAL", "9"},
+                                            {"COVEY_DUMP_SIGNAL", "33"},
+                                            {"COVEY_DUMP_SIGNAL", "4294967297"}};
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        CHECK_EQ(setenv(others[i][0], others[i][1], 1), 0);
+        CHECK_EQ(covey_run(says_workers, NULL), -EINVAL);
+        CHECK(strstr(covey_errmsg(), others[i][0]) != NULL);
+        CHECK_EQ(unsetenv(others[i][0]), 0);
+    }
+}
+
 /* One at a time. */
 
 static int run_inside(covey_ctx *ctx, void *arg)

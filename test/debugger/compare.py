@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""compare.py DUMP SEEN - whether what a debugger shows of the tasks is what covey_dump() said of them:
-each line on a task or a group, without the stacks. Spans of time may differ."""
+"""compare.py DUMP SEEN [flat] - whether what a debugger shows of the tasks is what covey_dump() said of them:
+each line on a task or a group, without the stacks. Spans of time may differ.
+flat: only the test's own tasks, without the tree. What libraries run beside comes and goes."""
 import re
 import sys
 
@@ -9,8 +10,9 @@ import sys
 def lines_of(path):
     with open(path, encoding='utf-8', errors='replace') as file:
         lines = [line.rstrip() for line in file if re.match(r'\s*(covey:|task \d|group 0x)', line)]
-    # The client's own task wakes now and then, and may be anywhere.
-    lines = [re.sub(r'-?\d+\.\d{3} s', 'T s', line) for line in lines if '"http driver"' not in line]
+    lines = [re.sub(r'-?\d+\.\d{3} s', 'T s', line) for line in lines]
+    if sys.argv[3:] == ['flat']:
+        lines = [line.strip() for line in lines if re.search(r'^ *task.*started at .*test/debugger', line)]
     # Who waits since a moment ago is not said to for how long.
     return [line.replace(' for T s', '') for line in lines]
 

@@ -16,9 +16,9 @@ trap '[[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
 ulimit -c unlimited
 
-# compare WHAT - what is in seen with the dump
+# compare WHAT - what is in seen with the dump, in the form of $form
 compare() {
-    python3 "$COVEY_SOURCE_DIR/test/debugger/compare.py" dump seen || {
+    python3 "$COVEY_SOURCE_DIR/test/debugger/compare.py" dump seen ${form:+"$form"} || {
         sed 's/^/# /' seen
         echo "FAILED: $1"
         exit 1
@@ -38,6 +38,8 @@ in_lldb() {
 for name in waits notes; do
     program=$COVEY_BUILD_DIR/test/debugger/${name}_test
     [[ -x $program ]] || continue
+    form=
+    [[ $name == waits ]] || form=flat
     rm -f dump core*
     COVEY_TEST_NOFORK=1 COVEY_WAITS_DUMP=dump "$program" >out 2>&1 &
     pid=$!

@@ -43,6 +43,7 @@ def test_a_full_disk_ends_slow_ones_too():
     with Origin() as o, Tmpfs("256k"):
         r = fetch("-o", "disk", o.url("/delay/60000"), o.url("/bytes/1000000")).expect(4)
         r.says("no space left on device", "1 failed, 1 cancelled")
+        check_eq(r.err.count("no space left on device"), 1)
         check_eq(files("disk"), [])
 
 
