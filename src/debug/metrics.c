@@ -78,17 +78,6 @@ static void write_queues(struct cvy_runtime *rt, FILE *out)
 
 /* ---- channels that have a name ---- */
 
-static void put_label(FILE *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '\n') {
-            (void)fputs("\\n", out);
-        } else {
-            (void)fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-        }
-    }
-}
-
 struct chan_metric {
     FILE *out;
     const char *name, *more;
@@ -100,7 +89,7 @@ static void write_chan(const struct cvy_chan_figures *f, void *arg)
     const struct chan_metric *m = arg;
 
     (void)fprintf(m->out, "%s{chan=\"", m->name);
-    put_label(m->out, f->name);
+    cvy_metrics_write_escaped(m->out, f->name);
     (void)fprintf(m->out, "\"%s} %zu\n", m->more, m->value(f));
 }
 
@@ -132,11 +121,11 @@ static void write_chans(FILE *out)
     struct chan_metric receivers = {out, "covey_chan_waiting_tasks", ",to=\"receive\"",
                                     receivers_of};
 
-    head(out, len.name, "gauge", "Elements in a channel that has a name.");
+    head(out, len.name, "gauge", "Elements in the channels of that name.");
     cvy_chan_named_each(write_chan, &len);
-    head(out, capacity.name, "gauge", "Elements that it has room for.");
+    head(out, capacity.name, "gauge", "Elements that they have room for.");
     cvy_chan_named_each(write_chan, &capacity);
-    head(out, senders.name, "gauge", "Tasks that wait for it.");
+    head(out, senders.name, "gauge", "Tasks that wait for them.");
     cvy_chan_named_each(write_chan, &senders);
     cvy_chan_named_each(write_chan, &receivers);
 }
@@ -201,6 +190,6 @@ int covey_metrics_write(FILE *out)
     write_histograms(rt, out);
     write_chans(out);
     cvy_leave(th);
-    cvy_metrics_write_sources(out);
-    return ferror(out) ? -EIO : 0;
+    int code = cvy_metrics_write_sources(out);
+    return ferror(out) ? -EIO : code;
 }
