@@ -133,7 +133,8 @@ void cvy_top_put_titles(const struct cvy_top_view *v, char out[CVY_TOP_LINE])
         titles[i] = columns[i].title;
     }
     put_columns(v, titles, out);
-    strcat(out, "WHO AND WHERE");
+    size_t len = strlen(out);
+    (void)snprintf(out + len, CVY_TOP_LINE - len, "WHO AND WHERE");
 }
 
 static void put_hot(const struct cvy_top_view *v, const struct cvy_top_node *n, char *out,

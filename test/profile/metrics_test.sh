@@ -12,6 +12,7 @@ pid=
 trap '[[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
 
+: >served.out
 "$COVEY_BUILD_DIR/examples/debugging/served" --ms 300000 --port 0 >served.out 2>&1 &
 pid=$!
 while ! grep -q listening served.out; do
@@ -19,7 +20,7 @@ while ! grep -q listening served.out; do
     sleep 0.05 # sleeps: until the program says where it listens
 done
 addr=$(sed -n 's/.*listening on tcp:\/\///p' served.out)
-curl -sSD head "http://$addr/debug/covey/metrics" >metrics || exit 1
+curl -sSD head "http://$addr/debug/covey/metrics" >scraped || exit 1
 grep -qi '^content-type: text/plain; version=0.0.4' head || { echo "FAILED: the type"; cat head; exit 1; }
-promtool check metrics <metrics || { echo "FAILED: promtool"; exit 1; }
-echo "ok: $(grep -c '^# TYPE' metrics) metrics"
+promtool check metrics <scraped || { echo "FAILED: promtool"; exit 1; }
+echo "ok: $(grep -c '^# TYPE' scraped) metrics"
