@@ -130,15 +130,21 @@ COVEY_API int covey_profile_on_signal(int number, const char *prefix);
  *                           remembers. For `covey trace`
  *     /debug/covey/metrics
  *
- * addr as in covey/net.h: a Unix socket (its file is the user's alone), or TCP on this machine: it
- * lets who asks see the program's names, addresses and times, so others are refused, as are
- * requests whose Host names another machine. A client that is slow, or asks to record and goes
- * away, holds up nothing but its own task; answers are made in memory before they are sent.
+ * addr as in covey/net.h: a Unix socket (its file is the user's alone; of an abstract one processes
+ * of other users but root are refused), or TCP on this machine, which all its users reach: it lets
+ * who asks see the program's names, addresses and times, so other addresses are refused, as are
+ * requests whose Host names another machine, and those that a browser says another site's page has
+ * made (but for the index). A client that is slow, or asks to record and goes away, holds up
+ * nothing but its own task; answers are made in memory before they are sent, and of dumps with a
+ * line for each task there are four at once. Each answer is written by a thread of its own: it
+ * needs a worker for an instant, which a watchdog finds also if tasks compute on all of them, and
+ * none of the threads of covey_blocking().
  *
  * May switch. -EACCES: addr is not of this machine; -EINVAL: not an address, or an option out of
  * range; what covey_listen() and covey_accept() say. */
 typedef struct covey_debug_options {
-    bool any_address;    /* addr may be reached from elsewhere; Host is not looked at */
+    bool any_address;    /* addr may be reached from elsewhere, and by any user; Host is not looked
+                            at */
     int64_t patience_ns; /* 0: 10 s; for a request, and for the client to take each 64 KiB */
     int connections_max; /* 0: 32; more are closed at once */
     void (*on_listen)(const char *addr, void *arg); /* it listens there, with the port chosen */

@@ -14,12 +14,13 @@ COVEY_BEGIN
 /* Writes Prometheus' text format (version 0.0.4), each metric with HELP and TYPE, names with units:
  * counters of tasks started, ended and failed, of parks, thefts and takeovers; tasks by state; what
  * waits in each worker's queue and in the global one; workers, threads, threads of the blocking
- * pool; channels that have a name (covey_chan_set_name()); and histograms of how long tasks that
+ * pool; channels that have a name (covey_chan_set_name()), those of the same name together; and
+ * histograms of how long tasks that
  * can run wait to (sampled), groups take, and blocking calls wait for a thread. Without a runtime
  * up: all zero. Then the figures of all registered sources: a user's, and what has a name among
  * breakers, limiters, HTTP servers and clients, databases, Redis handles, fan-outs and their
- * workers. May switch: it waits while another call writes or registers. 0; of out, which is
- * flushed, as covey_dump_as() (-ENOSPC). */
+ * workers. May switch: it waits while another call writes or registers. 0; -ENOMEM; of out, which
+ * is flushed, as covey_dump_as() (-ENOSPC). */
 COVEY_API int covey_metrics_write(FILE *out);
 
 #define COVEY_METRICS_MAX 64 /* values of a kind: one a metric, but for histograms */
@@ -35,7 +36,8 @@ typedef struct covey_histogram {
 
 /* Counts one that took ns. Many may at once. Does not switch. */
 COVEY_API void covey_histogram_add(covey_histogram *h, int64_t ns);
-/* Fills in COVEY_HISTOGRAM_VALUES values: for a covey_metrics_kind's read. Does not switch. */
+/* Fills in COVEY_HISTOGRAM_VALUES values: for a covey_metrics_kind's read. The count is that of the
+ * buckets; the sum may have one more or less of those that are being added. Does not switch. */
 COVEY_API void covey_histogram_read(const covey_histogram *h, int64_t *values);
 
 /* One figure that all objects of a kind have. Neighbours of the same name are one family, told
@@ -54,7 +56,7 @@ typedef struct covey_metrics_kind {
     const char *label;           /* that tells its objects apart: "queue" */
     const covey_metric *metrics; /* their names belong to this kind alone */
     size_t count;                /* of them; their values are at most COVEY_METRICS_MAX */
-    /* Fills in the values, in the order of the metrics. Called by whoever writes, once a metric;
+    /* Fills in the values, in the order of the metrics. Called by whoever writes, once a time;
      * may lock the object, but must not wait for long, and must not register or unregister. */
     void (*read)(void *object, int64_t *values);
 } covey_metrics_kind;
@@ -65,11 +67,12 @@ typedef struct covey_metrics_source {
     const char *name_;
     void *object_;
     struct covey_metrics_source *next_;
+    unsigned number_; /* among those of its name */
 } covey_metrics_source;
 
-/* From now on covey_metrics_write() shows object under this name, which should be its alone among
- * its kind, and may hold any characters. Everything is borrowed until it is unregistered. Cannot
- * fail. May switch. */
+/* From now on covey_metrics_write() shows object under this name, which may hold any characters. It
+ * should be its alone among its kind: further ones of that name are "name#2" and so on. Everything
+ * is borrowed until it is unregistered. Cannot fail. May switch. */
 COVEY_API void covey_metrics_register(covey_metrics_source *s, const covey_metrics_kind *kind,
                                       const char *name, void *object);
 /* Once it has returned, object is not read any more. Of a {0} source, or one that was unregistered:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * named.c - see named.h. A list apart: a channel without a name pays for none. */
+ * named.c - see named.h. A list apart: a channel without a name pays for none. Channels of the same
+ * name stand next to each other in it. */
 #include "chan/named.h"
 
 #include "base/alloc.h"
@@ -40,6 +41,18 @@ static struct named *take(covey_chan *ch)
     return found;
 }
 
+static void insert(struct named *n)
+{
+    cvy_lock(&lock);
+    struct named **at = &first;
+    while (*at && strcmp((*at)->name, n->name) != 0) {
+        at = &(*at)->next;
+    }
+    n->next = *at;
+    *at = n;
+    cvy_unlock(&lock);
+}
+
 int covey_chan_set_name(covey_chan *ch, const char *name)
 {
     if (!ch || (name && (!name[0] || strlen(name) > NAME_MAX))) {
@@ -54,10 +67,7 @@ int covey_chan_set_name(covey_chan *ch, const char *name)
     if (n) {
         memcpy(n->name, name, strlen(name) + 1);
         n->chan = ch;
-        cvy_lock(&lock);
-        n->next = first;
-        first = n;
-        cvy_unlock(&lock);
+        insert(n);
     }
     return 0;
 }
@@ -67,13 +77,26 @@ void cvy_chan_named_remove(covey_chan *ch)
     free(take(ch));
 }
 
+static void add(struct cvy_chan_figures *sum, covey_chan *ch)
+{
+    struct cvy_chan_figures f = {0};
+
+    cvy_chan_figures(ch, &f);
+    sum->len += f.len;
+    sum->capacity += f.capacity;
+    sum->senders += f.senders;
+    sum->receivers += f.receivers;
+}
+
 void cvy_chan_named_each(void (*fn)(const struct cvy_chan_figures *f, void *arg), void *arg)
 {
     cvy_lock(&lock);
-    for (const struct named *n = first; n; n = n->next) {
-        struct cvy_chan_figures f = {.name = n->name};
-        cvy_chan_figures(n->chan, &f);
-        fn(&f, arg);
+    for (const struct named *n = first; n;) {
+        struct cvy_chan_figures sum = {.name = n->name};
+        for (; n && strcmp(n->name, sum.name) == 0; n = n->next) {
+            add(&sum, n->chan);
+        }
+        fn(&sum, arg);
     }
     cvy_unlock(&lock);
 }

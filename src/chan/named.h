@@ -11,7 +11,7 @@ struct cvy_chan_figures {
     bool is_closed;
 };
 
-/* Calls fn for each; it must not use channels. */
+/* Calls fn for each name, with what its channels have together; it must not use channels. */
 void cvy_chan_named_each(void (*fn)(const struct cvy_chan_figures *f, void *arg), void *arg);
 /* The last reference to a channel with a name goes. */
 void cvy_chan_named_remove(covey_chan *ch);

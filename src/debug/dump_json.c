@@ -2,6 +2,7 @@
  * dump_json.c - see dump_json.h. docs/debugging.md lists the fields. */
 #include "debug/dump_json.h"
 
+#include "base/utf8.h"
 #include "os/file.h"
 #include "sched/diagnosis.h"
 #include "sched/fold.h"
@@ -12,32 +13,12 @@
 
 #define HOLDERS_MAX 16
 
-/* How long the UTF-8 sequence at c is; 0: it is none. */
-static size_t sequence_at(const unsigned char *c)
-{
-    size_t len = c[0] < 0x80                   ? 1
-                 : c[0] >= 0xc2 && c[0] < 0xe0 ? 2
-                 : c[0] >= 0xe0 && c[0] < 0xf0 ? 3
-                 : c[0] >= 0xf0 && c[0] < 0xf5 ? 4
-                                               : 0;
-
-    for (size_t i = 1; i < len; i++) {
-        if ((c[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    /* Longer than need be, a surrogate, or beyond the last character. */
-    bool is_wrong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] >= 0xa0) ||
-                    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] >= 0x90);
-    return is_wrong ? 0 : len;
-}
-
 /* What is no UTF-8, as a name cut in the middle of a character, becomes U+FFFD. */
 static void string(FILE *out, const char *text)
 {
     (void)fputc('"', out);
     for (const unsigned char *c = (const unsigned char *)text; *c;) {
-        size_t len = sequence_at(c);
+        size_t len = cvy_utf8_len(c);
         if (*c == '"' || *c == '\\') {
             (void)fprintf(out, "\\%c", *c);
         } else if (*c < 0x20) {

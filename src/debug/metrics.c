@@ -79,17 +79,6 @@ static void write_queues(struct cvy_runtime *rt, FILE *out)
 
 /* ---- channels that have a name ---- */
 
-static void put_label(FILE *out, const char *text)
-{
-    for (; *text; text++) {
-        if (*text == '\n') {
-            (void)fputs("\\n", out);
-        } else {
-            (void)fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
-        }
-    }
-}
-
 struct chan_metric {
     FILE *out;
     const char *name, *more;
@@ -101,7 +90,7 @@ static void write_chan(const struct cvy_chan_figures *f, void *arg)
     const struct chan_metric *m = arg;
 
     (void)fprintf(m->out, "%s{chan=\"", m->name);
-    put_label(m->out, f->name);
+    cvy_metrics_write_escaped(m->out, f->name);
     (void)fprintf(m->out, "\"%s} %zu\n", m->more, m->value(f));
 }
 
@@ -133,11 +122,11 @@ static void write_chans(FILE *out)
     struct chan_metric receivers = {out, "covey_chan_waiting_tasks", ",to=\"receive\"",
                                     receivers_of};
 
-    head(out, len.name, "gauge", "Elements in a channel that has a name.");
+    head(out, len.name, "gauge", "Elements in the channels of that name.");
     cvy_chan_named_each(write_chan, &len);
-    head(out, capacity.name, "gauge", "Elements that it has room for.");
+    head(out, capacity.name, "gauge", "Elements that they have room for.");
     cvy_chan_named_each(write_chan, &capacity);
-    head(out, senders.name, "gauge", "Tasks that wait for it.");
+    head(out, senders.name, "gauge", "Tasks that wait for them.");
     cvy_chan_named_each(write_chan, &senders);
     cvy_chan_named_each(write_chan, &receivers);
 }
@@ -180,7 +169,7 @@ static void write_histograms(struct cvy_runtime *rt, FILE *out)
                     "How long blocking calls wait for a thread.");
 }
 
-static void write_all(FILE *out)
+static int write_all(FILE *out)
 {
     covey_stats s;
 
@@ -202,14 +191,15 @@ static void write_all(FILE *out)
     write_histograms(rt, out);
     write_chans(out);
     cvy_leave(th);
-    cvy_metrics_write_sources(out);
+    return cvy_metrics_write_sources(out);
 }
 
 int covey_metrics_write(FILE *out)
 {
     struct cvy_relay relay;
     FILE *stream = cvy_relay_open(&relay, out);
+    int code = write_all(stream);
+    int closed = cvy_relay_close(&relay, stream);
 
-    write_all(stream);
-    return cvy_relay_close(&relay, stream);
+    return code < 0 ? code : closed;
 }

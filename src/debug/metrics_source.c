@@ -2,11 +2,16 @@
  * metrics_source.c - the objects that show figures of their own.
  *
  * The sources of one kind stand next to each other in the list, so that a walk finds each kind
- * once. A source is read under the mutex: once covey_metrics_unregister() has returned its object
- * is not touched again. The mutex may be held across a switch, since reading one may lock its
- * object; nobody who holds an object's lock may register or unregister. */
+ * once; those of the same name too, by their numbers. A source is read under the mutex: once
+ * covey_metrics_unregister() has returned its object is not touched again. The mutex may be held
+ * across a switch, since reading one may lock its object; nobody who holds an object's lock may
+ * register or unregister. */
 #include "debug/metrics_source.h"
 
+#include "base/alloc.h"
+#include "base/utf8.h"
+
+#include <covey/error.h>
 #include <covey/metrics.h>
 #include <covey/sync.h>
 
@@ -28,10 +33,17 @@ void covey_metrics_register(covey_metrics_source *s, const covey_metrics_kind *k
     while (*at && (*at)->kind_ != kind) {
         at = &(*at)->next_;
     }
-    while (*at && (*at)->kind_ == kind) {
+    while (*at && (*at)->kind_ == kind && strcmp((*at)->name_, name) != 0) {
         at = &(*at)->next_;
     }
-    *s = (covey_metrics_source){kind, name, object, *at};
+    /* The first number that is free: it stays, and there are never more than there are objects. */
+    unsigned number = 0;
+    while (*at && (*at)->kind_ == kind && (*at)->number_ == number &&
+           strcmp((*at)->name_, name) == 0) {
+        number++;
+        at = &(*at)->next_;
+    }
+    *s = (covey_metrics_source){kind, name, object, *at, number};
     *at = s;
     covey_mutex_unlock(&registry.mutex);
 }
@@ -50,22 +62,20 @@ void covey_metrics_unregister(covey_metrics_source *s)
     covey_mutex_unlock(&registry.mutex);
 }
 
-static void write_escaped(FILE *out, const char *text)
+void cvy_metrics_write_escaped(FILE *out, const char *text)
 {
-    for (; *text; text++) {
-        switch (*text) {
-        case '\\':
-            (void)fputs("\\\\", out);
-            break;
-        case '"':
-            (void)fputs("\\\"", out);
-            break;
-        case '\n':
+    for (const unsigned char *c = (const unsigned char *)text; *c;) {
+        size_t len = cvy_utf8_len(c);
+        if (*c == '\n') {
             (void)fputs("\\n", out);
-            break;
-        default:
-            (void)fputc(*text, out);
+        } else if (*c == '"' || *c == '\\') {
+            (void)fprintf(out, "\\%c", *c);
+        } else if (len == 0) {
+            (void)fputs("\xEF\xBF\xBD", out); /* U+FFFD */
+        } else {
+            (void)fwrite(c, 1, len, out);
         }
+        c += len > 0 ? len : 1;
     }
 }
 
@@ -96,7 +106,10 @@ void cvy_metrics_write_labels(FILE *out, const covey_metrics_source *s, const co
     (void)fputc('{', out);
     if (s) {
         (void)fprintf(out, "%s=\"", s->kind_->label);
-        write_escaped(out, s->name_);
+        cvy_metrics_write_escaped(out, s->name_);
+        if (s->number_ > 0) {
+            (void)fprintf(out, "#%u", s->number_ + 1);
+        }
         (void)fprintf(out, "\"%s%s%s", *more ? "," : "", more, le ? "," : "");
     }
     (void)fprintf(out, le ? "le=\"%s\"}" : "}", le);
@@ -109,28 +122,27 @@ static size_t values_of(const covey_metric *metric)
 
 /* One metric of one source, whose values begin at that one. */
 static void write_sample(FILE *out, const covey_metrics_source *s, const covey_metric *metric,
-                         size_t at)
+                         const int64_t *values)
 {
-    int64_t values[COVEY_METRICS_MAX] = {0};
-
-    s->kind_->read(s->object_, values);
     if (metric->is_histogram) {
-        cvy_metrics_write_histogram(out, metric->name, s, metric, values + at);
+        cvy_metrics_write_histogram(out, metric->name, s, metric, values);
         return;
     }
     (void)fputs(metric->name, out);
     cvy_metrics_write_labels(out, s, metric, NULL);
-    cvy_metrics_write_value(out, values[at], metric->decimals);
+    cvy_metrics_write_value(out, *values, metric->decimals);
 }
 
-/* All sources of first's kind: metric by metric, as the format demands. */
-static void write_kind(FILE *out, const covey_metrics_source *first)
+/* All sources of first's kind, whose values are given: metric by metric, as the format demands. */
+static void write_kind(FILE *out, const covey_metrics_source *first,
+                       int64_t (*values)[COVEY_METRICS_MAX])
 {
     const covey_metrics_kind *kind = first->kind_;
     const char *family = "";
 
     for (size_t i = 0, at = 0; i < kind->count; at += values_of(&kind->metrics[i]), i++) {
         const covey_metric *metric = &kind->metrics[i];
+        size_t of = 0;
         if (at + values_of(metric) > COVEY_METRICS_MAX) {
             break;
         }
@@ -142,21 +154,44 @@ static void write_kind(FILE *out, const covey_metrics_source *first)
                                                : "counter");
         }
         for (const covey_metrics_source *s = first; s && s->kind_ == kind; s = s->next_) {
-            write_sample(out, s, metric, at);
+            write_sample(out, s, metric, &values[of++][at]);
         }
     }
 }
 
-void cvy_metrics_write_sources(FILE *out)
+/* Each is read once, so that its figures belong together. */
+static int read_and_write_kind(FILE *out, const covey_metrics_source *first)
+{
+    size_t count = 0;
+    size_t i = 0;
+
+    for (const covey_metrics_source *s = first; s && s->kind_ == first->kind_; s = s->next_) {
+        count++;
+    }
+    int64_t(*values)[COVEY_METRICS_MAX] = cvy_alloc_zeroed(count * sizeof(*values));
+    if (!values) {
+        return -ENOMEM;
+    }
+    for (const covey_metrics_source *s = first; s && s->kind_ == first->kind_; s = s->next_) {
+        s->kind_->read(s->object_, values[i++]);
+    }
+    write_kind(out, first, values);
+    free(values);
+    return 0;
+}
+
+int cvy_metrics_write_sources(FILE *out)
 {
     const covey_metrics_kind *written = NULL;
+    int code = 0;
 
     covey_mutex_lock(&registry.mutex);
-    for (const covey_metrics_source *s = registry.first; s; s = s->next_) {
+    for (const covey_metrics_source *s = registry.first; s && code == 0; s = s->next_) {
         if (s->kind_ != written) {
             written = s->kind_;
-            write_kind(out, s);
+            code = read_and_write_kind(out, s);
         }
     }
     covey_mutex_unlock(&registry.mutex);
+    return code < 0 ? covey_errorf(code, "no memory for metrics") : 0;
 }

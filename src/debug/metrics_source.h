@@ -5,8 +5,10 @@
 
 #include <covey/metrics.h>
 
-/* May switch. */
-void cvy_metrics_write_sources(FILE *out);
+/* 0; -ENOMEM. May switch. */
+int cvy_metrics_write_sources(FILE *out);
+/* As a label's value: a scraper takes nothing that is no UTF-8. */
+void cvy_metrics_write_escaped(FILE *out, const char *text);
 /* " 0.25\n". Not by %f: a locale may have another decimal point. */
 void cvy_metrics_write_value(FILE *out, int64_t value, int decimals);
 /* {queue="in",le="0.1"}: the source's labels, if it is one (s not NULL), and le, if it is not. */

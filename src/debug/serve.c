@@ -3,11 +3,10 @@
  * write. One task a connection, which has one request; a limit on how many there are, and on how
  * long each piece may take.
  *
- * What it tells is for who may debug the process: so only this machine is listened to, and a
- * browser's page from elsewhere that has been led here by its name service is refused by Host. */
+ * What it tells is for who may debug the process: serve_guard.h says who that is. */
 #include "base/alloc.h"
+#include "debug/serve_guard.h"
 #include "debug/serve_pages.h"
-#include "io/addr.h"
 
 #include <covey/ctx.h>
 #include <covey/debug.h>
@@ -15,10 +14,7 @@
 #include <covey/group.h>
 #include <covey/time.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <strings.h>
 
 #undef errno
 
@@ -29,61 +25,13 @@ struct server {
     covey_debug_options options;
     covey_listener *listener;
     covey_group *group;
+    _Atomic int dumps; /* of all tasks, that are made or sent */
 };
 
 struct served {
-    const struct server *server;
+    struct server *server;
     covey_conn *conn;
 };
-
-/* ---- who may come ---- */
-
-static bool is_loopback(const struct cvy_sockaddr *s)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&s->storage;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&s->storage;
-
-    if (s->storage.ss_family == AF_INET) {
-        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
-    }
-    return s->storage.ss_family == AF_UNIX ||
-           (s->storage.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr));
-}
-
-/* Before anything is bound: names may be looked up, "localhost" need not be. */
-static bool is_local_address(const char *text)
-{
-    struct cvy_addr a;
-    struct cvy_sockaddr s;
-
-    if (cvy_addr_parse(&a, text) < 0 || a.is_unix) {
-        return true; /* or is refused for what it is */
-    }
-    if (cvy_addr_numeric(a.name, a.name_len, a.port, &s)) {
-        return is_loopback(&s);
-    }
-    return a.name_len == strlen("localhost") && strncmp(a.name, "localhost", a.name_len) == 0;
-}
-
-/* Whether a Host header names this machine, as one that was typed here does. */
-static bool is_local_host(const char *host)
-{
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t len = strlen(names[i]);
-        if (strncasecmp(host, names[i], len) == 0 && (host[len] == '\0' || host[len] == ':')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_welcome(const struct server *s, const struct cvy_request *r)
-{
-    bool is_unix = strncmp(covey_listener_addr(s->listener), "unix:", 5) == 0;
-    return is_unix || s->options.any_address || !r->host || is_local_host(r->host);
-}
 
 /* ---- a connection ---- */
 
@@ -127,12 +75,13 @@ static void answer(struct cvy_client *c, const struct server *s, char *head, siz
 {
     struct cvy_request r;
     int status = cvy_request_parse(head, len, &r);
+    const char *refusal = status == 0 ? cvy_guard_request(c, covey_listener_addr(s->listener),
+                                                          s->options.any_address, &r)
+                                      : words_for(status);
 
     c->is_head = r.is_head;
-    if (status != 0) {
-        (void)cvy_answer_text(c, status, words_for(status));
-    } else if (!is_welcome(s, &r)) {
-        (void)cvy_answer_text(c, 403, "the request was meant for another host");
+    if (refusal) {
+        (void)cvy_answer_text(c, status ? status : 403, refusal);
     } else {
         (void)cvy_page_answer(c, &r);
     }
@@ -167,8 +116,10 @@ static void close_gently(struct cvy_client *c)
 static int debug_client(covey_ctx *ctx, void *arg)
 {
     const struct served *served = arg;
-    struct cvy_client c = {
-        .ctx = ctx, .conn = served->conn, .patience_ns = served->server->options.patience_ns};
+    struct cvy_client c = {.ctx = ctx,
+                           .conn = served->conn,
+                           .patience_ns = served->server->options.patience_ns,
+                           .dumps = &served->server->dumps};
 
     serve_client(&c, served->server);
     close_gently(&c);
@@ -218,7 +169,7 @@ int covey_debug_serve_with(covey_ctx *ctx, const char *addr, const covey_debug_o
     if (code < 0) {
         return covey_errorf(code, "covey_debug_serve: an option is out of range");
     }
-    if (!s.options.any_address && !is_local_address(addr)) {
+    if (!s.options.any_address && !cvy_guard_address(addr)) {
         return covey_errorf(-EACCES, "%s is not of this machine alone; any_address allows it",
                             addr);
     }

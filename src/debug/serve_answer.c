@@ -6,10 +6,11 @@
 #include "base/alloc.h"
 #include "os/file.h"
 
+#include <covey/chan.h>
 #include <covey/ctx.h>
 #include <covey/error.h>
-#include <covey/task.h>
 
+#include <pthread.h>
 #include <string.h>
 
 #undef errno
@@ -21,6 +22,8 @@ static const char *words_of(int status)
     switch (status) {
     case 200:
         return "OK";
+    case 301:
+        return "Moved Permanently";
     case 400:
         return "Bad Request";
     case 403:
@@ -59,7 +62,7 @@ static int send_all(struct cvy_client *c, const char *data, size_t len)
 static int send_head(struct cvy_client *c, int status, const char *type, int64_t len,
                      const char *more)
 {
-    char head[512];
+    char head[1024];
     char length[48] = "";
 
     if (len >= 0) {
@@ -67,7 +70,10 @@ static int send_head(struct cvy_client *c, int status, const char *type, int64_t
     }
     int n = snprintf(head, sizeof(head),
                      "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%s%s"
-                     "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n"
+                     "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n"
+                     "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+                     "frame-ancestors 'none'\r\n"
+                     "Cross-Origin-Resource-Policy: same-origin\r\nCache-Control: no-store\r\n"
                      "Connection: close\r\n\r\n",
                      status, words_of(status), type, length, more);
     return send_all(c, head, (size_t)n);
@@ -76,8 +82,10 @@ static int send_head(struct cvy_client *c, int status, const char *type, int64_t
 static int send_body(struct cvy_client *c, int status, const char *type, const char *body,
                      size_t len)
 {
-    int code =
-        send_head(c, status, type, (int64_t)len, status == 405 ? "Allow: GET, HEAD\r\n" : "");
+    const char *more = status == 405   ? "Allow: GET, HEAD\r\n"
+                       : status == 301 ? "Location: /debug/covey/\r\n"
+                                       : "";
+    int code = send_head(c, status, type, (int64_t)len, more);
     return code < 0 || c->is_head ? code : send_all(c, body, len);
 }
 
@@ -106,22 +114,44 @@ int cvy_answer_failure(struct cvy_client *c, int code)
 struct writing {
     int (*write)(FILE *out, void *arg);
     void *arg;
+    covey_chan *written; /* closed at the end */
+    int code;
+    char words[256]; /* of a failure */
     char *text;
     size_t len;
 };
 
-static int write_off(covey_ctx *ctx, void *arg)
+static void *write_off(void *arg)
 {
     struct writing *w = arg;
     FILE *out = cvy_alloc_fails() ? NULL : open_memstream(&w->text, &w->len);
 
-    (void)ctx;
-    if (!out) {
-        return -ENOMEM;
+    w->code = out ? w->write(out, w->arg) : covey_errorf(-ENOMEM, "no memory for an answer");
+    if (out && fclose(out) != 0 && w->code == 0) {
+        w->code = covey_errorf(-ENOMEM, "no memory for an answer");
     }
-    int code = w->write(out, w->arg);
-    int closed = fclose(out) == 0 ? 0 : -ENOMEM;
-    return code < 0 ? code : closed;
+    if (w->code < 0) {
+        (void)snprintf(w->words, sizeof(w->words), "%s", covey_errmsg());
+    }
+    (void)covey_chan_close(w->written);
+    return NULL;
+}
+
+/* Not a thread of the pool: a program all of whose blocking calls hang is one that is asked why. A
+ * task's stack may be small, and the worker is others'. */
+static int write_in_thread(struct writing *w)
+{
+    pthread_t thread;
+
+    w->written = covey_chan_new(0, 0);
+    if (!w->written || cvy_alloc_fails() || pthread_create(&thread, NULL, write_off, w) != 0) {
+        covey_chan_unref(w->written);
+        return covey_errorf(-EAGAIN, "no thread for an answer");
+    }
+    (void)covey_chan_recv(NULL, w->written, NULL);
+    (void)pthread_join(thread, NULL); /* it is on its way out */
+    covey_chan_unref(w->written);
+    return w->code < 0 ? covey_errorf(w->code, "%s", w->words) : 0;
 }
 
 int cvy_answer_written(struct cvy_client *c, const char *type, int (*write)(FILE *out, void *arg),
@@ -132,7 +162,7 @@ int cvy_answer_written(struct cvy_client *c, const char *type, int (*write)(FILE
     if (c->is_head) {
         return send_head(c, 200, type, -1, "");
     }
-    int code = covey_blocking(c->ctx, write_off, &w);
+    int code = write_in_thread(&w);
     code = code < 0 ? cvy_answer_failure(c, code) : send_body(c, 200, type, w.text, w.len);
     free(w.text);
     return code;

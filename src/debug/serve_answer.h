@@ -3,6 +3,8 @@
 #ifndef CVY_DEBUG_SERVE_ANSWER_H
 #define CVY_DEBUG_SERVE_ANSWER_H
 
+#include "base/atomic.h"
+
 #include <covey/net.h>
 
 #include <stdio.h>
@@ -13,6 +15,7 @@ struct cvy_client {
     covey_conn *conn;
     int64_t patience_ns; /* for each piece that is read or written */
     bool is_head;        /* answers are without their body */
+    _Atomic int *dumps;  /* the server's: see serve_pages.c */
 };
 
 #define CVY_TYPE_TEXT "text/plain; charset=utf-8"
@@ -23,7 +26,7 @@ struct cvy_client {
 
 /* All may switch; a negative code: the client has gone, or was too slow. */
 int cvy_answer_text(struct cvy_client *c, int status, const char *text);
-/* What write says, run off the workers; a failure of its becomes an answer that says so. */
+/* What write says, run in a thread of its own; a failure of its becomes an answer that says so. */
 int cvy_answer_written(struct cvy_client *c, const char *type, int (*write)(FILE *out, void *arg),
                        void *arg);
 /* A file from its beginning; name is what the client may save it as. The descriptor stays open. */

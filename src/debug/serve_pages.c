@@ -16,9 +16,12 @@
 
 #define SECONDS_MAX 600
 #define RATE_MAX INT32_MAX
+#define CPU_RATE_MAX 1000
+#define DUMPS_MAX 4
 
 static const char index_page[] =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>covey</title>"
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
     "<meta name=\"color-scheme\" content=\"light dark\">"
     "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:44em;margin:2em auto;padding:0 1em}"
     "dt{margin-top:1em;font-weight:600}code{font-size:14px}</style>"
@@ -56,6 +59,25 @@ static int write_tasks(FILE *out, void *arg)
     return covey_dump_as(out, *format);
 }
 
+/* A dump that has a line for each task is as large as there are tasks, and stays in memory until
+ * its client has it: few may be there at once. */
+static int answer_dump(struct cvy_client *c, const char *type, covey_dump_format format)
+{
+    bool is_folded = format == COVEY_DUMP_FOLDED || format == COVEY_DUMP_PLACES_JSON;
+    int code;
+
+    if (is_folded || c->is_head) {
+        return cvy_answer_written(c, type, write_tasks, &format);
+    }
+    if (atomic_fetch_add_explicit(c->dumps, 1, memory_order_relaxed) < DUMPS_MAX) {
+        code = cvy_answer_written(c, type, write_tasks, &format);
+    } else {
+        code = cvy_answer_text(c, 503, "others are fetching dumps; folded ones are not limited");
+    }
+    atomic_fetch_sub_explicit(c->dumps, 1, memory_order_relaxed);
+    return code;
+}
+
 static int answer_tasks(struct cvy_client *c, const struct cvy_request *r)
 {
     static const struct {
@@ -70,8 +92,7 @@ static int answer_tasks(struct cvy_client *c, const struct cvy_request *r)
 
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         if (strcmp(formats[i].name, wanted) == 0) {
-            covey_dump_format format = formats[i].format;
-            return cvy_answer_written(c, formats[i].type, write_tasks, &format);
+            return answer_dump(c, formats[i].type, formats[i].format);
         }
     }
     return cvy_answer_text(c, 400, "format is text, folded, json or places");
@@ -102,19 +123,45 @@ static int record_profile(struct cvy_client *c, const char *kind, int64_t rate, 
     return code;
 }
 
+/* What is wrong with how a profile is asked for; NULL: nothing. */
+static const char *profile_mistake(const struct cvy_request *r, const char *kind,
+                                   const char *format)
+{
+    static const char *const kinds[] = {"task", "block", "mutex", "cpu"};
+    int64_t rate = cvy_request_number(r, "rate", RATE_MAX);
+    size_t i = 0;
+
+    while (i < sizeof(kinds) / sizeof(kinds[0]) && strcmp(kind, kinds[i]) != 0) {
+        i++;
+    }
+    if (i == sizeof(kinds) / sizeof(kinds[0])) {
+        return "kind is task, block, mutex or cpu";
+    }
+    if (strcmp(format, "pprof") != 0 && strcmp(format, "folded") != 0) {
+        return "format is pprof or folded";
+    }
+    if (cvy_request_number(r, "seconds", SECONDS_MAX) < 0) {
+        return "seconds is a whole number, at most 600";
+    }
+    return rate < 0 || (strcmp(kind, "cpu") == 0 && rate > CPU_RATE_MAX)
+               ? "rate is a whole number; of cpu, at most 1000"
+               : NULL;
+}
+
 static int answer_profile(struct cvy_client *c, const struct cvy_request *r)
 {
     struct profile p = {.kind = cvy_request_get(r, "kind", "task")};
     const char *format = cvy_request_get(r, "format", "pprof");
-    int64_t seconds = cvy_request_number(r, "seconds", SECONDS_MAX);
-    int64_t rate = cvy_request_number(r, "rate", RATE_MAX);
+    const char *mistake = profile_mistake(r, p.kind, format);
     bool is_text = strcmp(format, "folded") == 0;
 
-    if ((!is_text && strcmp(format, "pprof") != 0) || seconds < 0 || rate < 0) {
-        return cvy_answer_text(c, 400, "format is pprof or folded, seconds at most 600");
+    if (mistake) {
+        return cvy_answer_text(c, 400, mistake);
     }
+    int64_t seconds = cvy_request_number(r, "seconds", SECONDS_MAX);
     p.format = is_text ? COVEY_PROFILE_FOLDED : COVEY_PROFILE_PPROF;
     if (seconds > 0 && !c->is_head && strcmp(p.kind, "task") != 0) {
+        int64_t rate = cvy_request_number(r, "rate", RATE_MAX);
         int code = record_profile(c, p.kind, rate, seconds);
         if (code < 0) {
             return cvy_answer_failure(c, code);
@@ -145,7 +192,7 @@ static int answer_trace(struct cvy_client *c, const struct cvy_request *r)
     char path[CVY_FILE_PATH_SIZE];
 
     if (seconds < 0) {
-        return cvy_answer_text(c, 400, "seconds is at most 600");
+        return cvy_answer_text(c, 400, "seconds is a whole number, at most 600");
     }
     if (c->is_head) {
         return cvy_answer_written(c, CVY_TYPE_BINARY, NULL, NULL);
@@ -206,6 +253,9 @@ int cvy_page_answer(struct cvy_client *c, const struct cvy_request *r)
         if (strcmp(pages[i].path, r->path) == 0) {
             return pages[i].answer(c, r);
         }
+    }
+    if (strcmp(r->path, "/debug/covey") == 0) {
+        return cvy_answer_text(c, 301, "it is at /debug/covey/");
     }
     return cvy_answer_text(c, 404,
                            "there are /debug/covey/ and below it tasks, profile, trace, metrics");

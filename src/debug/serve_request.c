@@ -168,11 +168,15 @@ static int parse_header(char *line, struct cvy_request *r)
     if (!is_all_token(line)) {
         return BAD;
     }
-    if (strcasecmp(line, "Host") == 0) {
-        if (r->host) {
+    const char **kept = strcasecmp(line, "Host") == 0             ? &r->host
+                        : strcasecmp(line, "Origin") == 0         ? &r->origin
+                        : strcasecmp(line, "Sec-Fetch-Site") == 0 ? &r->fetch_site
+                                                                  : NULL;
+    if (kept) {
+        if (*kept) {
             return BAD;
         }
-        r->host = value;
+        *kept = value;
     }
     bool has_body = strcasecmp(line, "Transfer-Encoding") == 0 ||
                     (strcasecmp(line, "Content-Length") == 0 && strcmp(value, "0") != 0);

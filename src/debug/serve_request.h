@@ -15,6 +15,8 @@ struct cvy_request {
     bool is_head;
     const char *path; /* decoded */
     const char *host; /* NULL: there is none, in HTTP/1.0 */
+    /* What a browser says of the page that made it ask; NULL: nothing. */
+    const char *origin, *fetch_site;
     size_t parameter_count;
     struct cvy_request_parameter {
         const char *name, *value; /* decoded */

@@ -132,6 +132,15 @@ int cvy_net_peer(int fd, struct cvy_sockaddr *out)
     return result_of(getpeername(fd, (struct sockaddr *)&out->storage, &out->len));
 }
 
+bool cvy_net_peer_is_own(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
+}
+
 ssize_t cvy_net_recv(int fd, void *buf, size_t len)
 {
     for (;;) {

@@ -40,6 +40,8 @@ int cvy_net_connect(int fd, const struct cvy_sockaddr *to);
 int cvy_net_connect_result(int fd);
 int cvy_net_name(int fd, struct cvy_sockaddr *out);
 int cvy_net_peer(int fd, struct cvy_sockaddr *out);
+/* Whether who connected a Unix socket runs as this process's user, or as root. */
+bool cvy_net_peer_is_own(int fd);
 
 ssize_t cvy_net_recv(int fd, void *buf, size_t len);
 /* Never raises SIGPIPE. */

@@ -82,15 +82,20 @@ static void load(void)
     }
 }
 
-/* A dump asks for the same few addresses again and again. */
-#define CACHE_SIZE 256
+/* A dump asks for the same few addresses again and again, a million times if there are as many
+ * tasks. So no two of them may drive each other out: each has several slots to be in. */
+#define CACHE_SIZE 1024
+#define CACHE_WAYS 8
+
+struct known {
+    const void *pc; /* NULL: empty */
+    struct cvy_symbol symbol;
+};
 
 struct reader {
     Dwfl *dwfl;
-    struct {
-        const void *pc; /* NULL: empty */
-        struct cvy_symbol symbol;
-    } cache[CACHE_SIZE];
+    size_t turn; /* who gives way where all slots are taken */
+    struct known cache[CACHE_SIZE];
 };
 
 void cvy_symbols_open(struct cvy_symbols *s, bool is_plain)
@@ -174,20 +179,35 @@ static void find_by_reader(struct reader *r, const void *pc, struct cvy_symbol *
     }
 }
 
+/* The slot that has pc, or is to have it. */
+static struct known *slot_of(struct reader *r, const void *pc)
+{
+    size_t at = (size_t)((uintptr_t)pc * UINT64_C(0x9E3779B97F4A7C15) >> 32);
+
+    for (size_t i = 0; i < CACHE_WAYS; i++) {
+        struct known *k = &r->cache[(at + i) % CACHE_SIZE];
+        if (k->pc == pc || !k->pc) {
+            return k;
+        }
+    }
+    return &r->cache[(at + r->turn++ % CACHE_WAYS) % CACHE_SIZE];
+}
+
 void cvy_symbols_find(struct cvy_symbols *s, const void *pc, struct cvy_symbol *out)
 {
     struct reader *r = s->reader;
-    size_t slot = ((uintptr_t)pc >> 2 ^ (uintptr_t)pc >> 10) % CACHE_SIZE;
+    struct known *k = r && pc ? slot_of(r, pc) : NULL;
 
-    if (r && pc && r->cache[slot].pc == pc) {
-        *out = r->cache[slot].symbol;
+    if (k && k->pc == pc) {
+        *out = k->symbol;
         return;
     }
     *out = (struct cvy_symbol){0};
     find_by_linker(pc, out);
     if (r) {
         find_by_reader(r, pc, out);
-        r->cache[slot].pc = pc;
-        r->cache[slot].symbol = *out;
+    }
+    if (k) {
+        *k = (struct known){pc, *out};
     }
 }

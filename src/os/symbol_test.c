@@ -58,3 +58,26 @@ TEST(an_address_of_nothing_is_nothing)
     CHECK(symbol.module == NULL && symbol.function == NULL && symbol.file == NULL);
     cvy_symbols_close(&s);
 }
+
+TEST(an_address_is_the_same_whoever_was_asked_for_in_between)
+{
+    enum { OTHERS = 3000 };
+    struct cvy_symbols s;
+    struct cvy_symbol first, again;
+    const char *pc = caller();
+
+    cvy_symbols_open(&s, false);
+    cvy_symbols_find(&s, pc, &first);
+    for (int i = 1; i <= OTHERS; i++) {
+        struct cvy_symbol other;
+        cvy_symbols_find(&s, pc + i, &other);
+        CHECK_EQ(other.offset, first.offset + (uintptr_t)i);
+        cvy_symbols_find(&s, pc + i, &again); /* from what is remembered */
+        CHECK_EQ(again.offset, other.offset);
+        CHECK_EQ(again.line, other.line);
+    }
+    cvy_symbols_find(&s, pc, &again);
+    CHECK_STR(again.function, first.function);
+    CHECK_EQ(again.line, first.line);
+    cvy_symbols_close(&s);
+}

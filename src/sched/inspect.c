@@ -91,11 +91,14 @@ int covey_workers(void)
 
 static void stats_of(struct cvy_runtime *rt, covey_stats *out)
 {
+    /* Before all that were started: none has ended that was not. */
+    for (int i = 0; i < rt->worker_count; i++) {
+        out->tasks_ended += cvy_load_acquire(&rt->workers[i].ended);
+    }
     out->tasks_started = cvy_load_relaxed(&rt->foreign_started);
     for (int i = 0; i < rt->worker_count; i++) {
         struct cvy_worker *w = &rt->workers[i];
         out->tasks_started += cvy_load_relaxed(&w->started);
-        out->tasks_ended += cvy_load_relaxed(&w->ended);
         out->parks += cvy_load_relaxed(&w->parks);
         out->steals += cvy_load_relaxed(&w->steals);
     }

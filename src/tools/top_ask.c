@@ -12,6 +12,8 @@
 
 /* To ask costs the program time: it gets four times as much for itself. */
 #define REST 4
+/* A dump is made whole before its first byte comes. */
+#define DUMP_PATIENCE_NS (120 * COVEY_SEC)
 
 struct dump {
     struct cvy_top_watch *watch;
@@ -55,7 +57,8 @@ static int ask_dump(covey_ctx *ctx, void *arg)
     char *body;
     size_t len;
 
-    a.code = cvy_top_source_get(ctx, &d->watch->view.source, "/debug/covey/tasks", &body, &len);
+    a.code = cvy_top_source_get(ctx, &d->watch->view.source, "/debug/covey/tasks", DUMP_PATIENCE_NS,
+                                &body, &len);
     if (a.code < 0) {
         (void)snprintf(a.words, sizeof(a.words), "no dump: %s", covey_errmsg());
     } else {

@@ -88,6 +88,10 @@ static void head_hot(const struct cvy_top_view *v, struct line *l)
         add(l, "nobody waits");
     }
     for (size_t i = 0; i < count; i++) {
+        int64_t percent = spots[i].tasks * 100 / m->nodes[0].tasks;
+        if (i > 0 && percent == 0) {
+            break;
+        }
         cvy_top_row_text(m, &(struct cvy_top_row){.node = spots[i].place}, words, sizeof(words));
         cvy_top_put_time(spots[i].oldest, oldest, sizeof(oldest));
         add(l, "%s%lld%% %s, up to %s",

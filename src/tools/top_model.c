@@ -238,6 +238,13 @@ static void hang_groups(struct cvy_top_model *m)
     }
 }
 
+/* No program has more tasks than that, and sums of them stay far from the limit. */
+static int64_t tasks_of(const struct cvy_json *j, cvy_json_at of, const char *name)
+{
+    int64_t tasks = cvy_json_whole(j, of, name);
+    return tasks < UINT32_MAX ? tasks : UINT32_MAX;
+}
+
 static void count_place(struct cvy_top_model *m, cvy_json_at place)
 {
     const struct cvy_json *j = m->json;
@@ -246,7 +253,7 @@ static void count_place(struct cvy_top_model *m, cvy_json_at place)
     uint32_t kind = kind_get(m, place, group_get(m, place));
     const char *what = wait[0] ? wait : state;
     uint64_t key = place_key(m, m->nodes[kind].key, what, cvy_json_get(j, place, "stack"));
-    struct cvy_top_node of = {.tasks = cvy_json_whole(j, place, "tasks"),
+    struct cvy_top_node of = {.tasks = tasks_of(j, place, "tasks"),
                               .oldest = cvy_json_number(j, place, "oldest_seconds")};
 
     of.running = strcmp(state, "running") == 0 ? of.tasks : 0;
@@ -257,7 +264,7 @@ static void count_place(struct cvy_top_model *m, cvy_json_at place)
 /* The tasks that no place was left for: one row, at the end of the tree's first level. */
 static bool add_others(struct cvy_top_model *m)
 {
-    struct cvy_top_node of = {.tasks = cvy_json_whole(m->json, cvy_json_root(m->json), "others")};
+    struct cvy_top_node of = {.tasks = tasks_of(m->json, cvy_json_root(m->json), "others")};
 
     if (of.tasks == 0) {
         return true;

@@ -11,7 +11,6 @@
 #undef errno
 
 #define ANSWER_MAX ((size_t)1 << 30)
-#define PATIENCE_NS (10 * COVEY_SEC) /* for each sign of life */
 
 bool cvy_top_source_parse(struct cvy_top_source *s, const char *text)
 {
@@ -45,7 +44,7 @@ struct answer {
 };
 
 /* To the end of the stream. */
-static int read_all(covey_ctx *ctx, covey_conn *c, struct answer *a)
+static int read_all(covey_ctx *ctx, covey_conn *c, int64_t patience_ns, struct answer *a)
 {
     for (;;) {
         if (a->len + 1 >= a->room) {
@@ -57,7 +56,7 @@ static int read_all(covey_ctx *ctx, covey_conn *c, struct answer *a)
             a->text = larger;
             a->room = room;
         }
-        covey_ctx *patient = covey_ctx_with_timeout(ctx, PATIENCE_NS);
+        covey_ctx *patient = covey_ctx_with_timeout(ctx, patience_ns);
         ssize_t n = covey_read(patient, c, a->text + a->len, a->room - 1 - a->len);
         covey_ctx_unref(patient);
         if (n <= 0) {
@@ -89,11 +88,11 @@ static int check(const struct cvy_top_source *s, struct answer *a, size_t *body)
 }
 
 static int exchange(covey_ctx *ctx, const struct cvy_top_source *s, const char *target,
-                    struct answer *a)
+                    int64_t patience_ns, struct answer *a)
 {
     char request[1024];
     covey_conn *c;
-    covey_ctx *patient = covey_ctx_with_timeout(ctx, PATIENCE_NS);
+    covey_ctx *patient = covey_ctx_with_timeout(ctx, patience_ns);
     int code = covey_dial(patient, &c, s->addr);
 
     covey_ctx_unref(patient);
@@ -104,22 +103,22 @@ static int exchange(covey_ctx *ctx, const struct cvy_top_source *s, const char *
         snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, s->host);
     code = (int)covey_write(ctx, c, request, (size_t)n);
     if (code >= 0) {
-        code = read_all(ctx, c, a);
+        code = read_all(ctx, c, patience_ns, a);
     }
     covey_close(c);
     return code;
 }
 
 int cvy_top_source_get(covey_ctx *ctx, const struct cvy_top_source *s, const char *target,
-                       char **body, size_t *len)
+                       int64_t patience_ns, char **body, size_t *len)
 {
     struct answer a = {0};
     size_t at = 0;
-    int code = exchange(ctx, s, target, &a);
+    int code = exchange(ctx, s, target, patience_ns, &a);
 
     if (code == COVEY_EDEADLINE) {
         code =
-            covey_errorf(code, "%s: no answer for %d s", s->addr, (int)(PATIENCE_NS / COVEY_SEC));
+            covey_errorf(code, "%s: no answer for %d s", s->addr, (int)(patience_ns / COVEY_SEC));
     } else if (code >= 0) {
         code = check(s, &a, &at);
     }

@@ -14,8 +14,9 @@ struct cvy_top_source {
  * or a socket's path. False: it is none of these. */
 bool cvy_top_source_parse(struct cvy_top_source *s, const char *text);
 /* The answer's body, malloc'd, and followed by a zero byte. 0, or a code with a message; an answer
- * that is no success is -EPROTO. May switch. */
+ * that is no success is -EPROTO, and without a byte for so long it is COVEY_EDEADLINE. May switch.
+ */
 int cvy_top_source_get(covey_ctx *ctx, const struct cvy_top_source *s, const char *target,
-                       char **body, size_t *len);
+                       int64_t patience_ns, char **body, size_t *len);
 
 #endif

@@ -9,6 +9,8 @@
 
 #undef errno
 
+#define PATIENCE_NS (10 * COVEY_SEC)
+
 void cvy_top_answer_fini(struct cvy_top_answer *a)
 {
     cvy_top_model_free(a->model);
@@ -27,7 +29,8 @@ int cvy_top_answer_fetch(covey_ctx *ctx, const struct cvy_top_source *s, struct 
 {
     struct cvy_top_answer a = {0};
     size_t len = 0;
-    int code = cvy_top_source_get(ctx, s, "/debug/covey/tasks?format=places", &a.body, &len);
+    int code =
+        cvy_top_source_get(ctx, s, "/debug/covey/tasks?format=places", PATIENCE_NS, &a.body, &len);
 
     if (code < 0) {
         return code;
@@ -130,7 +133,8 @@ void cvy_top_put_titles(const struct cvy_top_view *v, char out[CVY_TOP_LINE])
         titles[i] = columns[i].title;
     }
     put_columns(v, titles, out);
-    strcat(out, "WHO AND WHERE");
+    size_t len = strlen(out);
+    (void)snprintf(out + len, CVY_TOP_LINE - len, "WHO AND WHERE");
 }
 
 static void put_hot(const struct cvy_top_view *v, const struct cvy_top_node *n, char *out,

@@ -72,6 +72,51 @@ TEST(every_metric_has_help_and_type_before_its_values)
     free(text);
 }
 
+static int end_at_once(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+static int fail_at_once(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return -EIO;
+}
+
+static int sleep_and_read(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQ(covey_go(end_at_once, NULL), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(covey_go(fail_at_once, NULL), 0);
+    }
+    covey_stats s;
+    do { /* the last of them may be on its way out */
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+        covey_stats_get(&s);
+        CHECK(s.tasks_ended <= s.tasks_started);
+    } while (s.tasks_ended < 23);
+    char *text = metrics();
+    CHECK_EQ(value_of(text, "covey_tasks_started_total"), 24);
+    CHECK_EQ(value_of(text, "covey_tasks_ended_total"), 23);
+    CHECK_EQ(value_of(text, "covey_tasks_failed_total"), 3);
+    CHECK_EQ(value_of(text, "covey_tasks{state=\"running\"}"), 1);
+    CHECK_EQ(value_of(text, "covey_tasks{state=\"waiting\"}"), 0);
+    CHECK_EQ(value_of(text, "covey_run_queue_tasks{worker=\"global\"}"), 0);
+    free(text);
+    return 0;
+}
+
+TEST(every_start_end_and_failure_is_counted_once)
+{
+    CHECK_EQ(covey_run(sleep_and_read, NULL), 0);
+}
+
 TEST(a_failing_stream_is_told)
 {
     FILE *full = fopen("/dev/full", "w");
@@ -82,13 +127,6 @@ TEST(a_failing_stream_is_told)
     full = fopen("/dev/full", "w");
     CHECK_EQ(covey_metrics_write(full), -ENOSPC);
     (void)fclose(full);
-}
-
-static int end_at_once(covey_ctx *ctx, void *arg)
-{
-    (void)ctx;
-    (void)arg;
-    return 0;
 }
 
 TASK_TEST(groups_and_blocking_calls_are_counted_by_how_long_they_take)
@@ -158,6 +196,56 @@ TASK_TEST(a_channel_with_a_name_has_figures)
     covey_chan_unref(ch);
     text = metrics();
     CHECK(!strstr(text, "orders"));
+    free(text);
+}
+
+TASK_TEST(channels_of_the_same_name_are_counted_together)
+{
+    covey_chan *a = covey_chan_new(sizeof(int), 5), *b = covey_chan_new(sizeof(int), 3);
+    covey_chan *other = covey_chan_new(0, 1);
+    int n = 1;
+
+    CHECK_EQ(covey_chan_set_name(a, "conn"), 0);
+    CHECK_EQ(covey_chan_set_name(other, "other"), 0);
+    CHECK_EQ(covey_chan_set_name(b, "conn"), 0);
+    CHECK_EQ(covey_chan_send(ctx, a, &n), 0);
+    CHECK_EQ(covey_chan_send(ctx, b, &n), 0);
+    CHECK_EQ(covey_chan_send(ctx, b, &n), 0);
+    char *text = metrics();
+    CHECK_EQ(value_of(text, "covey_chan_buffered{chan=\"conn\"}"), 3);
+    CHECK_EQ(value_of(text, "covey_chan_capacity{chan=\"conn\"}"), 8);
+    CHECK_EQ(value_of(text, "covey_chan_capacity{chan=\"other\"}"), 1);
+    free(text);
+    covey_chan_unref(a);
+    text = metrics();
+    CHECK_EQ(value_of(text, "covey_chan_capacity{chan=\"conn\"}"), 3);
+    free(text);
+    covey_chan_unref(b);
+    covey_chan_unref(other);
+}
+
+static int name_and_unref(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 50 && covey_ctx_err(ctx) == 0; i++) {
+        covey_chan *ch = covey_chan_new(0, 2);
+        CHECK_EQ(covey_chan_set_name(ch, i % 2 ? "brief" : "briefer"), 0);
+        free(metrics());
+        covey_chan_unref(ch);
+    }
+    return 0;
+}
+
+TASK_TEST(channels_come_and_go_while_they_are_read)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    for (int i = 0; i < 8; i++) {
+        GO(g, name_and_unref, NULL);
+    }
+    JOIN(g);
+    char *text = metrics();
+    CHECK(!strstr(text, "brief"));
     free(text);
 }
 
@@ -315,6 +403,72 @@ TEST(names_of_sources_are_escaped)
     covey_metrics_register(&s, &queues, "a\"b\\c\nd", figures);
     char *text = metrics();
     CHECK(strstr(text, "shop_wait_seconds{queue=\"a\\\"b\\\\c\\nd\"} 0.000000003\n"));
+    free(text);
+    covey_metrics_unregister(&s);
+}
+
+TEST(what_is_no_utf8_in_a_name_is_replaced)
+{
+    int64_t figures[] = {1, 2, 3};
+    covey_metrics_source s = {0};
+
+    covey_metrics_register(&s, &queues, "h\xc3\xa9 \xff\xe6\xbc", figures);
+    char *text = metrics();
+    CHECK(strstr(text, "shop_wait_seconds{queue=\"h\xc3\xa9 "
+                       "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"} 0.000000003\n"));
+    free(text);
+    covey_metrics_unregister(&s);
+}
+
+TEST(sources_of_the_same_name_have_series_of_their_own)
+{
+    int64_t figures[][3] = {{1, 0, 0}, {2, 0, 0}, {3, 0, 0}, {4, 0, 0}};
+    covey_metrics_source s[4] = {0};
+
+    covey_metrics_register(&s[0], &queues, "in", figures[0]);
+    covey_metrics_register(&s[1], &queues, "in", figures[1]);
+    covey_metrics_register(&s[2], &queues, "in", figures[2]);
+    covey_metrics_unregister(&s[1]);
+    char *text = metrics();
+    /* Who stays keeps its series. */
+    CHECK_EQ(value_of(text, "shop_orders_total{queue=\"in\",outcome=\"paid\"}"), 1);
+    CHECK_EQ(value_of(text, "shop_orders_total{queue=\"in#3\",outcome=\"paid\"}"), 3);
+    CHECK(!strstr(text, "in#2"));
+    free(text);
+    covey_metrics_register(&s[3], &queues, "in", figures[3]);
+    text = metrics();
+    CHECK_EQ(value_of(text, "shop_orders_total{queue=\"in#2\",outcome=\"paid\"}"), 4);
+    free(text);
+    covey_metrics_unregister(&s[0]);
+    covey_metrics_unregister(&s[2]);
+    covey_metrics_unregister(&s[3]);
+}
+
+struct pair {
+    int64_t left, right;
+};
+
+/* Each time that it is read it has changed. */
+static void read_pair(void *object, int64_t *values)
+{
+    struct pair *p = object;
+
+    values[0] = ++p->left;
+    values[1] = ++p->right;
+}
+
+TEST(the_figures_of_a_source_belong_together)
+{
+    static const covey_metric halves[] = {{"shop_left_total", .help = "Left."},
+                                          {"shop_right_total", .help = "Right."}};
+    static const covey_metrics_kind pairs = {"pair", halves, 2, read_pair};
+    struct pair p = {0};
+    covey_metrics_source s = {0};
+
+    covey_metrics_register(&s, &pairs, "gloves", &p);
+    char *text = metrics();
+    CHECK_EQ(value_of(text, "shop_left_total{pair=\"gloves\"}"), 1);
+    CHECK_EQ(value_of(text, "shop_right_total{pair=\"gloves\"}"), 1);
     free(text);
     covey_metrics_unregister(&s);
 }

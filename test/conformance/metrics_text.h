@@ -4,6 +4,8 @@
 #ifndef CVY_CONFORMANCE_METRICS_TEXT_H
 #define CVY_CONFORMANCE_METRICS_TEXT_H
 
+#include "metrics_format.h"
+
 #include <covey/metrics.h>
 
 #include <stdio.h>
@@ -20,6 +22,7 @@ __attribute__((noinline, unused)) static char *metrics(void)
     CHECK(out);
     CHECK_EQ(covey_metrics_write(out), 0);
     CHECK_EQ(fclose(out), 0);
+    metrics_check(text);
     return text;
 }
 

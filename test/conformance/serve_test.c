@@ -157,7 +157,11 @@ TASK_TEST(what_is_asked_wrongly_is_refused)
     start(&s, ctx, "tcp://127.0.0.1:0");
     check_has(get(ctx, &s, "/"), "HTTP/1.1 404 Not Found\r\n", "there are");
     check_has(get(ctx, &s, "/debug/covey/tasks?format=xml"), "HTTP/1.1 400 ", "folded");
-    check_has(get(ctx, &s, "/debug/covey/profile?kind=heap"), "HTTP/1.1 400 ", "no profile");
+    check_has(get(ctx, &s, "/debug/covey/profile?kind=heap"), "HTTP/1.1 400 ",
+              "kind is task, block, mutex or cpu");
+    check_has(get(ctx, &s, "/debug/covey/profile?kind=cpu&seconds=1&rate=1001"), "HTTP/1.1 400 ",
+              "rate is a whole number; of cpu, at most 1000");
+    check_has(get(ctx, &s, "/debug/covey/profile?format=svg"), "HTTP/1.1 400 ", "pprof or folded");
     check_has(get(ctx, &s, "/debug/covey/profile?kind=mutex"), "HTTP/1.1 404 ", "\n");
     check_has(get(ctx, &s, "/debug/covey/profile?kind=cpu&seconds=601"), "HTTP/1.1 400 ", "600");
     check_has(get(ctx, &s, "/debug/covey/profile?seconds=-1"), "HTTP/1.1 400 ", "600");
@@ -195,6 +199,71 @@ TASK_TEST(another_machines_name_is_refused)
     s = (struct server){.options.any_address = true};
     start(&s, ctx, "tcp://0.0.0.0:0");
     check_answer(ctx, &s, request, "HTTP/1.1 200 ", "covey");
+    stop(&s);
+}
+
+TASK_TEST(every_name_of_this_machine_is_taken)
+{
+    static const char *const mine[] = {"localhost:1", "LOCALHOST", "127.0.0.1", "127.1.2.3:80",
+                                       "[::1]:8080"};
+    static const char *const others[] = {"127.0.0.1.evil.example", "128.0.0.1",    "[::2]", "[::1",
+                                         "[::1]evil.example",      "localhostess", ""};
+    struct server s = {0};
+    char request[256];
+
+    start(&s, ctx, "tcp://127.0.0.2:0");
+    for (size_t i = 0; i < sizeof(mine) / sizeof(mine[0]); i++) {
+        (void)snprintf(request, sizeof(request), "GET /debug/covey/ HTTP/1.1\r\nHost: %s\r\n\r\n",
+                       mine[i]);
+        check_answer(ctx, &s, request, "HTTP/1.1 200 ", "covey");
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        (void)snprintf(request, sizeof(request), "GET /debug/covey/ HTTP/1.1\r\nHost: %s\r\n\r\n",
+                       others[i]);
+        check_answer(ctx, &s, request, "HTTP/1.1 403 ", "another host");
+    }
+    stop(&s);
+}
+
+/* As a browser that is at localhost:1 asks. */
+static char *browse(covey_ctx *ctx, const struct server *s, const char *target, const char *header)
+{
+    char request[512];
+
+    (void)snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: localhost:1\r\n%s\r\n\r\n",
+                   target, header);
+    return ask(ctx, s, request);
+}
+
+TASK_TEST(a_page_of_another_site_makes_nothing_be_recorded)
+{
+    static const char *const elsewhere[] = {
+        "Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example",
+        "Origin: null", "Origin: http://localhost:2"};
+    static const char *const here[] = {"Sec-Fetch-Site: none", "Sec-Fetch-Site: same-origin",
+                                       "Origin: http://localhost:1"};
+    struct server s = {0};
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+        check_has(browse(ctx, &s, "/debug/covey/trace?seconds=600", elsewhere[i]), "HTTP/1.1 403 ",
+                  "another site");
+    }
+    for (size_t i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
+        check_has(browse(ctx, &s, "/debug/covey/tasks", here[i]), "HTTP/1.1 200 ", "\"serve\"");
+    }
+    /* What a link leads to, which no page can frame. */
+    check_has(browse(ctx, &s, "/debug/covey/", "Sec-Fetch-Site: cross-site"), "HTTP/1.1 200 ",
+              "frame-ancestors 'none'");
+    stop(&s);
+}
+
+TASK_TEST(the_index_without_its_slash_leads_to_it)
+{
+    struct server s = {0};
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    check_has(get(ctx, &s, "/debug/covey"), "HTTP/1.1 301 ", "Location: /debug/covey/\r\n");
     stop(&s);
 }
 
@@ -273,6 +342,84 @@ TASK_TEST(a_head_that_never_ends_is_refused)
     check_answer(ctx, &s, request, "HTTP/1.1 431 ", "8 KiB");
     stop(&s);
     free(request);
+}
+
+static int park(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_sleep(ctx, INT64_MAX);
+    return 0;
+}
+
+TASK_TEST(dumps_that_nobody_fetches_are_few)
+{
+    enum { TASKS = 4000, FEW = 4 }; /* a dump is longer than a socket's buffers */
+    struct server s = {0};
+    char addr[64];
+    covey_conn *slow[FEW];
+    const char *request = "GET /debug/covey/tasks HTTP/1.0\r\n\r\n";
+    covey_ctx *mine = covey_ctx_with_cancel(ctx);
+    covey_group *g = covey_group_new(mine);
+
+    for (int i = 0; i < TASKS; i++) {
+        GO(g, park, NULL);
+    }
+    (void)snprintf(addr, sizeof(addr), "unix://@covey-serve-%d", (int)getpid());
+    start(&s, ctx, addr);
+    for (int i = 0; i < FEW; i++) {
+        slow[i] = dial(ctx, &s);
+        CHECK_EQ(covey_write(ctx, slow[i], request, strlen(request)), (ssize_t)strlen(request));
+        char byte;
+        CHECK_EQ(covey_read(ctx, slow[i], &byte, 1), 1); /* it is being sent */
+    }
+    check_has(get(ctx, &s, "/debug/covey/tasks?format=json"), "HTTP/1.1 503 ", "folded");
+    check_has(get(ctx, &s, "/debug/covey/tasks?format=places"), "HTTP/1.1 200 ", "\"places\"");
+    check_has(get(ctx, &s, "/debug/covey/metrics"), "HTTP/1.1 200 ", "covey_workers");
+    for (int i = 0; i < FEW; i++) {
+        covey_close(slow[i]);
+    }
+    bool is_there = false;
+    while (!is_there) { /* once one of them is found gone */
+        char *answer = get(ctx, &s, "/debug/covey/tasks");
+        is_there = strncmp(answer, "HTTP/1.1 200 ", 13) == 0;
+        free(answer);
+    }
+    covey_ctx_cancel(mine);
+    JOIN(g);
+    covey_ctx_unref(mine);
+    stop(&s);
+}
+
+static int wait_for_end(covey_ctx *ctx, void *arg)
+{
+    char byte;
+
+    (void)ctx;
+    return read(*(int *)arg, &byte, 1) == 0 ? 0 : -EIO;
+}
+
+static int block(covey_ctx *ctx, void *arg)
+{
+    return covey_blocking(ctx, wait_for_end, arg);
+}
+
+TASK_TEST(it_answers_while_no_blocking_call_gets_a_thread)
+{
+    enum { THREADS = 512 };
+    struct server s = {0};
+    int ends[2];
+    covey_group *g = covey_group_new(ctx);
+
+    CHECK(pipe(ends) == 0);
+    for (int i = 0; i < THREADS + 1; i++) {
+        GO(g, block, &ends[0]);
+    }
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    check_says(ctx, &s, "/debug/covey/tasks?format=folded", "512 tasks \"block\"");
+    stop(&s);
+    CHECK(close(ends[1]) == 0);
+    JOIN(g);
+    CHECK(close(ends[0]) == 0);
 }
 
 /* A client whose request is being recorded for. */

@@ -37,6 +37,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 MUST(rows.count >= m->place_count);
                 free(rows.rows);
             }
+            struct cvy_top_spot spots[3];
+            size_t count = cvy_top_spots(m, spots, 3);
+            for (size_t i = 0; i < count; i++) {
+                MUST(spots[i].tasks > 0 && spots[i].tasks <= m->nodes[0].tasks);
+            }
         }
         cvy_top_model_free(m);
     }

@@ -25,6 +25,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status == 0) {
         MUST(r.path[0] == '/');
         check_inside(r.path, head, len);
+        const char *kept[] = {r.host, r.origin, r.fetch_site};
+        for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+            if (kept[i]) {
+                check_inside(kept[i], head, len);
+            }
+        }
         MUST(r.parameter_count <= CVY_REQUEST_PARAMETERS_MAX);
         for (size_t i = 0; i < r.parameter_count; i++) {
             if (r.parameters[i].value[0]) {

@@ -92,4 +92,10 @@ fi
 start abstract
 curl -sS --abstract-unix-socket "${addr#unix://@}" http://localhost/debug/covey/tasks?format=folded >out
 has "over a Unix socket" 'place\(s\)' out
+# No file's mode guards an abstract socket.
+if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
+    setpriv --reuid 65534 --clear-groups curl -sS --abstract-unix-socket "${addr#unix://@}" \
+        http://localhost/debug/covey/tasks >out 2>&1
+    has "another user is refused" "another user's" out
+fi
 exit "$failed"

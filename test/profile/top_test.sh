@@ -214,7 +214,7 @@ t send-keys Right
 # As a job of its shell.
 t send-keys C-z
 shows "^Z stops it, with the terminal as it was" '^\[1\]\+ +Stopped'
-t send-keys 'stty -g >stopped; cmp before stopped && echo stopped-$((40 + 2)); fg' Enter
+t send-keys "stty -g >stopped; cmp before stopped && echo stopped-\$((40 + 2)); fg" Enter
 shows "fg goes on" 'TASKS .* OLDEST'
 shows_not "all of the screen is drawn" 'Stopped'
 t send-keys / x
