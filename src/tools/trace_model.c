@@ -8,6 +8,7 @@
 #include "tools/trace_model.h"
 
 #include "tools/grow.h"
+#include "tools/line.h"
 #include "tools/trace_peers.h"
 
 #include <stdio.h>
@@ -380,6 +381,9 @@ static void text(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     memcpy(part, &e->id, 4);
     memcpy(part + 4, &e->object, 6);
     part[n < 10 ? n : 10] = '\0';
+    if (w->pending != COVEY_TRACE_message) {
+        cvy_line_make_printable(part);
+    }
     size_t len = *at ? strlen(*at) : 0;
     if (len < TEXT_LEN_MAX) {
         char *longer = realloc(*at, len + sizeof(part));
@@ -560,6 +564,9 @@ static void alive_before(struct cvy_trace_model *m)
         if (life) {
             m->lives[life].site = t->site & ((UINT64_C(1) << 48) - 1);
             m->lives[life].name = t->name[0] ? strdup(t->name) : NULL;
+            if (m->lives[life].name) {
+                cvy_line_make_printable(m->lives[life].name);
+            }
             enter(m, life, CVY_TRACE_WAITING, 0);
         }
     }
@@ -589,6 +596,24 @@ static void sort_segments(struct cvy_trace_model *m)
     }
     free(m->segments);
     m->segments = sorted;
+}
+
+static int compare_regions(const void *a, const void *b)
+{
+    const struct cvy_trace_region *x = a;
+    const struct cvy_trace_region *y = b;
+
+    if (x->task != y->task) {
+        return x->task < y->task ? -1 : 1;
+    }
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static void sort_regions(struct cvy_trace_model *m)
+{
+    if (m->region_count > 0) {
+        qsort(m->regions, m->region_count, sizeof(*m->regions), compare_regions);
+    }
 }
 
 static void add_up(struct cvy_trace_model *m)
@@ -639,6 +664,7 @@ struct cvy_trace_model *cvy_trace_model_new(const struct cvy_trace *t)
     }
     if (!m->is_out_of_memory) {
         sort_segments(m);
+        sort_regions(m);
         cvy_trace_peers_sort(m);
     }
     if (m->is_out_of_memory) {

@@ -105,7 +105,7 @@ struct cvy_trace_model {
     size_t segment_count, segment_room;
     struct cvy_trace_group *groups; /* [0] is none */
     size_t group_count, group_room;
-    struct cvy_trace_region *regions;
+    struct cvy_trace_region *regions; /* by task and start */
     size_t region_count, region_room;
     struct cvy_trace_mark *marks;
     size_t mark_count, mark_room;
