@@ -207,6 +207,7 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
             m->segments[segment - 1].by = l->announced;
         }
     }
+    m->ran_at_once += l->state == CVY_TRACE_QUEUED && !segment;
     l->announced = CVY_TRACE_BY_TASK;
     enter(m, life, CVY_TRACE_RUNNING, now);
     m->lives[life].worker = (uint16_t)ring;

@@ -716,7 +716,8 @@ function selectGroup(g) {
   }
   select(-1);
   byId('details').replaceChildren(
-    element('p', `Critical path of the group opened at ${groupTitle(g)}, ${duration(groupEnd(g) - meta.groups[g][2])}:`),
+    element('p', `Critical path of the group opened at ${groupTitle(g)}, ${duration(groupEnd(g) - meta.groups[g][2])}` +
+      (meta.groups[g][3] < 0 ? '; it was still open: what its opener did until then:' : ':')),
     table, link('Its tasks', () => {
       const own = new Set(view.path.map(([s]) => taskOf[s]));
       for (let t = 1; t < lives; t++) if (col.life_group[t] === g) own.add(t);
@@ -741,7 +742,7 @@ function groupList(parent, depth) {
     const [, opener, start, , members, running, queued, waiting] = meta.groups[g];
     const item = element('li', '');
     item.append(link(`${groupTitle(g)} by ${nameOf(opener)}`, () => selectGroup(g)),
-      element('small', `${members} task${members === 1 ? '' : 's'}, ${duration(groupEnd(g) - start)}; running ${duration(running)}, ` +
+      element('small', `${members.toLocaleString('en')} task${members === 1 ? '' : 's'}, ${duration(groupEnd(g) - start)}; running ${duration(running)}, ` +
         `queue ${duration(queued)}, waiting ${duration(waiting)}`));
     if (children.has(g) && depth < 50) {
       const more = element('details', '', element('summary', `${children.get(g).length} inside`));
@@ -779,7 +780,7 @@ function search(text) {
   col.region_site.forEach((site, i) => { if (bySite[site]) is[col.region_task[i]] = 1; });
   for (const [, t, what] of meta.marks) if (has(what)) is[t] = 1;
   const list = allTasks().filter((t) => is[t]);
-  found.textContent = `${list.length} task${list.length === 1 ? '' : 's'}`;
+  found.textContent = `${list.length.toLocaleString('en')} task${list.length === 1 ? '' : 's'}`;
   setRows(true, list);
 }
 
