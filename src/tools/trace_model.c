@@ -18,6 +18,7 @@
 #define TEXT_LEN_MAX 160
 #define REGION_SEARCH_MAX 4096
 #define PATH_STEPS_MAX 1000000
+#define STALE_NS 1000000
 
 /* Room for one more behind the pointer at items; indices have 32 bits. */
 static bool grow(struct cvy_trace_model *m, void *items, size_t count, size_t *room, size_t size)
@@ -320,6 +321,22 @@ static void ended(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     m->lives[life].code = (int32_t)(uint32_t)e->object;
 }
 
+/* A worker goes on with another thread; its task keeps the one that it has. In a snapshot the
+ * worker's next task may seem to run before that, but not for long. */
+static void taken_over(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    size_t i = 0;
+
+    while (i < m->trace->ring_count && m->trace->rings[i].number != e->id) {
+        i++;
+    }
+    uint32_t life = i < m->trace->ring_count ? m->workers[i].current : 0;
+    if (life && !(m->trace->header.is_snapshot && e->ns - m->lives[life].since < STALE_NS)) {
+        move_to(m, life, CVY_TRACE_ASTRAY, e->ns);
+        m->workers[i].current = 0;
+    }
+}
+
 /* ---- what is not a change of state ---- */
 
 static void group_opened(struct cvy_trace_model *m, const struct cvy_trace_item *e)
@@ -528,6 +545,9 @@ static bool see(const struct cvy_trace_item *e, void *arg)
         /* Its task held the thread; the worker went on with another. */
         move_to(m, w->current, m->lives[w->current].end < 0 ? CVY_TRACE_ASTRAY : 0, e->ns);
         w->current = 0;
+        break;
+    case COVEY_TRACE_takeover:
+        taken_over(m, e);
         break;
     case COVEY_TRACE_return:
         move_to(m, life_of(m, e->id), CVY_TRACE_QUEUED, e->ns);

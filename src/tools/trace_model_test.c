@@ -264,6 +264,35 @@ TEST(a_name_can_do_no_harm_to_a_terminal_or_a_page)
     cvy_trace_free(t);
 }
 
+/* 1 holds its thread; the worker goes on, and runs 2; 1 comes back. */
+TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events shared = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2003000, COVEY_TRACE_takeover, 0, 0),
+                                     event(2005000, COVEY_TRACE_return, 1, 0)}};
+    put_events(CVY_TRACE_RING_SHARED, &shared, 3);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2004000, COVEY_TRACE_ready, 3, 0), event(2004000, COVEY_TRACE_run, 2, 0),
+                 event(2006000, COVEY_TRACE_park, 1, 0), event(2007000, COVEY_TRACE_park, 0, 0)}};
+    struct cvy_trace *t = end(&e, 6);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    static const uint8_t states[] = {CVY_TRACE_RUNNING, CVY_TRACE_ASTRAY, CVY_TRACE_QUEUED,
+                                     CVY_TRACE_RUNNING};
+    CHECK_EQ(l->count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_EQ(m->segments[l->first + i].state, states[i]);
+    }
+    CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
+    CHECK_EQ(m->segments[m->lives[life_of(m, 3)].first].waker, 0);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
 TEST(workers_come_by_number)
 {
     begin(COVEY_TRACE_VERSION);
