@@ -163,6 +163,7 @@ def test_page(b, page, screenshots):
       buttons[0].click(); })()''')
     check('Critical path' in text_of(b, 'details'), 'a group shows its critical path')
     check(b.run('coveyTrace.view.path.length') > 2, 'of several steps')
+    check(b.run(UNEXPLAINED) == 0, 'and each of the 202 tells where all of its time went')
     b.frame()
     if screenshots:
         b.run('coveyTrace.selectGroup(coveyTrace.longest("serve"))')
@@ -181,6 +182,18 @@ def test_page(b, page, screenshots):
         b.screenshot(f'{screenshots}/trace-workers-dark.png')
     check(not b.errors, f'no error on the console {b.errors}')
 
+
+# Of all groups: what of their time is missing on their critical paths.
+UNEXPLAINED = """(() => {
+  const {groups} = JSON.parse(document.getElementById("meta").textContent);
+  let missing = 0;
+  for (let g = 1; g < groups.length; g++) {
+    coveyTrace.selectGroup(g);
+    missing += groups[g][3] - groups[g][2] -
+      coveyTrace.view.path.reduce((sum, [, from, to]) => sum + to - from, 0);
+  }
+  return missing;
+})()"""
 
 # As by hand: the wheel zooms in and out, moves in time, and over the names moves in the rows.
 FRAMES = '''(async () => {
