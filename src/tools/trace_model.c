@@ -456,6 +456,13 @@ static void region_ended(struct cvy_trace_model *m, const struct cvy_trace_item 
     }
 }
 
+static void announce(struct cvy_trace_model *m, uint32_t id, uint8_t by)
+{
+    uint32_t life = life_of(m, id); /* moves the lives, if it is a new one */
+
+    m->lives[life].announced = by;
+}
+
 static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
     struct cvy_trace_worker *w = &m->workers[e->ring];
@@ -483,13 +490,13 @@ static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
         w->stolen += e->object;
         break;
     case COVEY_TRACE_timer:
-        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_TIMER;
+        announce(m, e->id, CVY_TRACE_BY_TIMER);
         break;
     case COVEY_TRACE_io:
-        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_IO;
+        announce(m, e->id, CVY_TRACE_BY_IO);
         break;
     case COVEY_TRACE_blocking_end:
-        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_CALL;
+        announce(m, e->id, CVY_TRACE_BY_CALL);
         break;
     case COVEY_TRACE_cancel:
         /* By a task's hand it has a cause, or a task that runs. */
