@@ -67,9 +67,9 @@ void cvy_line_printf(struct cvy_line *l, const char *fmt, ...)
     va_end(args);
 }
 
-/* The length of the UTF-8 sequence at s, 0: none. No surrogates, no overlong forms. */
-static size_t sequence_at(const unsigned char *s)
+size_t cvy_line_sequence_at(const char *text)
 {
+    const unsigned char *s = (const unsigned char *)text;
     size_t len = s[0] < 0x80                   ? 1
                  : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
@@ -93,17 +93,17 @@ void cvy_line_json(struct cvy_line *l, const char *text)
         return;
     }
     append(l, "\"", 1);
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t len = sequence_at(s);
+    for (const char *s = text; *s;) {
+        size_t len = cvy_line_sequence_at(s);
         if (len == 0) {
             append(l, "\\ufffd", 6);
             len = 1;
         } else if (*s == '"' || *s == '\\') {
             cvy_line_printf(l, "\\%c", *s);
-        } else if (*s < 0x20 || *s == 0x7f) {
-            cvy_line_printf(l, "\\u%04x", *s);
+        } else if ((unsigned char)*s < 0x20 || *s == 0x7f) {
+            cvy_line_printf(l, "\\u%04x", (unsigned char)*s);
         } else {
-            append(l, (const char *)s, len);
+            append(l, s, len);
         }
         s += len;
     }

@@ -2,6 +2,8 @@
  * trace_chrome.c - a trace as Chrome's trace events (JSON): a row for each worker with the tasks it
  * ran and why each left it, arrows from who woke a task to where it ran next, regions and marks. */
 #include "tools/trace.h"
+
+#include "tools/line.h"
 #include "tools/trace_kinds.h"
 
 #include <inttypes.h>
@@ -9,15 +11,20 @@
 
 void cvy_trace_write_json_text(const char *text, FILE *out)
 {
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\') {
+    for (const char *c = text; *c;) {
+        size_t len = cvy_line_sequence_at(c);
+        if (len == 0) {
+            (void)fputs("\\ufffd", out);
+            len = 1;
+        } else if (*c == '"' || *c == '\\') {
             (void)fprintf(out, "\\%c", *c);
-        } else if (*c < 0x20 || *c == '<' || *c >= 0x7F) {
-            /* '<' too: the text may stand in a page. Bytes above are taken as Latin-1. */
-            (void)fprintf(out, "\\u%04x", *c);
+        } else if ((unsigned char)*c < 0x20 || *c == '<' || *c == 0x7F) {
+            /* '<' too: the text may stand in a page. */
+            (void)fprintf(out, "\\u%04x", (unsigned char)*c);
         } else {
-            (void)fputc(*c, out);
+            (void)fwrite(c, 1, len, out);
         }
+        c += len;
     }
 }
 

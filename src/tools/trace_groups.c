@@ -287,10 +287,11 @@ bool cvy_trace_report_group(const struct cvy_trace_model *m, const char *name, s
     struct cvy_trace_kind *kinds = malloc((n + 1) * sizeof(*kinds));
     (void)fprintf(out,
                   "\nCRITICAL PATH of the group opened at %s by task %" PRIu64 " %s: %" PRIu32
-                  " tasks, %s from %.3f ms\n",
+                  " tasks, %s from %.3f ms%s\n",
                   cvy_trace_place(m, g->site, place, sizeof(place)), m->lives[g->opener].id,
                   cvy_trace_name(m, g->opener), g->members, cvy_trace_duration(group_time(m, g), a),
-                  (double)g->start / MS);
+                  (double)g->start / MS,
+                  g->end >= 0 ? "" : "; it was still open: what its opener did until then");
     for (size_t i = 0; kinds && i < n; i++) {
         kinds[i] = cvy_trace_kind_of(steps[i].segment, steps[i].end - steps[i].start);
     }

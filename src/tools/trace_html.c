@@ -10,8 +10,7 @@
 
 #define PART_BYTES ((size_t)12 << 20) /* of one script element; a multiple of 3 */
 #define PEERS_MAX 20000
-#define MARKS_MAX 300
-#define REGIONS_MAX 200
+#define MARKS_MAX 20000
 
 enum type { U8, U16, U32, F64 };
 
@@ -105,6 +104,17 @@ static void add_lives(struct page *p)
     FILL("life_group", U32, uint32_t, n, l[i].group);
     FILL("life_creator", U32, uint32_t, n, l[i].creator);
     FILL("life_start", U32, uint32_t, n, time_of(p, l[i].start));
+}
+
+static void add_regions(struct page *p)
+{
+    const struct cvy_trace_region *r = p->m->regions;
+    size_t n = p->m->region_count;
+
+    FILL("region_task", U32, uint32_t, n, r[i].task);
+    FILL("region_site", U32, uint32_t, n, site_index(p->m, r[i].site));
+    FILL("region_start", U32, uint32_t, n, time_of(p, r[i].start));
+    FILL("region_end", U32, uint32_t, n, time_of(p, r[i].end >= 0 ? r[i].end : p->m->end));
 }
 
 struct run {
@@ -268,47 +278,25 @@ static const char *site_name(const struct cvy_trace_model *m, uint64_t site)
     return s ? s->name : "?";
 }
 
-static int compare_lengths(const void *a, const void *b)
-{
-    const struct cvy_trace_region *x = *(const struct cvy_trace_region *const *)a;
-    const struct cvy_trace_region *y = *(const struct cvy_trace_region *const *)b;
-    int64_t i = x->end - x->start;
-    int64_t k = y->end - y->start;
-    return (i < k) - (i > k);
-}
-
+/* [time, task, name, value as text or null], as they came. */
 static void write_marks(struct page *p)
 {
     const struct cvy_trace_model *m = p->m;
-    const struct cvy_trace_region **regions = malloc((m->region_count + 1) * sizeof(*regions));
     bool is_first = true;
 
-    (void)fputs(",\"marks\":[", p->out);
+    (void)fprintf(p->out, ",\"mark_count\":%zu,\"marks\":[", m->mark_count);
     for (size_t i = 0; i < m->mark_count && i < MARKS_MAX; i++) {
         const struct cvy_trace_mark *k = &m->marks[i];
-        (void)fprintf(p->out, "%s[%" PRIu32 ",", comma(&is_first), time_of(p, k->at));
+        (void)fprintf(p->out, "%s[%" PRIu32 ",%" PRIu32 ",", comma(&is_first), time_of(p, k->at),
+                      k->task);
         text(p, k->site ? site_name(m, k->site) : k->text ? k->text : "");
         if (k->site) {
-            (void)fprintf(p->out, ",\"%" PRId64 "\",%" PRIu32 "]", k->value, k->task);
+            (void)fprintf(p->out, ",\"%" PRId64 "\"]", k->value);
         } else {
-            (void)fprintf(p->out, ",null,%" PRIu32 "]", k->task);
+            (void)fputs(",null]", p->out);
         }
     }
-    for (size_t i = 0; regions && i < m->region_count; i++) {
-        regions[i] = &m->regions[i];
-    }
-    if (regions && m->region_count > 0) {
-        qsort(regions, m->region_count, sizeof(*regions), compare_lengths);
-    }
-    for (size_t i = 0; regions && i < m->region_count && i < REGIONS_MAX; i++) {
-        const struct cvy_trace_region *r = regions[i];
-        (void)fprintf(p->out, "%s[%" PRIu32 ",", comma(&is_first), time_of(p, r->start));
-        text(p, site_name(m, r->site));
-        (void)fprintf(p->out, ",\"region of %.3f ms\",%" PRIu32 "]",
-                      (double)((r->end >= 0 ? r->end : m->end) - r->start) / 1e6, r->task);
-    }
     (void)fputc(']', p->out);
-    free(regions);
 }
 
 static void write_meta(struct page *p, const char *title)
@@ -398,6 +386,7 @@ bool cvy_trace_write_html(const struct cvy_trace_model *m, const char *title, FI
     add_segments(&page);
     add_lives(&page);
     add_runs(&page);
+    add_regions(&page);
     if (!page.is_out_of_memory) {
         write_page(&page, title);
     }

@@ -8,6 +8,7 @@
 #include "tools/trace_model.h"
 
 #include "tools/grow.h"
+#include "tools/line.h"
 #include "tools/trace_peers.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #define TEXT_LEN_MAX 160
 #define REGION_SEARCH_MAX 4096
 #define PATH_STEPS_MAX 1000000
+#define STALE_NS 1000000
 
 /* Room for one more behind the pointer at items; indices have 32 bits. */
 static bool grow(struct cvy_trace_model *m, void *items, size_t count, size_t *room, size_t size)
@@ -206,6 +208,7 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
             m->segments[segment - 1].by = l->announced;
         }
     }
+    m->ran_at_once += l->state == CVY_TRACE_QUEUED && !segment;
     l->announced = CVY_TRACE_BY_TASK;
     enter(m, life, CVY_TRACE_RUNNING, now);
     m->lives[life].worker = (uint16_t)ring;
@@ -318,6 +321,22 @@ static void ended(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     m->lives[life].code = (int32_t)(uint32_t)e->object;
 }
 
+/* A worker goes on with another thread; its task keeps the one that it has. In a snapshot the
+ * worker's next task may seem to run before that, but not for long. */
+static void taken_over(struct cvy_trace_model *m, const struct cvy_trace_item *e)
+{
+    size_t i = 0;
+
+    while (i < m->trace->ring_count && m->trace->rings[i].number != e->id) {
+        i++;
+    }
+    uint32_t life = i < m->trace->ring_count ? m->workers[i].current : 0;
+    if (life && !(m->trace->header.is_snapshot && e->ns - m->lives[life].since < STALE_NS)) {
+        move_to(m, life, CVY_TRACE_ASTRAY, e->ns);
+        m->workers[i].current = 0;
+    }
+}
+
 /* ---- what is not a change of state ---- */
 
 static void group_opened(struct cvy_trace_model *m, const struct cvy_trace_item *e)
@@ -380,6 +399,9 @@ static void text(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     memcpy(part, &e->id, 4);
     memcpy(part + 4, &e->object, 6);
     part[n < 10 ? n : 10] = '\0';
+    if (w->pending != COVEY_TRACE_message) {
+        cvy_line_make_printable(part);
+    }
     size_t len = *at ? strlen(*at) : 0;
     if (len < TEXT_LEN_MAX) {
         char *longer = realloc(*at, len + sizeof(part));
@@ -434,6 +456,13 @@ static void region_ended(struct cvy_trace_model *m, const struct cvy_trace_item 
     }
 }
 
+static void announce(struct cvy_trace_model *m, uint32_t id, uint8_t by)
+{
+    uint32_t life = life_of(m, id); /* moves the lives, if it is a new one */
+
+    m->lives[life].announced = by;
+}
+
 static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
     struct cvy_trace_worker *w = &m->workers[e->ring];
@@ -461,13 +490,13 @@ static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
         w->stolen += e->object;
         break;
     case COVEY_TRACE_timer:
-        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_TIMER;
+        announce(m, e->id, CVY_TRACE_BY_TIMER);
         break;
     case COVEY_TRACE_io:
-        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_IO;
+        announce(m, e->id, CVY_TRACE_BY_IO);
         break;
     case COVEY_TRACE_blocking_end:
-        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_CALL;
+        announce(m, e->id, CVY_TRACE_BY_CALL);
         break;
     case COVEY_TRACE_cancel:
         /* By a task's hand it has a cause, or a task that runs. */
@@ -524,6 +553,9 @@ static bool see(const struct cvy_trace_item *e, void *arg)
         move_to(m, w->current, m->lives[w->current].end < 0 ? CVY_TRACE_ASTRAY : 0, e->ns);
         w->current = 0;
         break;
+    case COVEY_TRACE_takeover:
+        taken_over(m, e);
+        break;
     case COVEY_TRACE_return:
         move_to(m, life_of(m, e->id), CVY_TRACE_QUEUED, e->ns);
         break;
@@ -560,6 +592,9 @@ static void alive_before(struct cvy_trace_model *m)
         if (life) {
             m->lives[life].site = t->site & ((UINT64_C(1) << 48) - 1);
             m->lives[life].name = t->name[0] ? strdup(t->name) : NULL;
+            if (m->lives[life].name) {
+                cvy_line_make_printable(m->lives[life].name);
+            }
             enter(m, life, CVY_TRACE_WAITING, 0);
         }
     }
@@ -589,6 +624,24 @@ static void sort_segments(struct cvy_trace_model *m)
     }
     free(m->segments);
     m->segments = sorted;
+}
+
+static int compare_regions(const void *a, const void *b)
+{
+    const struct cvy_trace_region *x = a;
+    const struct cvy_trace_region *y = b;
+
+    if (x->task != y->task) {
+        return x->task < y->task ? -1 : 1;
+    }
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static void sort_regions(struct cvy_trace_model *m)
+{
+    if (m->region_count > 0) {
+        qsort(m->regions, m->region_count, sizeof(*m->regions), compare_regions);
+    }
 }
 
 static void add_up(struct cvy_trace_model *m)
@@ -639,6 +692,7 @@ struct cvy_trace_model *cvy_trace_model_new(const struct cvy_trace *t)
     }
     if (!m->is_out_of_memory) {
         sort_segments(m);
+        sort_regions(m);
         cvy_trace_peers_sort(m);
     }
     if (m->is_out_of_memory) {

@@ -105,7 +105,7 @@ struct cvy_trace_model {
     size_t segment_count, segment_room;
     struct cvy_trace_group *groups; /* [0] is none */
     size_t group_count, group_room;
-    struct cvy_trace_region *regions;
+    struct cvy_trace_region *regions; /* by task and start */
     size_t region_count, region_room;
     struct cvy_trace_mark *marks;
     size_t mark_count, mark_room;
@@ -113,6 +113,7 @@ struct cvy_trace_model {
     size_t peer_count, peer_room;
     struct cvy_trace_worker *workers; /* one a ring of the trace */
     uint64_t counts[256];
+    uint64_t ran_at_once; /* times that a task left the queue without a measurable stay in it */
     /* While events are read. */
     uint32_t *by_id;
     size_t by_id_room, by_id_count;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * trace_model_test.c - what the model says of tasks whose beginning is not in the trace, and which
  * versions of the format are read. */
-#include "tools/trace_model.h"
+#include "tools/trace.h"
 
 #include "harness.h"
 
@@ -136,6 +136,7 @@ TEST(a_wake_that_is_told_twice_counts_from_the_first)
     CHECK_EQ(l->queued, 1000);
     CHECK_EQ(l->running, 1000);
     CHECK_EQ(m->segments[l->first].waker, life_of(m, 2));
+    CHECK_EQ(m->ran_at_once, 0);
     cvy_trace_model_free(m);
     cvy_trace_free(t);
 }
@@ -201,6 +202,93 @@ TEST(each_wake_of_a_batch_says_what_it_came_from)
         CHECK_EQ(s->by, wanted[i].by);
         CHECK_EQ(s->waker, wanted[i].id == 5 ? life_of(m, 1) : 0);
     }
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* In a snapshot a wake and the run after it often share a stamp. */
+TEST(a_run_right_after_its_wake_is_counted_too)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2000, COVEY_TRACE_park, 2, 0), event(3000, COVEY_TRACE_pass, 1, 0)}};
+    struct cvy_trace *t = end(&e, 4);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    CHECK_EQ(m->ran_at_once, 1);
+    CHECK_EQ(m->lives[life_of(m, 1)].queued, 0);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+static covey_trace_event text_event(const char *part, bool is_last)
+{
+    size_t n = strlen(part);
+    char bytes[10] = {0};
+    covey_trace_event e = {.meta = COVEY_TRACE_text | (n | (is_last ? 0x80 : 0)) << 8};
+    uint64_t object = 0;
+
+    CHECK(n <= sizeof(bytes));
+    memcpy(bytes, part, n);
+    memcpy(&e.id, bytes, 4);
+    memcpy(&object, bytes + 4, 6);
+    e.ticks = 2000;
+    e.meta |= object << 16;
+    return e;
+}
+
+TEST(a_name_can_do_no_harm_to_a_terminal_or_a_page)
+{
+    char *json = NULL;
+    size_t len = 0;
+
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2000, COVEY_TRACE_name, 1, 0), text_event("</script>\n", false),
+                 text_event("\33[m gr\303\266\377", true)}};
+    struct cvy_trace *t = end(&e, 5);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    CHECK_STR(cvy_trace_name(m, life_of(m, 1)), "</script>??[m gr\303\266\377");
+    FILE *out = open_memstream(&json, &len);
+    CHECK(out);
+    cvy_trace_write_json_text(cvy_trace_name(m, life_of(m, 1)), out);
+    CHECK_EQ(fclose(out), 0);
+    CHECK_STR(json, "\\u003c/script>??[m gr\303\266\\ufffd");
+    free(json);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* 1 holds its thread; the worker goes on, and runs 2; 1 comes back. */
+TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events shared = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2003000, COVEY_TRACE_takeover, 0, 0),
+                                     event(2005000, COVEY_TRACE_return, 1, 0)}};
+    put_events(CVY_TRACE_RING_SHARED, &shared, 3);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2004000, COVEY_TRACE_ready, 3, 0), event(2004000, COVEY_TRACE_run, 2, 0),
+                 event(2006000, COVEY_TRACE_park, 1, 0), event(2007000, COVEY_TRACE_park, 0, 0)}};
+    struct cvy_trace *t = end(&e, 6);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    static const uint8_t states[] = {CVY_TRACE_RUNNING, CVY_TRACE_ASTRAY, CVY_TRACE_QUEUED,
+                                     CVY_TRACE_RUNNING};
+    CHECK_EQ(l->count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_EQ(m->segments[l->first + i].state, states[i]);
+    }
+    CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
+    CHECK_EQ(m->segments[m->lives[life_of(m, 3)].first].waker, 0);
     cvy_trace_model_free(m);
     cvy_trace_free(t);
 }

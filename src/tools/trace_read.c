@@ -3,6 +3,7 @@
 #include "tools/trace_read.h"
 
 #include "tools/grow.h"
+#include "tools/line.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -48,10 +49,10 @@ static const char *add_events(struct cvy_trace *t, uint32_t number, const char *
     return NULL;
 }
 
-static const char *add_site(struct cvy_trace *t, const char *body, size_t bytes)
+static const char *add_site(struct cvy_trace *t, char *body, size_t bytes)
 {
     struct cvy_trace_site s;
-    const char *text = body + 12;
+    char *text = body + 12;
     const char *end = body + bytes;
 
     if (bytes < 14 || end[-1] != '\0') {
@@ -59,11 +60,14 @@ static const char *add_site(struct cvy_trace *t, const char *body, size_t bytes)
     }
     memcpy(&s.address, body, 8);
     memcpy(&s.line, body + 8, 4);
-    s.name = text;
-    s.file = text + strlen(text) + 1;
-    if (s.file >= end) {
+    char *file = text + strlen(text) + 1;
+    if (file >= end) {
         return "a site is damaged";
     }
+    cvy_line_make_printable(text);
+    cvy_line_make_printable(file);
+    s.name = text;
+    s.file = file;
     s.address &= (UINT64_C(1) << 48) - 1;
     if (!cvy_tools_grow(&t->sites, t->site_count, &t->site_room, sizeof(*t->sites))) {
         return "out of memory";
@@ -98,7 +102,7 @@ static const char *add_clock(struct cvy_trace *t, const char *body, size_t bytes
     return NULL;
 }
 
-static const char *add_section(struct cvy_trace *t, const covey_trace_section *s, const char *body)
+static const char *add_section(struct cvy_trace *t, const covey_trace_section *s, char *body)
 {
     switch (s->kind) {
     case COVEY_TRACE_EVENTS:

@@ -36,10 +36,12 @@ static int compare_times(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static int64_t percentile(const int64_t *sorted, size_t n, double share)
+/* Of sorted times, before which there are so many of no length. */
+static int64_t percentile(const int64_t *sorted, size_t n, uint64_t zeros, double share)
 {
-    size_t i = (size_t)((double)n * share);
-    return sorted[i < n ? i : n - 1];
+    uint64_t i = (uint64_t)((double)(n + zeros) * share);
+
+    return i < zeros || n == 0 ? 0 : sorted[i - zeros < n ? i - zeros : n - 1];
 }
 
 /* ---- tables ---- */
@@ -130,14 +132,18 @@ static void report_latency(const struct cvy_trace_model *m, FILE *out)
             times[n++] = m->segments[i].end - m->segments[i].start;
         }
     }
-    (void)fprintf(out, "\nSCHEDULING LATENCY (runnable until it runs), %zu times\n ", n);
-    if (n > 0) {
+    (void)fprintf(out, "\nSCHEDULING LATENCY (runnable until it runs), %" PRIu64 " times%s\n ",
+                  n + m->ran_at_once,
+                  m->trace->header.is_snapshot ? "; what a burst's one stamp hides counts as 0"
+                                               : "");
+    if (n + m->ran_at_once > 0) {
         qsort(times, n, sizeof(*times), compare_times);
         for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
-            (void)fprintf(out, " p%g %s ", shares[i] * 100,
-                          cvy_trace_duration(percentile(times, n, shares[i]), text));
+            (void)fprintf(
+                out, " p%g %s ", shares[i] * 100,
+                cvy_trace_duration(percentile(times, n, m->ran_at_once, shares[i]), text));
         }
-        (void)fprintf(out, " longest %s\n", cvy_trace_duration(times[n - 1], text));
+        (void)fprintf(out, " longest %s\n", cvy_trace_duration(n > 0 ? times[n - 1] : 0, text));
     }
     free(times);
 }

@@ -41,7 +41,7 @@ holds "a channel that was closed" '^Channels: 400 sends, .* 1 closed$' out
 holds "regions" '^ +200 .* request \(trace_tour' out
 holds "groups by place" '^ +200 +600 .* \(serve\)' out
 holds "the critical path" '^CRITICAL PATH .* serve: 3 tasks' out
-holds "its steps, by time" '^  running +[0-9.]+ [mu]s at [0-9.]+ ms  task [0-9]+ (work_out_price|look_up_stock|ask_for_shipping)$' out
+holds "its steps, by time" '^  running +[0-9.]+ [mun]s at [0-9.]+ ms  task [0-9]+ (work_out_price|look_up_stock|ask_for_shipping|serve)$' out
 holds "who ran on it" '^  running .*(work_out_price|look_up_stock|ask_for_shipping)' out
 if python3 - <<'END'; then
 import bisect, json

@@ -70,6 +70,44 @@ A_WAIT = '''(() => { const {col, segments} = coveyTrace; let best = -1;
   return best; })()'''
 
 
+# What is in sight, the selected segment and how long it took.
+SELECTED = '''(() => { const {col, view} = coveyTrace, s = view.selected;
+  return {in: col.start[s] < view.t1 && col.end[s] > view.t0, reason: coveyTrace.reason(s), took: col.end[s] - col.start[s],
+          regions: coveyTrace.regionsAt(coveyTrace.taskOf[s], col.end[s]).length}; })()'''
+
+
+def test_tables(b):
+    b.run('[...document.querySelectorAll("#waits button")].find((l) => l.textContent.startsWith("mutex")).click()')
+    b.frame()
+    picked = b.run(SELECTED)
+    longest = b.run('(() => { let n = 0; for (let s = 0; s < coveyTrace.segments; s++) '
+                    'if (coveyTrace.col.state[s] === 3 && coveyTrace.reason(s) === "mutex") '
+                    'n = Math.max(n, coveyTrace.col.end[s] - coveyTrace.col.start[s]); return n; })()')
+    check(picked['in'] and picked['reason'] == 'mutex' and picked['took'] == longest,
+          'a row of the waits leads to the longest one')
+    b.run('document.querySelector("#regions button").click()')
+    b.frame()
+    check(b.run(SELECTED)['regions'] == 1 and 'In region' in text_of(b, 'details'),
+          'one of the regions into the longest one')
+    b.run('document.querySelector("#marks button").click()')
+    b.frame()
+    check('serve' in text_of(b, 'details'), 'one of the logs to the task that wrote it')
+    b.key('Escape')
+    check(text_of(b, 'details') == 'Nothing is selected.', 'escape selects nothing')
+
+
+def test_axis(b):
+    """Labels tell moments apart however far in."""
+    b.run('''(() => { const c = CanvasRenderingContext2D.prototype, f = c.fillText;
+      window.drawn = []; c.fillText = function (t, x, y) { window.drawn.push(t); f.call(this, t, x, y); }; })()''')
+    for span in (1e3, 1e5, 1e7):
+        b.run(f'window.drawn.length = 0; coveyTrace.show(5e7, 5e7 + {span})')
+        b.frame()
+        labels = [t for t in b.run('window.drawn') if t.split(' ')[0].replace('.', '').isdigit()
+                  and t.endswith(' ms')]
+        check(len(labels) > 2 and len(set(labels)) == len(labels), f'the axis at {span:g}: {labels[:3]}')
+
+
 def test_page(b, page, screenshots):
     b.open(page)
     check(not b.errors, f'loads without an error {b.errors}')
@@ -95,7 +133,12 @@ def test_page(b, page, screenshots):
     b.key('Enter')
     check('work_out_price' in text_of(b, 'details'), 'enter selects the first')
 
+    for wanted, tasks in (('request', 200), ('answered', 200), ('trace_tour.c:114', 200), ('#0', 0)):
+        b.run(f'coveyTrace.search("{wanted}")')
+        check(text_of(b, 'found') == f'{tasks} tasks', f'"{wanted}" finds {text_of(b, "found")}')
     b.run('document.getElementById("search").value = ""; coveyTrace.search("")')
+    test_tables(b)
+    test_axis(b)
     wait = b.run(A_WAIT)
     b.run(f'coveyTrace.select({wait}); document.getElementById("by-task").click()')
     b.run('document.getElementById("line").focus()')
@@ -120,6 +163,7 @@ def test_page(b, page, screenshots):
       buttons[0].click(); })()''')
     check('Critical path' in text_of(b, 'details'), 'a group shows its critical path')
     check(b.run('coveyTrace.view.path.length') > 2, 'of several steps')
+    check(b.run(UNEXPLAINED) == 0, 'and each of the 202 tells where all of its time went')
     b.frame()
     if screenshots:
         b.run('coveyTrace.selectGroup(coveyTrace.longest("serve"))')
@@ -138,6 +182,18 @@ def test_page(b, page, screenshots):
         b.screenshot(f'{screenshots}/trace-workers-dark.png')
     check(not b.errors, f'no error on the console {b.errors}')
 
+
+# Of all groups: what of their time is missing on their critical paths.
+UNEXPLAINED = """(() => {
+  const {groups} = JSON.parse(document.getElementById("meta").textContent);
+  let missing = 0;
+  for (let g = 1; g < groups.length; g++) {
+    coveyTrace.selectGroup(g);
+    missing += groups[g][3] - groups[g][2] -
+      coveyTrace.view.path.reduce((sum, [, from, to]) => sum + to - from, 0);
+  }
+  return missing;
+})()"""
 
 # As by hand: the wheel zooms in and out, moves in time, and over the names moves in the rows.
 FRAMES = '''(async () => {

@@ -14,7 +14,8 @@ const STATES = ['', 'in the queue', 'running', 'waiting', 'without worker'];
 const BY_TASK = 0;
 const BY = ['a task', 'a timer', 'a descriptor', 'another thread, or unknown', 'a deadline',
             'the end of its blocking call'];
-const LEFT = 150, AXIS = 22;
+const AXIS = 22, CHART = 64, REGION = 3;
+let LEFT = 150; // where time begins, less on a narrow page
 
 // ---- data ----
 
@@ -56,10 +57,32 @@ for (let i = 0; i < col.run_order.length; i++) {
 }
 const total = Math.max(meta.end, 1);
 
+// Tasks of one name and place are of one kind; the kinds that ran longest have colours of their own.
 const siteName = (i) => meta.sites[i] ? meta.sites[i][0] : '';
 const place = (i) => meta.sites[i] ? meta.sites[i][1] : '?';
 const nameOf = (t) => meta.names[t] || siteName(col.life_site[t]) || (t ? 'task' : '-');
 const titleOf = (t) => `${nameOf(t)} #${col.life_id[t]}`;
+
+const kindOf = new Uint32Array(lives), kinds = []; // of a kind: {task: one of it, ran}
+{
+  const numbers = new Map();
+  for (let t = 1; t < lives; t++) {
+    const key = meta.names[t] ? `${col.life_site[t]} ${meta.names[t]}` : col.life_site[t];
+    let kind = numbers.get(key);
+    if (kind === undefined) {
+      numbers.set(key, kind = kinds.length);
+      kinds.push({task: t, ran: 0, hue: 0});
+    }
+    kindOf[t] = kind;
+  }
+  for (const s of col.run_order) kinds[kindOf[taskOf[s]]].ran += col.end[s] - col.start[s];
+}
+const HUES = 7; // the first for all others
+const known = [...kinds].sort((a, b) => b.ran - a.ran).slice(0, HUES - 1);
+known.forEach((kind, i) => { kind.hue = i + 1; });
+
+/** A moment as the terminal tells it, exact to a microsecond or what the page knows. */
+const moment = (t) => `${(t * meta.unit / 1e6).toFixed(3)} ms`;
 
 function duration(units) {
   let n = units * meta.unit, i = 0;
@@ -99,6 +122,37 @@ function segmentAt(t, at) {
 const workerRows = meta.workers.map(([number, first, last]) => ({
   title: `worker ${number}`, first, last, of: (i) => col.run_order[i], isWorker: true,
 }));
+/**
+ * How many tasks were in the queue: starts and ends of these segments, each in order, with prefix
+ * sums, give the mean between two moments from two searches, however many there are.
+ */
+const queue = (() => {
+  let n = 0;
+  for (let s = 0; s < segments; s++) if (col.state[s] === QUEUED) n++;
+  const edges = [new Uint32Array(n), new Uint32Array(n)];
+  for (let s = 0, i = 0; s < segments; s++) {
+    if (col.state[s] === QUEUED) {
+      edges[0][i] = col.start[s];
+      edges[1][i++] = col.end[s];
+    }
+  }
+  return edges.map((at) => {
+    at.sort();
+    const sums = new Float64Array(n + 1);
+    for (let i = 0; i < n; i++) sums[i + 1] = sums[i] + at[i];
+    return {at, sums};
+  });
+})();
+
+/** The time that tasks had spent in the queue up to a moment. */
+function queuedUntil(t) {
+  const [up, down] = queue.map(({at, sums}) => {
+    const n = firstAfter(0, at.length, (i) => at[i], t);
+    return n * t - sums[n];
+  });
+  return up - down;
+}
+
 const taskRow = (t) => ({
   title: titleOf(t), task: t, first: col.life_first[t], last: col.life_first[t + 1], of: (i) => i,
 });
@@ -110,7 +164,15 @@ const allTasks = () => {
   for (let t = 1; t < lives; t++) if (col.life_first[t + 1] > col.life_first[t]) list.push(t);
   return list;
 };
+let rowsOf = null; // of each task in view.tasks, + 1
 const tasks = () => view.tasks || (view.tasks = allTasks());
+function rowOfTask(t) {
+  if (!rowsOf || rowsOf.list !== tasks()) {
+    rowsOf = {list: tasks(), row: new Uint32Array(lives)};
+    rowsOf.list.forEach((task, i) => { rowsOf.row[task] = i + 1; });
+  }
+  return rowsOf.row[t] - 1;
+}
 const rowHeight = () => view.byTask ? 18 : Math.max(20, Math.min(44, 400 / workerRows.length | 0));
 const rowCount = () => view.byTask ? tasks().length : workerRows.length;
 const rowAt = (i) => view.byTask ? taskRow(tasks()[i]) : workerRows[i];
@@ -128,6 +190,7 @@ function readColours() {
                       'astray', 'mark', 'path']) {
     colours[name] = style.getPropertyValue(`--${name}`).trim();
   }
+  colours.hues = Array.from({length: HUES}, (_, i) => style.getPropertyValue(`--hue${i}`).trim());
   colours.state = ['', colours.queued, colours.running, colours.waiting, colours.astray];
 }
 
@@ -152,13 +215,17 @@ function busyBetween(row, a, b) {
   return busy[k] - busy[i] - head - tail;
 }
 
-/** The colour of the longest of the first few segments of a task's row. */
-function mostly(i, next) {
-  let longest = i;
+const took = (s) => col.end[s] - col.start[s];
+const colourOf = (row, s) => row.isWorker ? colours.hues[kinds[kindOf[taskOf[s]]].hue]
+  : colours.state[col.state[s]];
+
+/** The colour of the longest of the first few segments from i on. */
+function mostly(row, i, next) {
+  let longest = row.of(i);
   for (let k = i + 1; k < next && k < i + 8; k++) {
-    if (col.end[k] - col.start[k] > col.end[longest] - col.start[longest]) longest = k;
+    if (took(row.of(k)) > took(longest)) longest = row.of(k);
   }
-  return colours.state[col.state[longest]];
+  return colourOf(row, longest);
 }
 
 // Neighbouring pixels that look alike are one rectangle: setting a colour costs more than searching.
@@ -194,7 +261,7 @@ function drawRow(row, y, h, w) {
     const x1 = Math.min(w, (col.end[s] - view.t0) * scale);
     if (x1 - x0 >= 1) {
       flushBar(y, h);
-      context.fillStyle = colours.state[col.state[s]];
+      context.fillStyle = colourOf(row, s);
       const inset = col.state[s] === WAITING ? h * 0.15 : 0;
       context.fillRect(LEFT + x0, y + inset, Math.max(1, x1 - x0 - (x1 - x0 > 4 ? 0.5 : 0)), h - 2 * inset);
       if (x1 - x0 > 60 && col.state[s] !== ASTRAY) {
@@ -216,19 +283,41 @@ function drawRow(row, y, h, w) {
     const next = Math.max(i + 1, firstAfterNear(i, row.last, endOf, until));
     if (row.isWorker) {
       const share = busyBetween(row, view.t0 + pixel / scale, until) * scale;
-      addPixel(pixel, colours.running, Math.round(Math.min(1, 0.15 + share) * 32) / 32, y, h);
+      addPixel(pixel, mostly(row, i, next), Math.round(Math.min(1, 0.15 + share) * 32) / 32, y, h);
     } else {
-      addPixel(pixel, mostly(i, next), 1, y, h);
+      addPixel(pixel, mostly(row, i, next), 1, y, h);
     }
     i = next;
   }
   flushBar(y, h);
+  if (!row.isWorker) drawRegions(row.task, y + h - REGION, w, scale);
 }
 
+/** The regions of a task are a line at the foot of its row; those within a pixel are one. */
+function drawRegions(t, y, w, scale) {
+  const startOf = (i) => col.region_start[i];
+  const [first, last] = regionsOf(t);
+  let i = Math.max(first, firstAfter(first, last, startOf, view.t0) - 64); // what encloses the view
+  context.fillStyle = colours.mark;
+  while (i < last && col.region_start[i] < view.t1) {
+    const x0 = Math.max(0, (col.region_start[i] - view.t0) * scale);
+    const x1 = Math.min(w, (col.region_end[i] - view.t0) * scale);
+    if (x1 >= 0) context.fillRect(LEFT + x0, y, Math.max(1, x1 - x0), REGION);
+    i = Math.max(i + 1, x1 < 0 ? 0 : firstAfterNear(i, last, startOf, view.t0 + (Math.floor(x0) + 1) / scale));
+  }
+}
+
+/** Labels say as much as tells them apart. */
 function drawAxis(w, h) {
-  const span = view.t1 - view.t0;
-  let step = 10 ** Math.floor(Math.log10(span / 6 * meta.unit)) / meta.unit;
-  while (span / step > 9) step *= span / step > 22 ? 5 : 2;
+  const span = view.t1 - view.t0, end = view.t1 * meta.unit;
+  const [name, size] = end >= 1e9 ? ['s', 1e9] : end >= 1e6 ? ['ms', 1e6] : end >= 1e3 ? ['µs', 1e3] : ['ns', 1];
+  const label = (t, step) => `${(t * meta.unit / size).toFixed(
+    Math.max(0, Math.ceil(-Math.log10(step * meta.unit / size) - 1e-9)))} ${name}`;
+  context.font = '11px system-ui, sans-serif';
+  let step = Math.max(1, 10 ** Math.floor(Math.log10(span / 50 * meta.unit)) / meta.unit);
+  for (let turn = 0; span / step * (context.measureText(label(view.t1, step)).width + 16) > w && turn < 60; turn++) {
+    step *= [2, 2.5, 2][turn % 3];
+  }
   context.fillStyle = colours.faint;
   context.strokeStyle = colours.rule;
   context.font = '11px system-ui, sans-serif';
@@ -238,7 +327,7 @@ function drawAxis(w, h) {
     context.moveTo(x, AXIS);
     context.lineTo(x, h);
     context.stroke();
-    context.fillText(duration(t), x + 3, AXIS / 2 + 1);
+    context.fillText(label(t, step), x + 3, AXIS / 2 + 1);
   }
 }
 
@@ -247,7 +336,7 @@ function whereIs(s, w, at) {
   const h = rowHeight();
   let row = -1;
   if (view.byTask) {
-    row = tasks().indexOf(taskOf[s]);
+    row = rowOfTask(taskOf[s]);
   } else if (col.state[s] === RUNNING) {
     row = meta.workers.findIndex(([, , , ring]) => ring === col.worker[s]);
   }
@@ -314,6 +403,7 @@ function drawSelection(w) {
 function draw() {
   isDirty = false;
   const start = performance.now();
+  LEFT = Math.min(150, Math.round(canvas.clientWidth / 4));
   const [width, height] = fit(canvas, context), w = Math.max(1, width - LEFT), h = rowHeight();
   context.fillStyle = colours.ground;
   context.fillRect(0, 0, width, height);
@@ -331,8 +421,9 @@ function draw() {
     context.fillRect(0, y, LEFT - 4, h - 1);
     context.fillStyle = i === view.row ? colours.mark : colours.ink;
     context.font = '12px system-ui, sans-serif';
-    context.fillText(row.title.length > 22 ? row.title.slice(0, 21) + '…' : row.title, 6, y + h / 2);
+    drawTitle(row.title, y + h / 2);
   }
+  if (!view.byTask) drawQueue(AXIS + rowCount() * h - view.scroll + 12, w);
   drawPath(w);
   drawSelection(w);
   context.restore();
@@ -340,9 +431,43 @@ function draw() {
   lastDraw = performance.now() - start;
 }
 
+/** At the left, cut in the middle: what tells tasks apart is at the end. */
+function drawTitle(title, y) {
+  const room = LEFT - 14;
+  let text = title;
+  context.font = '12px system-ui, sans-serif';
+  for (let n = title.length - 1; context.measureText(text).width > room && n > 2; n--) {
+    text = `${title.slice(0, n >> 1)}…${title.slice(-(n - (n >> 1)))}`;
+  }
+  context.fillText(text, 6, y);
+}
+
+/** A pixel is the mean number of tasks that were in the queue in its time. */
+function drawQueue(y, w) {
+  const depth = new Float64Array(w), unit = (view.t1 - view.t0) / w;
+  let before = queuedUntil(view.t0), most = 0;
+  for (let x = 0; x < w; x++) {
+    const until = queuedUntil(view.t0 + (x + 1) * unit);
+    depth[x] = (until - before) / unit;
+    most = Math.max(most, depth[x]);
+    before = until;
+  }
+  context.fillStyle = colours.panel;
+  context.fillRect(0, y, LEFT - 4, CHART);
+  context.fillStyle = colours.ink;
+  drawTitle('tasks in the queue', y + 14);
+  context.fillStyle = colours.faint;
+  drawTitle(most < 0.005 ? 'none' : `up to ${most < 10 ? most.toFixed(1) : Math.round(most)}`, y + 32);
+  context.fillStyle = colours.queued;
+  for (let x = 0; x < w; x++) {
+    const part = most > 0 ? depth[x] / most * CHART : 0;
+    if (part > 0) context.fillRect(LEFT + x, y + CHART - part, 1, part);
+  }
+}
+
 let profile = null; // of the overview, by pixel
 function drawOverview() {
-  const [w, h] = fit(overview, small);
+  const [width, h] = fit(overview, small), w = Math.max(1, width - LEFT);
   if (!profile || profile.length !== w) {
     profile = new Float64Array(w);
     for (let x = 0; x < w; x++) {
@@ -352,7 +477,13 @@ function drawOverview() {
     }
   }
   small.fillStyle = colours.ground;
-  small.fillRect(0, 0, w, h);
+  small.fillRect(0, 0, width, h);
+  small.fillStyle = colours.faint;
+  small.font = '11px system-ui, sans-serif';
+  small.textBaseline = 'middle';
+  small.fillText('workers in use', 6, h / 2);
+  small.save();
+  small.translate(LEFT, 0);
   small.fillStyle = colours.running;
   for (let x = 0; x < w; x++) {
     const part = Math.min(1, profile[x] / Math.max(1, workerRows.length)) * (h - 4);
@@ -364,10 +495,12 @@ function drawOverview() {
   small.fillRect(a, 0, Math.max(2, b - a), h);
   small.globalAlpha = 1;
   small.strokeStyle = colours.mark;
-  small.strokeRect(a + 0.5, 0.5, Math.max(2, b - a), h - 1);
+  small.strokeRect(a + 0.5, 0.5, Math.max(2, b - a) - 1, h - 1);
+  small.restore();
 }
 
 function redraw() {
+  byId('hint').hidden = true;
   if (!isDirty) {
     isDirty = true;
     requestAnimationFrame(draw);
@@ -395,6 +528,7 @@ function setRows(byTask, list) {
   view.row = 0;
   byId('by-worker').setAttribute('aria-pressed', String(!byTask));
   byId('by-task').setAttribute('aria-pressed', String(byTask));
+  showLegend();
   redraw();
 }
 
@@ -406,10 +540,10 @@ function reveal(s) {
     show(col.start[s] - wide / 2, col.start[s] + wide);
   }
   if (view.byTask) {
-    let row = tasks().indexOf(taskOf[s]);
+    let row = rowOfTask(taskOf[s]);
     if (row < 0) {
       view.tasks = null;
-      row = tasks().indexOf(taskOf[s]);
+      row = rowOfTask(taskOf[s]);
     }
     view.row = row;
     const y = row * rowHeight();
@@ -434,6 +568,20 @@ function wakerOf(s) {
   const at = col.state[s] === WAITING ? col.end[s] : col.start[s];
   return {by: col.by[s], task: col.waker[s], at, isStart: col.state[s] !== WAITING,
           segment: col.waker[s] ? segmentAt(col.waker[s], at) : -1};
+}
+
+/** The regions of a task: [first, last). */
+function regionsOf(t) {
+  const key = (i) => col.region_task[i], n = col.region_task.length;
+  return [firstAfter(0, n, key, t - 1), firstAfter(0, n, key, t)];
+}
+
+/** The regions around a moment of a task, the outermost first. */
+function regionsAt(t, at) {
+  const [first, last] = regionsOf(t), list = [];
+  const i = firstAfter(first, last, (k) => col.region_start[k], at);
+  for (let k = Math.max(first, i - 64); k < i; k++) if (col.region_end[k] >= at) list.push(k);
+  return list;
 }
 
 function element(tag, text, ...children) {
@@ -476,18 +624,18 @@ function select(s) {
     ? element('dd', value) : element('dd', '', value));
   add('Task', link(titleOf(t), () => { setRows(true, [t]); reveal(s); }));
   add('Started at', place(col.life_site[t]));
-  if (col.life_creator[t]) add('by', titleOf(col.life_creator[t]));
+  if (col.life_creator[t]) add('Started by', titleOf(col.life_creator[t]));
   add('State', STATES[col.state[s]] + (col.state[s] === WAITING ? `: ${meta.reasons[col.reason[s]]}` : ''));
   if (col.state[s] === WAITING && (col.object_low[s] || col.object_high[s])) {
     const peer = peerOf(s);
-    add('for', peer || `0x${(col.object_high[s] * 2 ** 32 + col.object_low[s]).toString(16)}`);
+    add('What for', peer || `0x${(col.object_high[s] * 2 ** 32 + col.object_low[s]).toString(16)}`);
   }
   if (col.state[s] === RUNNING) add('on', `worker ${meta.rings[col.worker[s]]}`);
-  add('From', duration(col.start[s]));
-  add('for', duration(col.end[s] - col.start[s]));
+  add('From', moment(col.start[s]));
+  add('Took', duration(took(s)));
   const wake = wakerOf(s);
   if (wake) {
-    const what = wake.isStart ? 'Started by' : 'Woken by';
+    const what = wake.isStart ? 'Queued by' : 'Woken by';
     if (wake.by === BY_TASK && wake.task) {
       const go = link(titleOf(wake.task), () => { if (wake.segment >= 0) { select(wake.segment); reveal(wake.segment); } });
       go.id = 'waker';
@@ -495,7 +643,10 @@ function select(s) {
     } else {
       add(what, BY[wake.by]);
     }
-    add('at', duration(wake.at));
+    add('at', moment(wake.at));
+  }
+  for (const r of regionsAt(t, col.start[s])) {
+    add('In region', `${siteName(col.region_site[r])}, ${duration(col.region_end[r] - col.region_start[r])}`);
   }
   if (col.life_group[t]) {
     const g = col.life_group[t];
@@ -503,6 +654,19 @@ function select(s) {
   }
   details.append(list);
   redraw();
+}
+
+/** Selects a segment and brings it into sight. */
+function goTo(s) {
+  select(s);
+  reveal(s);
+}
+
+/** Of a table: a number, then what it is of. */
+function row(number, ...what) {
+  const cell = element('td', number);
+  cell.className = 'n';
+  return element('tr', '', cell, element('td', '', ...what));
 }
 
 // ---- groups and the critical path ----
@@ -536,21 +700,24 @@ function criticalPath(g) {
 function selectGroup(g) {
   view.group = g;
   view.path = criticalPath(g);
-  const sums = new Map();
+  showLegend();
+  const sums = new Map(); // {total, longest, segment}
   for (const [s, from, to] of view.path) {
     const what = col.state[s] === WAITING ? meta.reasons[col.reason[s]] : STATES[col.state[s]];
     const key = `${nameOf(taskOf[s])}, ${what}`;
-    sums.set(key, (sums.get(key) || 0) + to - from);
+    const sum = sums.get(key) || {total: 0, longest: -1, segment: s};
+    sum.total += to - from;
+    if (to - from > sum.longest) Object.assign(sum, {longest: to - from, segment: s});
+    sums.set(key, sum);
   }
   const table = element('table', '');
-  for (const [key, n] of [...sums].sort((a, b) => b[1] - a[1]).slice(0, 12)) {
-    const cell = element('td', duration(n));
-    cell.className = 'n';
-    table.append(element('tr', '', cell, element('td', key)));
+  for (const [key, sum] of [...sums].sort((a, b) => b[1].total - a[1].total).slice(0, 12)) {
+    table.append(row(duration(sum.total), link(key, () => goTo(sum.segment))));
   }
   select(-1);
   byId('details').replaceChildren(
-    element('p', `Critical path of the group opened at ${groupTitle(g)}, ${duration(groupEnd(g) - meta.groups[g][2])}:`),
+    element('p', `Critical path of the group opened at ${groupTitle(g)}, ${duration(groupEnd(g) - meta.groups[g][2])}` +
+      (meta.groups[g][3] < 0 ? '; it was still open: what its opener did until then:' : ':')),
     table, link('Its tasks', () => {
       const own = new Set(view.path.map(([s]) => taskOf[s]));
       for (let t = 1; t < lives; t++) if (col.life_group[t] === g) own.add(t);
@@ -575,7 +742,7 @@ function groupList(parent, depth) {
     const [, opener, start, , members, running, queued, waiting] = meta.groups[g];
     const item = element('li', '');
     item.append(link(`${groupTitle(g)} by ${nameOf(opener)}`, () => selectGroup(g)),
-      element('small', `${members} tasks, ${duration(groupEnd(g) - start)}; running ${duration(running)}, ` +
+      element('small', `${members.toLocaleString('en')} task${members === 1 ? '' : 's'}, ${duration(groupEnd(g) - start)}; running ${duration(running)}, ` +
         `queue ${duration(queued)}, waiting ${duration(waiting)}`));
     if (children.has(g) && depth < 50) {
       const more = element('details', '', element('summary', `${children.get(g).length} inside`));
@@ -592,22 +759,28 @@ function groupList(parent, depth) {
 
 // ---- searching ----
 
+/** Tasks by name, place or number, by the place of their group, by their regions and messages. */
 function search(text) {
   const wanted = text.trim().toLowerCase(), found = byId('found');
+  showMarks(wanted);
   if (!wanted) {
     found.textContent = '';
     setRows(view.byTask, null);
     return;
   }
-  const bySite = meta.sites.map(([name, where]) =>
-    name.toLowerCase().includes(wanted) || where.toLowerCase().includes(wanted));
-  const list = [];
+  const has = (what) => what.toLowerCase().includes(wanted);
+  const bySite = meta.sites.map(([name, where]) => has(name) || has(where));
+  const byGroup = meta.groups.map((g) => g !== null && has(place(g[0])));
+  const is = new Uint8Array(lives);
   for (let t = 1; t < lives; t++) {
     const own = meta.names[t];
-    if ((own ? own.toLowerCase().includes(wanted) || bySite[col.life_site[t]] : bySite[col.life_site[t]]) ||
-        String(col.life_id[t]) === wanted.replace('#', '')) list.push(t);
+    is[t] = (own ? has(own) : false) || bySite[col.life_site[t]] || byGroup[col.life_group[t]] ||
+      String(col.life_id[t]) === wanted.replace('#', '');
   }
-  found.textContent = `${list.length} task${list.length === 1 ? '' : 's'}`;
+  col.region_site.forEach((site, i) => { if (bySite[site]) is[col.region_task[i]] = 1; });
+  for (const [, t, what] of meta.marks) if (has(what)) is[t] = 1;
+  const list = allTasks().filter((t) => is[t]);
+  found.textContent = `${list.length.toLocaleString('en')} task${list.length === 1 ? '' : 's'}`;
   setRows(true, list);
 }
 
@@ -623,12 +796,30 @@ function hit(x, y) {
 }
 
 let drag = null;
+const hint = byId('hint');
+
+/** What is below the pointer. */
+function showHint(e) {
+  const [, s] = hit(e.offsetX, e.offsetY);
+  hint.hidden = s < 0;
+  if (s < 0) return;
+  const what = STATES[col.state[s]] + (col.state[s] === WAITING ? `: ${meta.reasons[col.reason[s]]}` : '');
+  hint.textContent = `${titleOf(taskOf[s])}\n${what}, ${duration(took(s))}\nfrom ${moment(col.start[s])}`;
+  const x = e.offsetX + canvas.offsetLeft, y = e.offsetY + canvas.offsetTop;
+  hint.style.left = `${Math.max(0, Math.min(x + 14, canvas.offsetLeft + canvas.clientWidth - hint.offsetWidth - 4))}px`;
+  hint.style.top = `${y + 18 + hint.offsetHeight > canvas.offsetTop + canvas.clientHeight ? y - hint.offsetHeight - 10 : y + 18}px`;
+}
+canvas.addEventListener('pointerleave', () => { hint.hidden = true; });
 canvas.addEventListener('pointerdown', (e) => {
+  hint.hidden = true;
   drag = {x: e.offsetX, y: e.offsetY, t0: view.t0, scroll: view.scroll, moved: false};
   canvas.setPointerCapture(e.pointerId);
 });
 canvas.addEventListener('pointermove', (e) => {
-  if (!drag) return;
+  if (!drag) {
+    showHint(e);
+    return;
+  }
   const dx = e.offsetX - drag.x, dy = e.offsetY - drag.y;
   if (Math.abs(dx) + Math.abs(dy) > 3) drag.moved = true;
   if (drag.moved) {
@@ -647,6 +838,7 @@ canvas.addEventListener('pointerup', (e) => {
 });
 canvas.addEventListener('wheel', (e) => {
   e.preventDefault();
+  hint.hidden = true;
   if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) {
     const by = (e.deltaX || e.deltaY) / 800 * (view.t1 - view.t0);
     show(view.t0 + by, view.t1 + by);
@@ -680,7 +872,10 @@ const keys = {
   End: () => show(total - (view.t1 - view.t0), total),
   n: () => step(1), p: () => step(-1),
   w: () => { if (byId('waker')) byId('waker').click(); },
-  '/': () => byId('search').focus(),
+  z: () => { if (view.selected >= 0) show(col.start[view.selected] - took(view.selected) / 2,
+                                          col.end[view.selected] + took(view.selected) / 2); },
+  Escape: () => select(-1),
+  '/': () => { byId('search').focus(); byId('search').select(); },
 };
 function moveRow(by) {
   view.row = Math.max(0, Math.min(rowCount() - 1, view.row + by));
@@ -689,17 +884,24 @@ function moveRow(by) {
   if (y > view.scroll + room) view.scroll = y - room;
   redraw();
 }
-canvas.addEventListener('keydown', (e) => {
-  const act = !e.ctrlKey && !e.metaKey && !e.altKey && keys[e.key];
+document.addEventListener('keydown', (e) => {
+  const isOurs = e.target === canvas || e.target === document.body || e.key === '/';
+  const act = isOurs && e.target !== byId('search') && !e.ctrlKey && !e.metaKey && !e.altKey &&
+    Object.hasOwn(keys, e.key) && keys[e.key];
   if (act) {
     e.preventDefault();
     act();
   }
 });
-overview.addEventListener('pointerdown', (e) => {
-  const at = e.offsetX / overview.clientWidth * total, half = (view.t1 - view.t0) / 2;
+function centre(e) {
+  const at = (e.offsetX - LEFT) / (overview.clientWidth - LEFT) * total, half = (view.t1 - view.t0) / 2;
   show(at - half, at + half);
+}
+overview.addEventListener('pointerdown', (e) => {
+  overview.setPointerCapture(e.pointerId);
+  centre(e);
 });
+overview.addEventListener('pointermove', (e) => { if (e.buttons) centre(e); });
 byId('by-worker').addEventListener('click', () => setRows(false));
 byId('by-task').addEventListener('click', () => setRows(true));
 byId('zoom-in').addEventListener('click', () => zoom(0.5));
@@ -726,30 +928,93 @@ document.title = `${meta.title} - covey trace`;
 byId('summary').textContent = `${duration(total)}, ${meta.events.toLocaleString('en')} events, ` +
   `${(lives - 1).toLocaleString('en')} tasks` + (meta.lost ? `; ${meta.lost} events were lost` : '') +
   (meta.whole ? '' : '; the file was not finished');
-byId('legend').append(...[['running', 'running'], ['queued', 'in the queue'], ['waiting', 'waiting'],
-  ['astray', 'without worker'], ['path', 'critical path']].flatMap(([name, text]) => {
-  const box = element('i', '');
-  box.style.background = `var(--${name})`;
-  return [box, text];
-}));
-byId('groups').append(meta.groups.length > 1 ? groupList(0, 0) : 'No group was opened.');
-const marks = element('table', '');
-for (const [at, name, value, t] of meta.marks.slice(0, 500)) {
-  const cell = element('td', '', link(duration(at), () => {
-    const span = Math.min(view.t1 - view.t0, total / 20);
-    show(at - span / 2, at + span / 2);
+function showLegend() {
+  const list = view.byTask
+    ? [['running', 'running'], ['queued', 'in the queue'], ['waiting', 'waiting'], ['astray', 'without worker']]
+    : [...known.filter((k) => k.ran > 0).map((k) => [`hue${k.hue}`, nameOf(k.task)]),
+      ...(kinds.length > known.length ? [['hue0', 'others']] : []), ['queued', 'in the queue']];
+  if (view.byTask && col.region_task.length) list.push(['mark', 'region']);
+  if (view.path.length) list.push(['path', 'critical path']);
+  byId('legend').replaceChildren(...list.map(([name, text]) => {
+    const box = element('i', '');
+    box.style.background = `var(--${name})`;
+    return element('span', '', box, text);
   }));
-  marks.append(element('tr', '', cell, element('td', value === null ? name : `${name}: ${value}`,
-    element('small', t ? titleOf(t) : ''))));
 }
-byId('marks').append(meta.marks.length ? marks : 'None.');
+byId('groups').append(meta.groups.length > 1 ? groupList(0, 0) : 'No group was opened.');
+
+const times = (n) => n === 1 ? 'once' : `${n.toLocaleString('en')} times`;
+
+/** Waits of one kind of task for one reason are a row, the longest total first. */
+function showWaits() {
+  const sums = new Map(); // {total, count, longest: a segment}
+  for (let s = 0; s < segments; s++) {
+    if (col.state[s] !== WAITING && col.state[s] !== ASTRAY) continue;
+    const key = kindOf[taskOf[s]] * 512 + (col.state[s] === ASTRAY ? 256 : col.reason[s]);
+    let sum = sums.get(key);
+    if (!sum) sums.set(key, sum = {total: 0, count: 0, longest: s});
+    sum.total += took(s);
+    sum.count++;
+    if (took(s) > took(sum.longest)) sum.longest = s;
+  }
+  const table = element('table', '');
+  for (const {total: sum, count, longest: s} of [...sums.values()].sort((a, b) => b.total - a.total).slice(0, 15)) {
+    const what = col.state[s] === ASTRAY ? STATES[ASTRAY] : meta.reasons[col.reason[s]];
+    table.append(row(duration(sum), link(`${what}, ${nameOf(taskOf[s])}`, () => { setRows(true, null); goTo(s); }),
+      element('small', `${times(count)}, the longest ${duration(took(s))}`)));
+  }
+  byId('waits').append(sums.size ? table : 'Nobody waited.');
+}
+
+function showRegions() {
+  const sums = new Map(); // {total, count, longest: a region}
+  const length = (i) => col.region_end[i] - col.region_start[i];
+  col.region_site.forEach((site, i) => {
+    let sum = sums.get(site);
+    if (!sum) sums.set(site, sum = {total: 0, count: 0, longest: i});
+    sum.total += length(i);
+    sum.count++;
+    if (length(i) > length(sum.longest)) sum.longest = i;
+  });
+  const table = element('table', '');
+  for (const [site, {total: sum, count, longest: i}] of [...sums].sort((a, b) => b[1].total - a[1].total).slice(0, 50)) {
+    table.append(row(duration(sum), link(siteName(site), () => {
+      const s = segmentAt(col.region_task[i], (col.region_start[i] + col.region_end[i]) / 2);
+      setRows(true, null);
+      if (s >= 0) goTo(s);
+      show(col.region_start[i] - length(i) / 4, col.region_end[i] + length(i) / 4);
+    }), element('small', `${times(count)}, the longest ${duration(length(i))}`)));
+  }
+  byId('regions').append(sums.size ? table : 'None.');
+}
+
+/** Logs and messages that have what is wanted in them. */
+function showMarks(wanted) {
+  const list = meta.marks.filter(([, t, what]) =>
+    !wanted || what.toLowerCase().includes(wanted) || titleOf(t).toLowerCase().includes(wanted));
+  const table = element('table', '');
+  for (const [at, t, name, value] of list.slice(0, 200)) {
+    table.append(row('', link(moment(at), () => {
+      const s = t ? segmentAt(t, at) : -1, span = Math.min(view.t1 - view.t0, total / 20);
+      if (s >= 0) goTo(s);
+      show(at - span / 2, at + span / 2);
+    }), ` ${value === null ? name : `${name}: ${value}`}`, element('small', t ? titleOf(t) : '')));
+  }
+  const rest = list.length - 200 + (wanted ? 0 : meta.mark_count - meta.marks.length);
+  byId('marks').replaceChildren(list.length ? table : 'None.',
+    rest > 0 ? element('small', `and ${rest.toLocaleString('en')} more${wanted ? '' : '; search'}`) : '');
+}
+showWaits();
+showRegions();
+showMarks('');
+showLegend();
 readColours();
 draw();
 
 // For tests.
 window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf, peerOf,
   get lastDraw() { return lastDraw; }, loaded: performance.now() - began,
-  rowOf: (s) => tasks().indexOf(taskOf[s]),
+  rowOf: (s) => rowOfTask(taskOf[s]), nameOf, reason: (s) => meta.reasons[col.reason[s]], regionsAt,
   longest: (name) => meta.groups.reduce((best, g, i) => g && nameOf(g[1]) === name &&
     (!best || groupEnd(i) - g[2] > groupEnd(best) - meta.groups[best][2]) ? i : best, 0)};
 })();
