@@ -19,7 +19,8 @@ static struct cvy_trace_file file;
 struct content {
     uint64_t events, lost;
     unsigned sites, ends;
-    uint64_t next; /* position behind the last event */
+    uint64_t next;   /* position behind the last event */
+    bool is_gapless; /* each section must follow the one before */
 };
 
 static struct cvy_ring *ring_new(void)
@@ -45,17 +46,23 @@ static void see(const covey_trace_section *s, const char *body, void *arg)
     if (s->kind == COVEY_TRACE_LOST) {
         c->lost += trace_file_position(body);
     } else if (s->kind == COVEY_TRACE_EVENTS) {
+        CHECK(!c->is_gapless || trace_file_position(body) == c->next);
         c->events += trace_file_count(s);
         c->next = trace_file_position(body) + trace_file_count(s);
     }
 }
 
-static struct content read_file(void)
+static struct content read_file_as(bool is_gapless)
 {
-    struct content c = {0};
+    struct content c = {.is_gapless = is_gapless};
 
     (void)trace_file_each(path, see, &c);
     return c;
+}
+
+static struct content read_file(void)
+{
+    return read_file_as(false);
 }
 
 static void put_many(struct cvy_ring *r, uint64_t n)
@@ -153,6 +160,29 @@ TEST(a_tail_of_runs_is_as_long_as_asked_for)
     CHECK(tail == 0 || stands_for > r->mask);
     CHECK_EQ(cvy_trace_file_close(&file), 0);
     (void)unlink(path);
+}
+
+TEST(positions_count_what_a_run_stands_for)
+{
+    struct cvy_ring *r = ring_new();
+    struct cvy_trace_place place = {0};
+
+    cvy_ring_set_step(r, 1);
+    cvy_store_relaxed(&r->share_max, CVY_RING_SHARE_MAX);
+    open_file();
+    for (uint32_t i = 1; i <= 20000; i++) {
+        if (!cvy_run_relay(r, 1)) {
+            cvy_trace_put_relay(r, i, i + 1, false);
+        }
+        if (i % 4000 == 0) {
+            put_many(r, 1);
+            drain(r, &place, false);
+        }
+    }
+    CHECK_EQ(cvy_trace_file_close(&file), 0);
+    struct content c = read_file_as(true);
+    CHECK(c.events > 20000 && c.events > cvy_ring_written(r));
+    CHECK_EQ(c.next, c.events);
 }
 
 TEST(each_place_is_named_once_however_many_there_are)

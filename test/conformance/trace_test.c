@@ -107,12 +107,12 @@ static int echo(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-/* round_trips between two tasks of a group. */
-static void converse(covey_ctx *ctx, int round_trips)
+/* round_trips between two tasks of a group, one of which may keep its thread. */
+static void converse_with(covey_ctx *ctx, int round_trips, bool is_pinned)
 {
     covey_chan *chans[2] = {covey_chan_new(sizeof(int), 0), covey_chan_new(sizeof(int), 0)};
     covey_group *g = covey_group_new(ctx);
-    covey_task_options o = {.name = "the one that echoes"};
+    covey_task_options o = {.name = "the one that echoes", .pinned = is_pinned};
 
     CHECK_EQ(covey_group_go_with(g, &o, echo, chans), 0);
     for (int i = round_trips; i >= -1; i--) {
@@ -125,6 +125,11 @@ static void converse(covey_ctx *ctx, int round_trips)
     CHECK_EQ(covey_group_wait(g), 0);
     covey_chan_unref(chans[0]);
     covey_chan_unref(chans[1]);
+}
+
+static void converse(covey_ctx *ctx, int round_trips)
+{
+    converse_with(ctx, round_trips, false);
 }
 
 static int traced(covey_ctx *ctx, void *arg)
@@ -356,6 +361,30 @@ static void wake_two(covey_ctx *ctx, int times)
     CHECK_EQ(covey_group_wait(g), 0);
 }
 
+static int send_and_fail(covey_ctx *ctx, void *arg)
+{
+    int n = 0;
+    CHECK_EQ(covey_chan_send(ctx, arg, &n), 0);
+    return -EBUSY;
+}
+
+/* Who wakes another, and is over at once. */
+static void wake_and_fail(covey_ctx *ctx, int times)
+{
+    covey_chan *ch = covey_chan_new(sizeof(int), 0);
+    covey_group *g = covey_group_new(ctx);
+
+    CHECK_EQ(covey_group_go(g, take_all, ch), 0);
+    for (int i = 0; i < times; i++) {
+        covey_group *one = covey_group_new(ctx);
+        CHECK_EQ(covey_group_go(one, send_and_fail, ch), 0);
+        CHECK_EQ(covey_group_wait(one), -EBUSY);
+    }
+    CHECK_EQ(covey_chan_close(ch), 0);
+    CHECK_EQ(covey_group_wait(g), 0);
+    covey_chan_unref(ch);
+}
+
 static void switch_much(covey_ctx *ctx)
 {
     struct crowd c = {.turn = 0};
@@ -367,6 +396,8 @@ static void switch_much(covey_ctx *ctx)
     }
     CHECK_EQ(covey_group_wait(g), 0);
     wake_two(ctx, 2000);
+    wake_and_fail(ctx, 200);
+    converse_with(ctx, 200, true);
     converse(ctx, 100);
 }
 
@@ -579,6 +610,15 @@ static int slow(covey_ctx *ctx, void *arg)
     covey_trace_region r = covey_trace_region_begin("request");
     CHECK_EQ(covey_sleep(ctx, 3 * COVEY_MS), 0);
     covey_trace_region_end(&r);
+    struct content *c = read_file("request", NULL);
+    CHECK(c->has_end && c->has_site);
+    CHECK_EQ(c->counts[COVEY_TRACE_region_end], 1);
+    free(c);
+    /* The file is gone; another slow one does not write it anew. */
+    r = covey_trace_region_begin("request");
+    CHECK_EQ(covey_sleep(ctx, 3 * COVEY_MS), 0);
+    covey_trace_region_end(&r);
+    CHECK(access(path, F_OK) != 0);
     CHECK_EQ(covey_trace_on_slow_end(), 1);
     CHECK_EQ(covey_trace_on_slow_end(), -ENOENT);
     CHECK_EQ(covey_trace_flight_stop(), 0);
@@ -588,9 +628,27 @@ static int slow(covey_ctx *ctx, void *arg)
 TEST(a_slow_region_writes_a_snapshot)
 {
     CHECK_EQ(covey_run(slow, NULL), 0);
-    struct content *c = read_file("request", NULL);
-    CHECK(c->has_end && c->has_site);
-    CHECK_EQ(c->counts[COVEY_TRACE_region_end], 1);
+}
+
+static int after_flight(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(covey_trace_flight_start(1), 0);
+    converse(ctx, 20000);
+    CHECK_EQ(covey_trace_start(temporary("after")), 0);
+    CHECK_EQ(covey_trace_stop(), 0);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+TEST(a_trace_begins_where_it_was_started_not_where_the_flight_recorder_was)
+{
+    covey_options o = {.workers = 1};
+    CHECK_EQ(covey_run_with(&o, after_flight, NULL), 0);
+    struct content *c = read_file(NULL, NULL);
+    CHECK_EQ(c->lost, 0);
+    /* A chunk's beginning makes events understood: nothing of the one before it. */
+    CHECK(c->counts[COVEY_TRACE_clock] <= 3);
     free(c);
 }
 
