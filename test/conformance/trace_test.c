@@ -364,6 +364,7 @@ static void wake_two(covey_ctx *ctx, int times)
 static int send_and_fail(covey_ctx *ctx, void *arg)
 {
     int n = 0;
+    CHECK_EQ(covey_sleep(ctx, 1), 0); /* who joins the group waits by then */
     CHECK_EQ(covey_chan_send(ctx, arg, &n), 0);
     return -EBUSY;
 }
@@ -373,10 +374,11 @@ static void wake_and_fail(covey_ctx *ctx, int times)
 {
     covey_chan *ch = covey_chan_new(sizeof(int), 0);
     covey_group *g = covey_group_new(ctx);
+    covey_group_options all = {.policy = COVEY_ALL}; /* a failure cancels nothing */
 
     CHECK_EQ(covey_group_go(g, take_all, ch), 0);
     for (int i = 0; i < times; i++) {
-        covey_group *one = covey_group_new(ctx);
+        covey_group *one = covey_group_new_with(ctx, &all);
         CHECK_EQ(covey_group_go(one, send_and_fail, ch), 0);
         CHECK_EQ(covey_group_wait(one), -EBUSY);
     }
@@ -396,7 +398,7 @@ static void switch_much(covey_ctx *ctx)
     }
     CHECK_EQ(covey_group_wait(g), 0);
     wake_two(ctx, 2000);
-    wake_and_fail(ctx, 200);
+    wake_and_fail(ctx, 50);
     converse_with(ctx, 200, true);
     converse(ctx, 100);
 }
