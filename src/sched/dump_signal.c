@@ -52,7 +52,7 @@ void cvy_dump_signal_answer(struct cvy_runtime *rt)
     writer_join();
     cvy_store_relaxed(&rt->dump_wanted, false);
     cvy_store_relaxed(&is_written, false);
-    has_writer = pthread_create(&writer, NULL, writer_main, rt) == 0;
+    has_writer = !cvy_alloc_fails() && pthread_create(&writer, NULL, writer_main, rt) == 0;
     if (!has_writer) {
         cvy_dump_tasks(rt, stderr);
     }

@@ -4,13 +4,10 @@
 #include "trace/emit.h"
 #include "trace/file.h"
 
-#include "harness.h"
+#include "trace_file.h"
 
 #include <covey/error.h>
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define SITES 1000u
@@ -20,10 +17,10 @@ static struct cvy_trace_file file;
 
 /* What a file holds. */
 struct content {
-    uint64_t events, ready, lost, sections;
-    unsigned sites, clocks, ends;
-    uint64_t position, next; /* of the last section's first event, and behind its last */
-    uint32_t first_type;     /* of the last section */
+    uint64_t events, lost;
+    unsigned sites, ends;
+    uint64_t next;   /* position behind the last event */
+    bool is_gapless; /* each section must follow the one before */
 };
 
 static struct cvy_ring *ring_new(void)
@@ -40,50 +37,32 @@ static void open_file(void)
     CHECK_EQ(cvy_trace_file_open(&file, path, 1, false), 0);
 }
 
-static void see_events(struct content *c, const char *body, size_t bytes)
+static void see(const covey_trace_section *s, const char *body, void *arg)
 {
-    size_t count = (bytes - sizeof(uint64_t)) / sizeof(covey_trace_event);
+    struct content *c = arg;
 
-    memcpy(&c->position, body, sizeof(c->position));
-    for (size_t i = 0; i < count; i++) {
-        covey_trace_event e;
-        memcpy(&e, body + sizeof(uint64_t) + i * sizeof(e), sizeof(e));
-        c->first_type = i == 0 ? e.meta & 0xFF : c->first_type;
-        c->ready += (e.meta & 0xFF) == COVEY_TRACE_ready;
+    c->sites += s->kind == COVEY_TRACE_SITE;
+    c->ends += s->kind == COVEY_TRACE_END;
+    if (s->kind == COVEY_TRACE_LOST) {
+        c->lost += trace_file_position(body);
+    } else if (s->kind == COVEY_TRACE_EVENTS) {
+        CHECK(!c->is_gapless || trace_file_position(body) == c->next);
+        c->events += trace_file_count(s);
+        c->next = trace_file_position(body) + trace_file_count(s);
     }
-    c->events += count;
-    c->next = c->position + count;
-    c->sections++;
+}
+
+static struct content read_file_as(bool is_gapless)
+{
+    struct content c = {.is_gapless = is_gapless};
+
+    (void)trace_file_each(path, see, &c);
+    return c;
 }
 
 static struct content read_file(void)
 {
-    struct content c = {0};
-    covey_trace_header h;
-    covey_trace_section s;
-    FILE *in = fopen(path, "rb");
-
-    CHECK(in && fread(&h, sizeof(h), 1, in) == 1);
-    while (fread(&s, sizeof(s), 1, in) == 1) {
-        size_t padded = (s.bytes + 7) & ~(size_t)7;
-        char *body = calloc(1, padded + 8);
-        CHECK(body && fread(body, 1, padded, in) == padded);
-        if (s.kind == COVEY_TRACE_EVENTS) {
-            see_events(&c, body, s.bytes);
-        } else if (s.kind == COVEY_TRACE_LOST) {
-            uint64_t n;
-            memcpy(&n, body, sizeof(n));
-            c.lost += n;
-        }
-        c.sites += s.kind == COVEY_TRACE_SITE;
-        c.clocks += s.kind == COVEY_TRACE_CLOCK;
-        c.ends += s.kind == COVEY_TRACE_END;
-        free(body);
-    }
-    CHECK(feof(in));
-    (void)fclose(in);
-    (void)unlink(path);
-    return c;
+    return read_file_as(false);
 }
 
 static void put_many(struct cvy_ring *r, uint64_t n)
@@ -181,6 +160,29 @@ TEST(a_tail_of_runs_is_as_long_as_asked_for)
     CHECK(tail == 0 || stands_for > r->mask);
     CHECK_EQ(cvy_trace_file_close(&file), 0);
     (void)unlink(path);
+}
+
+TEST(positions_count_what_a_run_stands_for)
+{
+    struct cvy_ring *r = ring_new();
+    struct cvy_trace_place place = {0};
+
+    cvy_ring_set_step(r, 1);
+    cvy_store_relaxed(&r->share_max, CVY_RING_SHARE_MAX);
+    open_file();
+    for (uint32_t i = 1; i <= 20000; i++) {
+        if (!cvy_run_relay(r, 1)) {
+            cvy_trace_put_relay(r, i, i + 1, false);
+        }
+        if (i % 4000 == 0) {
+            put_many(r, 1);
+            drain(r, &place, false);
+        }
+    }
+    CHECK_EQ(cvy_trace_file_close(&file), 0);
+    struct content c = read_file_as(true);
+    CHECK(c.events > 20000 && c.events > cvy_ring_written(r));
+    CHECK_EQ(c.next, c.events);
 }
 
 TEST(each_place_is_named_once_however_many_there_are)

@@ -22,8 +22,6 @@
 #define RING_BYTES_DEFAULT ((size_t)4 << 20)
 #define RING_BYTES_MAX ((size_t)1 << 30)
 #define ROUNDS_A_CLOCK 128
-#define LAST_ROUNDS_MAX 10000
-#define SHARED_RING UINT32_MAX /* its number in files */
 
 _Alignas(CVY_CACHE_LINE) struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
 
@@ -49,6 +47,12 @@ static struct cvy_trace_place *places; /* a worker's ring each, then the shared 
 static struct cvy_ring *ring_at(int i)
 {
     return i < CVY_TRACE_WORKERS_MAX ? &cvy_trace_rings[i] : &cvy_trace_shared;
+}
+
+/* In files. */
+static uint32_t number_of(int i)
+{
+    return i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : UINT32_MAX;
 }
 
 static int rings_make(void)
@@ -87,6 +91,8 @@ static void level_update(void)
     }
     if (was_off) {
         cvy_trace_clock_now(&flight_clock);
+        /* Who sees the level sees what his ring was told: writers pay nothing for that. */
+        cvy_membarrier();
     }
     cvy_store_relaxed(&cvy_trace_level, is_full ? CVY_LEVEL_FULL : has_flight ? 1 : 0);
 }
@@ -154,12 +160,11 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
     }
     for (int i = 0; i < RINGS; i++) {
         struct cvy_ring *r = ring_at(i);
-        uint32_t number = i < CVY_TRACE_WORKERS_MAX ? (uint32_t)i : SHARED_RING;
         /* Not beyond what was there at the beginning: the writers go on. */
         uint64_t written = cvy_ring_written(r);
         struct cvy_trace_place place = {.at = cvy_trace_file_tail(f, r)};
         for (bool is_first = true; place.at < written; is_first = false) {
-            if (!cvy_trace_file_drain(f, number, r, &place, is_first)) {
+            if (!cvy_trace_file_drain(f, number_of(i), r, &place, is_first)) {
                 break;
             }
         }
@@ -196,15 +201,29 @@ int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *get_tasks, bool may
 
 /* ---- the recorder's thread ---- */
 
+static bool drain(int i)
+{
+    return cvy_trace_file_drain(&file, number_of(i), ring_at(i), &places[i], false);
+}
+
 static bool drain_all(void)
 {
     bool is_more = false;
 
     for (int i = 0; i < cvy_load_relaxed(&workers); i++) {
-        is_more |= cvy_trace_file_drain(&file, (uint32_t)i, ring_at(i), &places[i], false);
+        is_more |= drain(i);
     }
-    return is_more | cvy_trace_file_drain(&file, SHARED_RING, &cvy_trace_shared,
-                                          &places[CVY_TRACE_WORKERS_MAX], false);
+    return is_more | drain(CVY_TRACE_WORKERS_MAX);
+}
+
+/* What is there now: with the flight recorder on the writers go on, faster than that is written. */
+static void drain_last(void)
+{
+    for (int i = 0; i < RINGS; i++) {
+        uint64_t written = cvy_ring_written(ring_at(i));
+        while (places[i].at < written && drain(i)) {
+        }
+    }
 }
 
 static void *recorder_main(void *arg)
@@ -304,9 +323,7 @@ int cvy_trace_stop(void)
     cvy_futex_wake(&thread_stop, 1);
     (void)pthread_join(thread, NULL);
     cvy_store_relaxed(&has_thread, false);
-    /* Once more for what came last; with the flight recorder on there is always more. */
-    for (int rounds = 0; drain_all() && rounds < LAST_ROUNDS_MAX; rounds++) {
-    }
+    drain_last();
     int code = cvy_trace_file_close(&file);
     free(places);
     places = NULL;

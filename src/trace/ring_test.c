@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * ring_test.c - the ring of events: what a reader gets is whole and in order, or counted as lost.
  */
+#define _GNU_SOURCE
 #include "trace/emit.h"
 
 #include "harness.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #define STRESS_EVENTS 3000000u
@@ -288,6 +290,54 @@ TEST(what_was_done_before_an_event_is_seen_by_who_has_read_it)
             if (type_of(&batch[i]) == COVEY_TRACE_ready) {
                 CHECK_EQ(deeds[batch[i].id], batch[i].id);
                 is_over |= batch[i].id == DEEDS - 1;
+            }
+        }
+    }
+    CHECK_EQ(pthread_join(writer, NULL), 0);
+}
+
+/* The calling thread, and those that it starts: whoever runs is preempted in the middle of what he
+ * does, and the other goes on for long. */
+static void stay_on_one_cpu(void)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    (void)pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
+}
+
+static _Atomic bool is_written;
+
+static void *write_for_long(void *arg)
+{
+    struct cvy_ring *r = arg;
+
+    for (uint32_t i = 1; i <= 2 * STRESS_EVENTS; i++) {
+        put(r, COVEY_TRACE_ready, i, (uint8_t)i, (uint64_t)i * 3);
+    }
+    cvy_store_release(&is_written, true);
+    return NULL;
+}
+
+/* It begins with the oldest each time, which is overwritten next. */
+TEST(a_reader_that_is_overtaken_in_the_middle_keeps_nothing_that_was_overwritten)
+{
+    struct cvy_ring *r = ring_new();
+    pthread_t writer;
+
+    stay_on_one_cpu();
+    CHECK_EQ(pthread_create(&writer, NULL, write_for_long, r), 0);
+    while (!cvy_load_acquire(&is_written)) {
+        uint64_t from = 0;
+        uint32_t last = 0;
+        size_t n = cvy_ring_read(r, &from, batch, BATCH);
+        CHECK(n == 0 || type_of(&batch[0]) == COVEY_TRACE_clock);
+        for (size_t i = 0; i < n; i++) {
+            if (type_of(&batch[i]) == COVEY_TRACE_ready) {
+                CHECK(last == 0 || batch[i].id == last + 1);
+                last = batch[i].id;
+                CHECK_EQ(batch[i].meta >> 16, (uint64_t)last * 3);
             }
         }
     }

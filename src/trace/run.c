@@ -21,7 +21,8 @@ static bool begin(struct cvy_ring *r, struct cvy_ring_slot *s)
     if (stop <= at) {
         return false;
     }
-    /* A length fits its event, also where the counter is so slow that one stamp follows its like. */
+    /* A length fits its event, also where the counter is so slow that one stamp follows its like.
+     */
     uint32_t room = (uint32_t)(stop - at);
     room = room < CVY_RING_SHARE_MAX ? room : CVY_RING_SHARE_MAX;
     /* Pairs with the acquire fence in cvy_run_length(): the run before is seen to be over. */

@@ -2,6 +2,7 @@
  * profile_test.c - profiles (covey/debug.h). What pprof makes of them: test/profile. */
 #include "support.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -291,6 +292,76 @@ TASK_TEST(the_cpu_profile_names_the_task)
     CHECK_EQ(covey_profile_stop("cpu"), 0);
 }
 
+static int keep_errno(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    for (int i = 1; !atomic_load(&must_end); i = i % 1000 + 1) {
+        errno = i;
+        for (int k = 0; k < 1000; k++) {
+            sink++;
+        }
+        CHECK_EQ(errno, i);
+    }
+    return 0;
+}
+
+TASK_TEST(samples_of_the_cpu_leave_errno_alone)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    if (WITH_TSAN) {
+        SKIP("TSan delivers no signals to such a loop");
+    }
+    CHECK_EQ(covey_profile_start("cpu", 1000), 0);
+    GO(g, keep_errno, NULL);
+    while (sum_of("cpu", "keep_errno") < 50 * COVEY_MS) {
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+    }
+    atomic_store(&must_end, true);
+    JOIN(g);
+    CHECK_EQ(covey_profile_stop("cpu"), 0);
+}
+
+static volatile sig_atomic_t came_to_user;
+
+static void users_own(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)context;
+    came_to_user = info->si_value.sival_int;
+}
+
+static void users_plain(int number)
+{
+    came_to_user = number;
+}
+
+TEST(a_signal_that_is_not_coveys_goes_to_who_had_it_before)
+{
+    struct sigaction action = {.sa_sigaction = users_own, .sa_flags = SA_SIGINFO};
+
+    if (WITH_TSAN) {
+        SKIP("TSan delivers signals late");
+    }
+    CHECK_EQ(sigaction(SIGPROF, &action, NULL), 0);
+    CHECK_EQ(covey_profile_start("cpu", 1), 0);
+    CHECK_EQ(sigqueue(getpid(), SIGPROF, (union sigval){.sival_int = 4711}), 0);
+    CHECK_EQ(came_to_user, 4711);
+    CHECK_EQ(covey_profile_stop("cpu"), 0);
+    CHECK_EQ(sigqueue(getpid(), SIGPROF, (union sigval){.sival_int = 4712}), 0);
+    CHECK_EQ(came_to_user, 4712);
+}
+
+TEST(a_plain_handler_that_was_there_before_is_called_too)
+{
+    CHECK(signal(SIGPROF, users_plain) != SIG_ERR);
+    CHECK_EQ(covey_profile_start("cpu", 1), 0);
+    CHECK_EQ(raise(SIGPROF), 0);
+    CHECK_EQ(came_to_user, SIGPROF);
+    CHECK_EQ(covey_profile_stop("cpu"), 0);
+}
+
 /* ---- by a signal ---- */
 
 static char prefix[64];
@@ -320,7 +391,9 @@ static int signalled(covey_ctx *ctx, void *arg)
     (void)snprintf(prefix, sizeof(prefix), "/tmp/covey-profile-%d", (int)getpid());
     CHECK_EQ(covey_profile_start("block", 1), 0);
     CHECK_EQ(covey_profile_on_signal(SIGUSR1, prefix), 0);
+    errno = 4712;
     CHECK_EQ(raise(SIGUSR1), 0);
+    CHECK_EQ(errno, 4712);
     for (int i = 0; i < 3000 && !has_profile("block", 1); i++) {
         CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
     }

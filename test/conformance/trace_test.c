@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * trace_test.c - recording (covey/trace.h): what is in the files, and what is told when it fails.
  */
-#include "harness.h"
 #include "support.h"
-
-#include <covey/trace_format.h>
+#include "trace_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +16,10 @@ struct content {
     uint64_t lost;
     int clocks, tasks, rings;
     bool has_end;
-    bool has_site, has_task; /* sought below */
-    char texts[2][256];      /* of the last name, of the last message */
-    char *text;              /* one of them */
+    const char *site, *task; /* sought */
+    bool has_site, has_task;
+    char texts[2][256]; /* of the last name, of the last message */
+    char *text;         /* one of them */
 };
 
 static char path[64];
@@ -41,13 +40,11 @@ static void add_text(struct content *c, const covey_trace_event *e)
     (void)strncat(c->text, part, sizeof(c->texts[0]) - strlen(c->text) - 1);
 }
 
-static void add_events(struct content *c, const char *body, size_t bytes)
+static void add_events(struct content *c, const covey_trace_section *s, const char *body)
 {
-    CHECK_EQ(bytes % sizeof(covey_trace_event), sizeof(uint64_t));
     c->rings++;
-    for (size_t at = sizeof(uint64_t); at < bytes; at += sizeof(covey_trace_event)) {
-        covey_trace_event e;
-        memcpy(&e, body + at, sizeof(e));
+    for (size_t i = 0; i < trace_file_count(s); i++) {
+        covey_trace_event e = trace_file_event(body, i);
         unsigned type = e.meta & 0xFF;
         CHECK(type > 0 && type <= COVEY_TRACE_relay);
         c->counts[type]++;
@@ -60,42 +57,42 @@ static void add_events(struct content *c, const char *body, size_t bytes)
     }
 }
 
+static void add_section(const covey_trace_section *s, const char *body, void *arg)
+{
+    struct content *c = arg;
+    const covey_trace_task *t = (const void *)body;
+
+    switch (s->kind) {
+    case COVEY_TRACE_EVENTS:
+        add_events(c, s, body);
+        break;
+    case COVEY_TRACE_SITE:
+        c->has_site |= c->site && strcmp(body + 12, c->site) == 0;
+        break;
+    case COVEY_TRACE_TASK:
+        c->tasks++;
+        c->has_task |= c->task && strcmp(t->name, c->task) == 0;
+        break;
+    case COVEY_TRACE_LOST:
+        c->lost += trace_file_position(body);
+        break;
+    case COVEY_TRACE_CLOCK:
+        c->clocks++;
+        break;
+    default:
+        CHECK_EQ(s->kind, COVEY_TRACE_END);
+        c->has_end = true;
+    }
+}
+
 static struct content *read_file(const char *site, const char *task)
 {
     struct content *c = calloc(1, sizeof(*c));
-    FILE *in = fopen(path, "rb");
-    covey_trace_section s;
 
-    CHECK(c && in);
-    CHECK_EQ(fread(&c->header, sizeof(c->header), 1, in), 1);
-    CHECK_EQ(memcmp(c->header.magic, COVEY_TRACE_MAGIC, 8), 0);
-    CHECK_EQ(c->header.version, COVEY_TRACE_VERSION);
-    while (fread(&s, sizeof(s), 1, in) == 1) {
-        char *body = calloc(1, s.bytes + 8);
-        size_t padded = (s.bytes + 7) & ~(size_t)7;
-        CHECK(body);
-        CHECK_EQ(fread(body, 1, padded, in), padded);
-        if (s.kind == COVEY_TRACE_EVENTS) {
-            add_events(c, body, s.bytes);
-        } else if (s.kind == COVEY_TRACE_SITE) {
-            c->has_site |= site && strcmp(body + 12, site) == 0;
-        } else if (s.kind == COVEY_TRACE_TASK) {
-            c->tasks++;
-            c->has_task |= task && strcmp(((covey_trace_task *)(void *)body)->name, task) == 0;
-        } else if (s.kind == COVEY_TRACE_LOST) {
-            uint64_t n;
-            memcpy(&n, body, sizeof(n));
-            c->lost += n;
-        } else if (s.kind == COVEY_TRACE_CLOCK) {
-            c->clocks++;
-        } else {
-            CHECK_EQ(s.kind, COVEY_TRACE_END);
-            c->has_end = true;
-        }
-        free(body);
-    }
-    (void)fclose(in);
-    (void)unlink(path);
+    CHECK(c);
+    c->site = site;
+    c->task = task;
+    c->header = trace_file_each(path, add_section, c);
     return c;
 }
 
@@ -110,12 +107,12 @@ static int echo(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-/* round_trips between two tasks of a group. */
-static void converse(covey_ctx *ctx, int round_trips)
+/* round_trips between two tasks of a group, one of which may keep its thread. */
+static void converse_with(covey_ctx *ctx, int round_trips, bool is_pinned)
 {
     covey_chan *chans[2] = {covey_chan_new(sizeof(int), 0), covey_chan_new(sizeof(int), 0)};
     covey_group *g = covey_group_new(ctx);
-    covey_task_options o = {.name = "the one that echoes"};
+    covey_task_options o = {.name = "the one that echoes", .pinned = is_pinned};
 
     CHECK_EQ(covey_group_go_with(g, &o, echo, chans), 0);
     for (int i = round_trips; i >= -1; i--) {
@@ -128,6 +125,11 @@ static void converse(covey_ctx *ctx, int round_trips)
     CHECK_EQ(covey_group_wait(g), 0);
     covey_chan_unref(chans[0]);
     covey_chan_unref(chans[1]);
+}
+
+static void converse(covey_ctx *ctx, int round_trips)
+{
+    converse_with(ctx, round_trips, false);
 }
 
 static int traced(covey_ctx *ctx, void *arg)
@@ -295,29 +297,13 @@ static void lives_see(struct life *l, const covey_trace_event *e)
     }
 }
 
-static void lives_read(struct life *l)
+static void lives_read(const covey_trace_section *s, const char *body, void *arg)
 {
-    FILE *in = fopen(path, "rb");
-    covey_trace_header h;
-    covey_trace_section s;
-
-    CHECK(in && fread(&h, sizeof(h), 1, in) == 1);
-    while (fread(&s, sizeof(s), 1, in) == 1) {
-        size_t padded = (s.bytes + 7) & ~(size_t)7;
-        char *body = malloc(padded + 8);
-        CHECK(body);
-        CHECK_EQ(fread(body, 1, padded, in), padded);
-        for (size_t at = sizeof(uint64_t);
-             s.kind == COVEY_TRACE_EVENTS && s.ring == 0 && at < s.bytes;
-             at += sizeof(covey_trace_event)) {
-            covey_trace_event e;
-            memcpy(&e, body + at, sizeof(e));
-            lives_see(l, &e);
-        }
-        free(body);
+    for (size_t i = 0; s->kind == COVEY_TRACE_EVENTS && s->ring == 0 && i < trace_file_count(s);
+         i++) {
+        covey_trace_event e = trace_file_event(body, i);
+        lives_see(arg, &e);
     }
-    (void)fclose(in);
-    (void)unlink(path);
 }
 
 struct crowd {
@@ -375,6 +361,32 @@ static void wake_two(covey_ctx *ctx, int times)
     CHECK_EQ(covey_group_wait(g), 0);
 }
 
+static int send_and_fail(covey_ctx *ctx, void *arg)
+{
+    int n = 0;
+    CHECK_EQ(covey_sleep(ctx, 1), 0); /* who joins the group waits by then */
+    CHECK_EQ(covey_chan_send(ctx, arg, &n), 0);
+    return -EBUSY;
+}
+
+/* Who wakes another, and is over at once. */
+static void wake_and_fail(covey_ctx *ctx, int times)
+{
+    covey_chan *ch = covey_chan_new(sizeof(int), 0);
+    covey_group *g = covey_group_new(ctx);
+    covey_group_options all = {.policy = COVEY_ALL}; /* a failure cancels nothing */
+
+    CHECK_EQ(covey_group_go(g, take_all, ch), 0);
+    for (int i = 0; i < times; i++) {
+        covey_group *one = covey_group_new_with(ctx, &all);
+        CHECK_EQ(covey_group_go(one, send_and_fail, ch), 0);
+        CHECK_EQ(covey_group_wait(one), -EBUSY);
+    }
+    CHECK_EQ(covey_chan_close(ch), 0);
+    CHECK_EQ(covey_group_wait(g), 0);
+    covey_chan_unref(ch);
+}
+
 static void switch_much(covey_ctx *ctx)
 {
     struct crowd c = {.turn = 0};
@@ -386,6 +398,8 @@ static void switch_much(covey_ctx *ctx)
     }
     CHECK_EQ(covey_group_wait(g), 0);
     wake_two(ctx, 2000);
+    wake_and_fail(ctx, 50);
+    converse_with(ctx, 200, true);
     converse(ctx, 100);
 }
 
@@ -417,7 +431,7 @@ TEST(nobody_runs_without_a_wake)
         covey_options o = {.workers = 1};
         l = (struct life){0};
         CHECK_EQ(covey_run_with(&o, ways[i], NULL), 0);
-        lives_read(&l);
+        (void)trace_file_each(path, lives_read, &l);
         CHECK(l.switches > 6000);
         CHECK(l.wakes > 6000);
     }
@@ -473,45 +487,30 @@ static void course_see(struct course *c, const covey_trace_event *e)
     }
 }
 
-/* Each section follows the one before it or begins with a clock. */
-static uint64_t courses_read(void)
-{
-    static struct course courses[64];
-    FILE *in = fopen(path, "rb");
-    covey_trace_header h;
-    covey_trace_section s;
-    uint64_t seen = 0;
+struct courses {
+    struct course of[64];
+    uint64_t seen;
+};
 
-    memset(courses, 0, sizeof(courses));
-    CHECK(in && fread(&h, sizeof(h), 1, in) == 1);
-    while (fread(&s, sizeof(s), 1, in) == 1) {
-        size_t padded = (s.bytes + 7) & ~(size_t)7;
-        char *body = malloc(padded + 8);
-        CHECK(body);
-        CHECK_EQ(fread(body, 1, padded, in), padded);
-        struct course *c = s.ring < 64 ? &courses[s.ring] : NULL;
-        if (s.kind == COVEY_TRACE_EVENTS && c) {
-            uint64_t position;
-            covey_trace_event e;
-            memcpy(&position, body, sizeof(position));
-            memcpy(&e, body + sizeof(position), sizeof(e));
-            if (position != c->expected) {
-                CHECK_EQ(e.meta & 0xFF, COVEY_TRACE_clock);
-                c->running = 0;
-            }
-            for (size_t at = sizeof(position); at < s.bytes; at += sizeof(e)) {
-                memcpy(&e, body + at, sizeof(e));
-                course_see(c, &e);
-                position++;
-                seen++;
-            }
-            c->expected = position;
-        }
-        free(body);
+/* Each section follows the one before it or begins with a clock. */
+static void courses_read(const covey_trace_section *s, const char *body, void *arg)
+{
+    struct courses *all = arg;
+    struct course *c = &all->of[s->ring & 63];
+
+    if (s->kind != COVEY_TRACE_EVENTS || s->ring > 63) {
+        return;
     }
-    (void)fclose(in);
-    (void)unlink(path);
-    return seen;
+    if (trace_file_position(body) != c->expected) {
+        CHECK_EQ(trace_file_event(body, 0).meta & 0xFF, COVEY_TRACE_clock);
+        c->running = 0;
+    }
+    for (size_t i = 0; i < trace_file_count(s); i++) {
+        covey_trace_event e = trace_file_event(body, i);
+        course_see(c, &e);
+    }
+    c->expected = trace_file_position(body) + trace_file_count(s);
+    all->seen += trace_file_count(s);
 }
 
 static int snapshots_under_load(covey_ctx *ctx, void *arg)
@@ -527,7 +526,9 @@ static int snapshots_under_load(covey_ctx *ctx, void *arg)
     for (int i = 0; i < 20; i++) {
         converse(ctx, 100);
         CHECK_EQ(covey_trace_snapshot(temporary("load")), 0);
-        CHECK(courses_read() > 0);
+        struct courses courses = {0};
+        (void)trace_file_each(path, courses_read, &courses);
+        CHECK(courses.seen > 0);
     }
     CHECK_EQ(covey_group_wait(g), 0);
     CHECK_EQ(covey_trace_flight_stop(), 0);
@@ -611,6 +612,15 @@ static int slow(covey_ctx *ctx, void *arg)
     covey_trace_region r = covey_trace_region_begin("request");
     CHECK_EQ(covey_sleep(ctx, 3 * COVEY_MS), 0);
     covey_trace_region_end(&r);
+    struct content *c = read_file("request", NULL);
+    CHECK(c->has_end && c->has_site);
+    CHECK_EQ(c->counts[COVEY_TRACE_region_end], 1);
+    free(c);
+    /* The file is gone; another slow one does not write it anew. */
+    r = covey_trace_region_begin("request");
+    CHECK_EQ(covey_sleep(ctx, 3 * COVEY_MS), 0);
+    covey_trace_region_end(&r);
+    CHECK(access(path, F_OK) != 0);
     CHECK_EQ(covey_trace_on_slow_end(), 1);
     CHECK_EQ(covey_trace_on_slow_end(), -ENOENT);
     CHECK_EQ(covey_trace_flight_stop(), 0);
@@ -620,9 +630,27 @@ static int slow(covey_ctx *ctx, void *arg)
 TEST(a_slow_region_writes_a_snapshot)
 {
     CHECK_EQ(covey_run(slow, NULL), 0);
-    struct content *c = read_file("request", NULL);
-    CHECK(c->has_end && c->has_site);
-    CHECK_EQ(c->counts[COVEY_TRACE_region_end], 1);
+}
+
+static int after_flight(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(covey_trace_flight_start(1), 0);
+    converse(ctx, 20000);
+    CHECK_EQ(covey_trace_start(temporary("after")), 0);
+    CHECK_EQ(covey_trace_stop(), 0);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    return 0;
+}
+
+TEST(a_trace_begins_where_it_was_started_not_where_the_flight_recorder_was)
+{
+    covey_options o = {.workers = 1};
+    CHECK_EQ(covey_run_with(&o, after_flight, NULL), 0);
+    struct content *c = read_file(NULL, NULL);
+    CHECK_EQ(c->lost, 0);
+    /* A chunk's beginning makes events understood: nothing of the one before it. */
+    CHECK(c->counts[COVEY_TRACE_clock] <= 3);
     free(c);
 }
 

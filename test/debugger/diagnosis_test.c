@@ -247,6 +247,25 @@ static int second_share_for_long(covey_ctx *ctx, void *arg)
     return wants_share(ctx, &full[1]);
 }
 
+/* Who waits for each other, but not for long: no two looks find the same wait. */
+static char renewed[2];
+
+static int renews(covey_ctx *ctx, void *arg)
+{
+    int own = arg != NULL;
+
+    (void)covey_hold_begin(&renewed[own]);
+    while (covey_ctx_err(ctx) == 0) {
+        covey_wait_note note = {.what = "renewed", .object = &renewed[!own]};
+        covey_ctx *soon = covey_ctx_with_timeout(ctx, 20 * COVEY_MS);
+        covey_wait_note_begin(&note);
+        (void)covey_chan_recv(soon, never, NULL);
+        covey_wait_note_end(&note);
+        covey_ctx_unref(soon);
+    }
+    return 0;
+}
+
 /* A long row, each of whom waits for the next; the last four for each other. */
 enum { ROW = 1002, ROW_CYCLE = 4 };
 static covey_mutex row[ROW];
@@ -302,11 +321,23 @@ static int all_of_them(covey_ctx *ctx, void *arg)
     (void)covey_group_go(g, join_under_mutex, NULL);
     (void)covey_group_go(g, hold_for_long, NULL);
     (void)covey_group_go(g, wait_for_long, NULL);
+    (void)covey_group_go(g, renews, NULL);
+    (void)covey_group_go(g, renews, renewed);
     row_start(ctx, g);
     return covey_group_wait(g);
 }
 
-/* What a child says on standard error until it says so a number of times, and a second more. */
+static int count_of(const char *text, const char *words)
+{
+    int n = 0;
+
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at++) {
+        n++;
+    }
+    return n;
+}
+
+/* What a child says on standard error until it says so a number of times, and two looks more. */
 static char *report_of_child(const char *until, int times)
 {
     char *text = calloc(1, REPORT_ROOM);
@@ -330,11 +361,7 @@ static char *report_of_child(const char *until, int times)
             break;
         }
         len += (size_t)n;
-        int seen = 0;
-        for (const char *at = text; (at = strstr(at, until)) != NULL; at++) {
-            seen++;
-        }
-        wait_ms = seen >= times ? 1500 : wait_ms;
+        wait_ms = count_of(text, until) >= times ? 2500 : wait_ms;
     }
     (void)close(ends[0]);
     (void)kill(child, SIGKILL);
@@ -390,6 +417,8 @@ TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
     char *in_row_only = cycle_with(report, "in_row");
     CHECK(strncmp(in_row_only, "covey: deadlock: 4 tasks wait for each other:", 45) == 0);
     free(in_row_only);
+    CHECK_EQ(count_of(report, "covey: deadlock:"), 8);
+    CHECK(!strstr(report, "renews"));
     CHECK(!strstr(report, "share_for_long"));
     CHECK(!strstr(report, "lease_for_long") && !strstr(report, "lease_after_long"));
     CHECK(!strstr(report, "hold_for_long") && !strstr(report, "wait_for_long"));

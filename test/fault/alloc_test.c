@@ -562,3 +562,22 @@ out:
     (void)fclose(out);
     return code;
 }
+
+static int signal_itself(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(raise(SIGUSR2), 0);
+    /* The dump is made, or not: by the end of the run it is over. */
+    return covey_sleep(ctx, 20 * COVEY_MS);
+}
+
+static int dump_by_signal(void)
+{
+    covey_options o = {.dump_signal = SIGUSR2};
+    return covey_run_with(&o, signal_itself, NULL);
+}
+
+TEST(a_dump_by_signal)
+{
+    sweep("a_dump_by_signal", dump_by_signal);
+}
