@@ -20,6 +20,9 @@ int64_t cvy_file_size(int fd);
 #define CVY_FILE_PATH_SIZE 32
 int cvy_file_unnamed(char path[CVY_FILE_PATH_SIZE]);
 
+/* What a descriptor is open on, as the kernel names it: a path, "pipe:[8123]"; "": unknown. */
+void cvy_file_name(int fd, char *out, size_t size);
+
 /* Nanoseconds since 1970; this process. */
 int64_t cvy_wall_now(void);
 uint32_t cvy_process_id(void);
