@@ -17,7 +17,8 @@ static const char *const states[] = {
 static void describe_sleep(const void *object, char *out, size_t size)
 {
     int64_t left = *(const int64_t *)object - cvy_clock_now();
-    (void)snprintf(out, size, "due in %.3f s", (double)left / (double)COVEY_SEC);
+    (void)snprintf(out, size, left >= 0 ? "due in %.3f s" : "overdue by %.3f s",
+                   (double)(left >= 0 ? left : -left) / (double)COVEY_SEC);
 }
 
 static const struct {
@@ -32,7 +33,7 @@ static const struct {
     [CVY_WAIT_RWMUTEX_READ] = {"rwmutex read", cvy_rwmutex_describe},
     [CVY_WAIT_RWMUTEX_WRITE] = {"rwmutex write", cvy_rwmutex_describe},
     [CVY_WAIT_COND] = {"cond", NULL},
-    [CVY_WAIT_SEM] = {"semaphore", NULL},
+    [CVY_WAIT_SEM] = {"semaphore", cvy_sem_describe},
     [CVY_WAIT_WAITGROUP] = {"waitgroup", cvy_waitgroup_describe},
     [CVY_WAIT_ONCE] = {"once", NULL},
     [CVY_WAIT_GROUP] = {"group wait", cvy_group_describe},
