@@ -17,15 +17,12 @@ static inline int bench_hello(covey_ctx *ctx, covey_http_server_request *req, co
     return covey_http_respond(ctx, w, 200, "text/plain", "Hello, world\n", 13);
 }
 
-/* wrap: covey_http_server_options'. */
-static inline int bench_serve_hello(covey_ctx *parent, covey_http_wrap *wrap, void *wrap_arg)
+/* With opts, but for its limits. */
+static inline int bench_serve_hello(covey_ctx *parent, covey_http_server_options opts)
 {
     const int stop[] = {SIGTERM, SIGINT};
-    covey_http_server_options opts = {.max_connections = COVEY_HTTP_UNLIMITED,
-                                      .idle_timeout_ns = 600 * COVEY_SEC,
-                                      .header_timeout_ns = 600 * COVEY_SEC,
-                                      .wrap = wrap,
-                                      .wrap_arg = wrap_arg};
+    opts.max_connections = COVEY_HTTP_UNLIMITED;
+    opts.idle_timeout_ns = opts.header_timeout_ns = 600 * COVEY_SEC;
     covey_ctx *ctx = covey_ctx_with_signals(parent, stop, 2);
     covey_http_router *router = covey_http_router_new();
     covey_listener *l = bench_listen();

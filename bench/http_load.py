@@ -71,13 +71,16 @@ def memory(pid):
     return sum(int(kib) * 1024 for kib in re.findall(r"VmRSS:\s+(\d+)", text))
 
 
-def load(port, connections, seconds, workers):
+def wrk_command(port, connections, seconds):
     wrk = shutil.which("wrk")
     if wrk is None:
         raise Lost("missing", "wrk is not installed")
-    command = [wrk, "-t", "1", "-c", connections, "-d", f"{seconds}s", "-s",
-               BENCH / "peers" / "wrk.lua", f"http://127.0.0.1:{port}/hello"]
-    text = run_process(command, workers, seconds + 30)[0]
+    return [wrk, "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s",
+            BENCH / "peers" / "wrk.lua", f"http://127.0.0.1:{port}/hello"]
+
+
+def load(port, connections, seconds, workers):
+    text = run_process(wrk_command(port, connections, seconds), workers, seconds + 30)[0]
     said = {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
     if said.get("errors", 1) or not said.get("requests"):
         raise Lost("failed", f"wrk: {said.get('errors')} errors in {said.get('requests')} requests")
@@ -112,6 +115,13 @@ def serving(programs, side, workers, seconds, identity=()):
         command = [programs.covey("https_server" if identity else "http_server"), *identity]
     else:
         command = [programs.go(), "http", *identity]
+    with listening(command, side.label, workers, seconds) as (server, port):
+        yield server.pid, port
+
+
+@contextlib.contextmanager
+def listening(command, label, workers, seconds):
+    """Runs a server that says "port N" first: it, its output open, and its port."""
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(command, env=environment(workers), stdout=subprocess.PIPE,
                                   stderr=log, text=True)
@@ -119,8 +129,8 @@ def serving(programs, side, workers, seconds, identity=()):
             ready, _, _ = select.select([server.stdout], [], [], seconds)
             words = server.stdout.readline().split() if ready else []
             if len(words) != 2 or words[0] != "port":
-                raise Lost("failed", f"{side.label} HTTP server: {first_reason(log)}")
-            yield server.pid, int(words[1])
+                raise Lost("failed", f"{label} HTTP server: {first_reason(log)}")
+            yield server, int(words[1])
         finally:
             stop(server)
 

@@ -8,7 +8,7 @@
 static int serve(covey_ctx *ctx, void *arg)
 {
     (void)arg;
-    return bench_serve_hello(ctx, NULL, NULL);
+    return bench_serve_hello(ctx, (covey_http_server_options){0});
 }
 
 int main(int argc, char **argv)

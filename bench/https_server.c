@@ -16,7 +16,8 @@ static int serve(covey_ctx *ctx, void *arg)
 
     (void)arg;
     BENCH_CHECK(covey_tls_config_new(&config, &opts) == 0);
-    int code = bench_serve_hello(ctx, covey_tls_wrap, config);
+    int code = bench_serve_hello(
+        ctx, (covey_http_server_options){.wrap = covey_tls_wrap, .wrap_arg = config});
     covey_tls_config_unref(config);
     return code;
 }

@@ -21,7 +21,7 @@ OPERATIONS = {
         "queue", lambda n: (1, 1, 100, n), lambda n: n + n // 10, 50000),
     "select over 4": ("select", lambda n: (n,), lambda n: n + n // 10, 10000),
     "lock and unlock": ("mutex", lambda n: (8, n), lambda n: 8 * (n + n // 10), 20000),
-    "group of 10": ("group", lambda n: (n,), lambda n: n + n // 10, 1000),
+    "group of 10": ("group", lambda n: (n,), lambda n: n + n // 10, 10000),
 }
 
 

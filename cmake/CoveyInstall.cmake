@@ -86,6 +86,10 @@ install(FILES
     ${PROJECT_BINARY_DIR}/packaging/coveyConfigVersion.cmake
     DESTINATION ${package_dir})
 
+# For debuggers: docs/debugging.md.
+install(DIRECTORY tools/gdb tools/lldb tools/debugger DESTINATION ${CMAKE_INSTALL_DATADIR}/covey
+    FILES_MATCHING PATTERN "*.py")
+
 # Man pages, from the comments of the headers. Without Python the library installs just as well.
 find_package(Python3 COMPONENTS Interpreter QUIET)
 if(Python3_FOUND)

@@ -6,8 +6,7 @@
  * time. */
 #include "example.h"
 
-/* ---- what is tested ---------------------------------------------------------------------------
- */
+/* ---- what is tested ---- */
 
 struct account {
     covey_mutex mutex;
@@ -55,8 +54,7 @@ static int keep_lease(covey_ctx *ctx, void *arg)
     return code;
 }
 
-/* ---- the tests --------------------------------------------------------------------------------
- */
+/* ---- the tests ---- */
 
 static int withdraw_80(covey_ctx *ctx, void *arg)
 {

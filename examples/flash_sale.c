@@ -15,8 +15,7 @@ enum { ITEMS = 500, HOT = 20 };
 
 static char names[ITEMS][20]; /* the keys */
 
-/* ---- three maps from a name to a number in stock ----------------------------------------------
- */
+/* ---- three maps from a name to a number in stock ---- */
 
 struct store {
     covey_map *map;
@@ -135,8 +134,7 @@ static const struct kind kinds[] = {
     {"32 shards", sharded_open, map_look, map_buy, map_close},
 };
 
-/* ---- the sale ---------------------------------------------------------------------------------
- */
+/* ---- the sale ---- */
 
 struct sale {
     const struct kind *kind;

@@ -12,8 +12,7 @@
  * plays a script by the second. */
 #include "example.h"
 
-/* ---- the server --------------------------------------------------------------------------------
- */
+/* ---- the server ---- */
 
 struct server {
     int64_t up_at;     /* until then it answers 503 */
@@ -31,8 +30,7 @@ static int server_answer(struct server *s, int *retry_after_s)
     return is_up ? 200 : 503;
 }
 
-/* ---- a guarded client --------------------------------------------------------------------------
- */
+/* ---- a guarded client ---- */
 
 struct client {
     struct server *server;
@@ -77,8 +75,7 @@ static int client_do(covey_ctx *ctx, struct client *c, const char *method)
     return covey_retry(ctx, &c->retry, try_request, &r);
 }
 
-/* ---- what it shows -----------------------------------------------------------------------------
- */
+/* ---- what it shows ---- */
 
 static void tell_pause(const covey_retry_event *event, void *arg)
 {

@@ -7,8 +7,7 @@
  * guess about time. */
 #include "example.h"
 
-/* ---- what is tested ---------------------------------------------------------------------------
- */
+/* ---- what is tested ---- */
 
 enum { BATCH = 4 };
 
@@ -47,8 +46,7 @@ static int run_batcher(covey_ctx *ctx, void *arg)
     return err == COVEY_ECLOSED ? 0 : err;
 }
 
-/* ---- the tests --------------------------------------------------------------------------------
- */
+/* ---- the tests ---- */
 
 /* What was written, and under what. */
 struct log {

@@ -9,7 +9,8 @@ one. covey.h gives covey(7) and README.md, which list the others. --check writes
 if docs/api is not what the headers say.
 
 What is relied on: a header opens with one comment, "covey/chan.h - what it is. More."; after that a
-comment at the start of a line belongs to the declarations that follow it up to a blank line.
+comment at the start of a line belongs to the declarations that follow it up to a blank line, and
+"---- words ----" at its beginning are a heading.
 """
 import argparse
 import re
@@ -31,6 +32,12 @@ class Entry:
     """One comment and what it describes. Either may be empty."""
     text: list = field(default_factory=list)  # paragraphs
     code: list = field(default_factory=list)  # lines
+
+    @property
+    def heading(self):
+        """What it says between dashes; empty if it is none."""
+        match = re.fullmatch(r'-{4} (.*) -{4}', self.text[0] if self.text else '')
+        return match.group(1)[0].upper() + match.group(1)[1:] if match else ''
 
 
 @dataclass
@@ -63,7 +70,7 @@ class Page:
         return list(dict.fromkeys(found))
 
 
-# ---- reading -------------------------------------------------------------------------------------
+# ---- reading ----
 
 def paragraphs(comment):
     """The paragraphs of a /* comment */, each on one line."""
@@ -165,7 +172,7 @@ def version():
     return re.search(r'#define COVEY_VERSION "(.*)"', (INCLUDE / 'covey/defs.h').read_text()).group(1)
 
 
-# ---- Markdown ------------------------------------------------------------------------------------
+# ---- Markdown ----
 
 def md_text(text):
     parts = re.split(rf'(`[^`]+`|\*?\b{NAME}(?:\(\))?)', text)
@@ -179,9 +186,11 @@ def md_page(page):
     for text in page.text:
         out += [md_text(text), '']
     for entry in page.entries:
+        if entry.heading:
+            out += [f'## {md_text(entry.heading)}', '']
         if entry.code:
             out += ['```c', *entry.code, '```', '']
-        for text in entry.text:
+        for text in entry.text[bool(entry.heading):]:
             out += [md_text(text), '']
     return '\n'.join(out)
 
@@ -193,7 +202,7 @@ def md_index(index, pages):
     return '\n'.join(out) + '\n'
 
 
-# ---- man pages -----------------------------------------------------------------------------------
+# ---- man pages ----
 
 def man_escape(text):
     text = text.replace('\\', '\\e').replace('-', '\\-')
@@ -216,6 +225,10 @@ def man_page(page, others):
     if page.entries:
         out.append('.SH INTERFACE')
     for entry in page.entries:
+        if entry.heading:
+            out += [f'.SS {man_escape(entry.heading)}',
+                    *(f'.PP\n{man_text(text)}' for text in entry.text[1:])]
+            continue
         if entry.code:
             # Lines that belong together are not torn apart at the end of a page.
             out += ['.PP', '.nf', '.ft B', *(man_escape(line) for line in entry.code), '.ft R', '.fi']
@@ -229,7 +242,7 @@ def man_page(page, others):
     return '\n'.join(out) + '\n'
 
 
-# ---- writing -------------------------------------------------------------------------------------
+# ---- writing ----
 
 def api_files(index, pages):
     files = {f'{page.stem}.md': md_page(page) for page in pages}

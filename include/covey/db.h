@@ -215,7 +215,9 @@ typedef struct covey_db_statement {
 COVEY_API int covey_db_batch(covey_ctx *ctx, covey_db *db, const covey_db_statement *list, size_t n,
                              covey_rows **rows);
 
-/* ---- rows; used by one task at a time ---- */
+/* ---- rows ----
+ *
+ * Used by one task at a time. */
 
 /* Makes the next row the current one. 1: there is one; 0: the end. What failed stays failed, an
  * accessor included. */
@@ -289,7 +291,9 @@ typedef int covey_db_tx_fn(covey_ctx *ctx, covey_db *tx, void *arg);
 COVEY_API int covey_db_transact(covey_ctx *ctx, covey_db *db, const covey_db_tx_options *opts,
                                 covey_db_tx_fn *fn, void *arg);
 
-/* ---- COPY: many rows at once, PostgreSQL's; SQLite has none: -ENOTSUP ---- */
+/* ---- COPY ----
+ *
+ * Many rows at once. PostgreSQL's; SQLite has none: -ENOTSUP. */
 
 /* Writes at most size bytes of the data to buf: how many; 0: that was all; a code stops the COPY.
  * Rows need not be whole. May switch. */
@@ -311,7 +315,9 @@ COVEY_API int64_t covey_db_copy_in(covey_ctx *ctx, covey_db *db, const char *sql
 COVEY_API int64_t covey_db_copy_out(covey_ctx *ctx, covey_db *db, const char *sql,
                                     covey_db_copy_sink *sink, void *arg);
 
-/* ---- notifications: PostgreSQL's LISTEN and NOTIFY; SQLite has none: -ENOTSUP ---- */
+/* ---- notifications ----
+ *
+ * PostgreSQL's LISTEN and NOTIFY; SQLite has none: -ENOTSUP. */
 
 typedef struct covey_db_listener covey_db_listener;
 

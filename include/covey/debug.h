@@ -48,7 +48,7 @@ typedef struct covey_wait_note {
     const char *text; /* which; stays until the end; cut at 95 bytes, lines joined; NULL: none */
     /* Writes which, in the place of text; size is that of out. Called by whoever makes the dump
      * while the task is kept parked: it only reads, takes no lock and allocates nothing. May be
-     * NULL. */
+     * NULL. Debuggers, who can call nothing in a core file, show text if there is one. */
     void (*describe)(const struct covey_wait_note *note, char *out, size_t size);
     const void *object;     /* what others have meanwhile: covey_hold_begin(); NULL: nothing */
     size_t shares;          /* how many may have it at once, as connections of a pool: the wait ends

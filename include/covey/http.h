@@ -29,8 +29,7 @@ COVEY_BEGIN
 
 typedef struct covey_http_client covey_http_client;
 
-/* ---- guards, one of each kind for every host ----------------------------------------------------
- */
+/* ---- guards, one of each kind for every host ---- */
 
 #define COVEY_HTTP_HEDGES_MAX 4                     /* attempts of a hedged request */
 #define COVEY_HTTP_RETRY_AFTER_MAX (60 * COVEY_SEC) /* a longer wish is not waited for */
@@ -73,8 +72,7 @@ typedef struct covey_http_guards {
  * goes by. Any thread; does not switch. */
 COVEY_API bool covey_http_is_transient(int code, int status);
 
-/* ---- the client ---------------------------------------------------------------------------------
- */
+/* ---- the client ---- */
 
 typedef struct covey_http_client_options {
     int max_connections;          /* open at once in all; 0: no limit */

@@ -27,8 +27,7 @@ COVEY_BEGIN
 #define COVEY_HEDGE_ATTEMPTS 2
 #define COVEY_HEDGE_DELAY_NS (100 * COVEY_MS)
 
-/* ---- a budget, shared by all callers of a target ------------------------------------------------
- */
+/* ---- a budget, shared by all callers of a target ---- */
 
 #define COVEY_RETRY_BUDGET_RATIO 0.1
 #define COVEY_RETRY_BUDGET_BURST 10.0
@@ -59,8 +58,7 @@ COVEY_API void covey_retry_budget_free(covey_retry_budget *budget); /* NULL is a
 COVEY_API void covey_retry_budget_call(covey_retry_budget *budget);
 COVEY_API bool covey_retry_budget_take(covey_retry_budget *budget);
 
-/* ---- retry --------------------------------------------------------------------------------------
- */
+/* ---- retry ---- */
 
 /* Told before each pause. */
 typedef struct covey_retry_event {
@@ -109,8 +107,7 @@ COVEY_API int covey_retry_attempt(covey_ctx *ctx);
  * 64 random bits decide. Does not switch. */
 COVEY_API int64_t covey_backoff_pause(const covey_backoff *policy, int attempt, uint64_t random);
 
-/* ---- hedged calls -------------------------------------------------------------------------------
- */
+/* ---- hedged calls ---- */
 
 typedef struct covey_hedge_options {
     int max_attempts;           /* at once, the first one too; 0: COVEY_HEDGE_ATTEMPTS */

@@ -463,6 +463,7 @@ int covey_chan_close(covey_chan *ch)
         code = cvy_fail(th->task, COVEY_ECLOSED);
         goto out;
     }
+    CVY_EMIT(cvy_ring_of(th), chan_close, th->task->id, 0, ch);
     closing_begin_locked(ch, &c);
     close_all_locked(th, ch, &c);
 out:

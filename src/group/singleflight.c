@@ -56,8 +56,7 @@ struct call {
     _Alignas(16) char copy[]; /* of the argument block */
 };
 
-/* ---- the record of a call ---------------------------------------------------------------------
- */
+/* ---- the record of a call ---- */
 
 static void result_unref(covey_singleflight *f, void *result)
 {
@@ -148,8 +147,7 @@ static struct call *call_find_locked(covey_singleflight *f, const struct cvy_key
     return e ? cvy_load_relaxed(&e->value) : NULL;
 }
 
-/* ---- the task's side --------------------------------------------------------------------------
- */
+/* ---- the task's side ---- */
 
 /* fn's outcome, for all callers; takes words and result. */
 static void finish(struct call *c, int code, char *words, void *result)
@@ -213,8 +211,7 @@ static int run_call(covey_ctx *root, void *arg)
     return 0;
 }
 
-/* ---- the caller's side ------------------------------------------------------------------------
- */
+/* ---- the caller's side ---- */
 
 struct request {
     const covey_site *site;

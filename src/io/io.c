@@ -40,8 +40,10 @@ void cvy_fd_describe(const void *object, char *out, size_t size)
         code = cvy_net_name(fd, &address);
     }
     text[0] = '\0';
-    if (code == 0) {
+    if (code == 0 && cvy_net_check_stream(fd) == 0) {
         cvy_addr_format(&address, text, sizeof(text));
+    } else if (code == 0) {
+        cvy_addr_format_datagram(&address, text, sizeof(text));
     }
     (void)snprintf(out, size, text[0] ? "fd %d %s %s" : "fd %d", fd, word, text);
 }

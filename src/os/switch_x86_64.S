@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * switch_x86_64.S - System V AMD64: rbx, rbp, r12-r15, mxcsr and the x87 control word survive a call.
- * Returns with ret: the return-stack predictor stays balanced with the caller's frames. */
+ * Returns with ret: the return-stack predictor stays balanced with the caller's frames. Who is stopped
+ * between two instructions of cvy_switch is unwound as one of the two tasks: a register is where it was
+ * pushed until it is popped, so that it holds on either stack. */
 #ifdef __x86_64__
     .text
     .globl cvy_switch
@@ -11,16 +13,22 @@ cvy_switch:
     .cfi_startproc
     pushq %rbp
     .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbp, 0
     pushq %rbx
     .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbx, 0
     pushq %r12
     .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r12, 0
     pushq %r13
     .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r13, 0
     pushq %r14
     .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r14, 0
     pushq %r15
     .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset r15, 0
     subq $8, %rsp
     .cfi_adjust_cfa_offset 8
     stmxcsr (%rsp)
@@ -33,16 +41,22 @@ cvy_switch:
     .cfi_adjust_cfa_offset -8
     popq %r15
     .cfi_adjust_cfa_offset -8
+    .cfi_restore r15
     popq %r14
     .cfi_adjust_cfa_offset -8
+    .cfi_restore r14
     popq %r13
     .cfi_adjust_cfa_offset -8
+    .cfi_restore r13
     popq %r12
     .cfi_adjust_cfa_offset -8
+    .cfi_restore r12
     popq %rbx
     .cfi_adjust_cfa_offset -8
+    .cfi_restore rbx
     popq %rbp
     .cfi_adjust_cfa_offset -8
+    .cfi_restore rbp
     ret
     .cfi_endproc
     .size cvy_switch, . - cvy_switch
@@ -52,8 +66,9 @@ cvy_switch:
     .type cvy_switch_start, @function
     .cfi_startproc
     .cfi_undefined rip
-    nop /* unwinders look one byte before a return address: let them find this */
 cvy_switch_start:
+    nop /* unwinders look one byte before a return address: let them find this */
+.Lfirst:
     xorl %ebp, %ebp
     call *%r12
     ud2
@@ -66,7 +81,7 @@ cvy_switch_start:
     .type cvy_switch_prepare, @function
 cvy_switch_prepare:
     .cfi_startproc
-    leaq cvy_switch_start(%rip), %rax
+    leaq .Lfirst(%rip), %rax
     movq $0, -8(%rdi)
     movq $0, -16(%rdi)
     movq %rax, -24(%rdi)        /* return address */

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- options -----------------------------------------------------------------------------------
- */
+/* ---- options ---- */
 
 static void use_defaults(covey_breaker_options *o)
 {
@@ -67,8 +66,7 @@ const char *covey_breaker_state_name(covey_breaker_state state)
     return (size_t)state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
 }
 
-/* ---- changes of state --------------------------------------------------------------------------
- */
+/* ---- changes of state ---- */
 
 void cvy_breaker_change_locked(covey_breaker *b, covey_breaker_state to, int64_t now,
                                struct cvy_told *told)
@@ -124,8 +122,7 @@ void cvy_breaker_leave(covey_breaker *b, const struct cvy_told *told)
     }
 }
 
-/* ---- looks, and hands --------------------------------------------------------------------------
- */
+/* ---- looks, and hands ---- */
 
 covey_breaker_state covey_breaker_state_of(covey_breaker *b)
 {

@@ -50,8 +50,7 @@ int covey_retry_attempt(covey_ctx *ctx)
     return attempt ? attempt->number : 0;
 }
 
-/* ---- the policy --------------------------------------------------------------------------------
- */
+/* ---- the policy ---- */
 
 static covey_backoff with_defaults(const covey_backoff *policy)
 {
@@ -107,8 +106,7 @@ static uint64_t random_bits(int attempt)
     return x ^ (x >> 31);
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------
- */
+/* ---- the loop ---- */
 
 struct retrying {
     const covey_backoff *policy;

@@ -20,7 +20,7 @@
 
 #define LOOK_EVERY_NS COVEY_SEC
 #define SHARE_OF_TIME 50 /* a look that takes much CPU time is repeated the later */
-#define DEPTH_MAX 1000
+#define CALLS_MAX 1000   /* deep, where tasks wait for several */
 #define REPORTED_MAX 64
 #define FOUND_MAX 8     /* cycles in a look */
 #define HOLDERS_MAX 256 /* of one object that are followed */
@@ -51,8 +51,9 @@ struct graph {
     struct cvy_runtime *rt;
     struct node *nodes; /* by owner_id */
     size_t count, capacity;
-    size_t path[DEPTH_MAX];
+    size_t *path; /* as many as there are nodes */
     size_t depth;
+    int calls;
     size_t cycle_first; /* of the path: where the cycle begins */
     bool has_cycle;
     int64_t told_ns; /* CPU time of telling, which is no part of what a look costs */
@@ -293,14 +294,14 @@ static void spare_all(struct graph *g)
 
 /* ---- cycles ---- */
 
-static void follow(struct graph *g, size_t i);
+static void follow(struct graph *g, struct node *n);
 
 static void follow_task(struct graph *g, uint32_t owner_id)
 {
-    const struct node *next = node_of(g, owner_id);
+    struct node *next = node_of(g, owner_id);
 
     if (next && !g->has_cycle) {
-        follow(g, (size_t)(next - g->nodes));
+        follow(g, next);
     }
 }
 
@@ -325,44 +326,54 @@ static bool waits_behind(const struct node *a, const struct node *b)
            b->object == a->object;
 }
 
+/* Of those that n waits for if they are several. */
 static void follow_all(struct graph *g, const struct node *n)
 {
-    if (n->holder) {
-        follow_task(g, n->holder);
-        return;
-    }
     if (n->reason == CVY_WAIT_RWMUTEX_WRITE || n->reason == CVY_WAIT_NONE) {
         follow_holders(g, n->object);
         return;
     }
     for (size_t i = 0; i < g->count && !g->has_cycle; i++) {
         if (waits_behind(n, &g->nodes[i])) {
-            follow(g, i);
+            follow(g, &g->nodes[i]);
         }
     }
 }
 
-static void follow(struct graph *g, size_t i)
+/* The path comes back to n. */
+static void close_cycle(struct graph *g, const struct node *n)
 {
-    struct node *n = &g->nodes[i];
+    g->has_cycle = true;
+    g->cycle_first = 0;
+    while (g->path[g->cycle_first] != (size_t)(n - g->nodes)) {
+        g->cycle_first++;
+    }
+}
 
-    if (n->mark == ON_PATH) {
-        g->has_cycle = true;
-        g->cycle_first = 0;
-        while (g->path[g->cycle_first] != i) {
-            g->cycle_first++;
+/* Who waits for one holder is followed here, however many they are in a row: a call deeper goes
+ * only who waits for several. */
+static void follow(struct graph *g, struct node *n)
+{
+    size_t from = g->depth;
+
+    if (g->calls == CALLS_MAX) {
+        return;
+    }
+    g->calls++;
+    while (n && n->mark == UNSEEN) {
+        n->mark = ON_PATH;
+        g->path[g->depth++] = (size_t)(n - g->nodes);
+        if (!n->holder) {
+            follow_all(g, n);
         }
-        return;
+        n = n->holder ? node_of(g, n->holder) : NULL;
     }
-    if (n->mark == SEEN || g->depth == DEPTH_MAX) {
-        return;
+    if (n && n->mark == ON_PATH) {
+        close_cycle(g, n);
     }
-    n->mark = ON_PATH;
-    g->path[g->depth++] = i;
-    follow_all(g, n);
-    if (!g->has_cycle) {
-        g->depth--;
-        n->mark = SEEN;
+    g->calls--;
+    while (!g->has_cycle && g->depth > from) {
+        g->nodes[g->path[--g->depth]].mark = SEEN;
     }
 }
 
@@ -471,7 +482,7 @@ static uint64_t next_cycle(struct graph *g)
         }
         g->depth = 0;
         g->has_cycle = false;
-        follow(g, i);
+        follow(g, &g->nodes[i]);
         for (size_t k = 0; k < g->depth; k++) {
             g->nodes[g->path[k]].mark = SEEN;
         }
@@ -497,7 +508,9 @@ static int64_t look_for_cycles(struct cvy_runtime *rt)
     (void)cvy_tasks_each(rt, collect, &g);
     if (g.count > 0) {
         qsort(g.nodes, g.count, sizeof(*g.nodes), compare);
+        g.path = cvy_alloc(g.count * sizeof(*g.path));
     }
+    g.count = g.path ? g.count : 0;
     spare_all(&g);
     for (size_t n = 0; n < FOUND_MAX && (hash = next_cycle(&g)) != 0; n++) {
         if (is_among(found_last, FOUND_MAX, hash)) {
@@ -508,6 +521,7 @@ static int64_t look_for_cycles(struct cvy_runtime *rt)
         }
     }
     memcpy(found_last, found, sizeof(found));
+    free(g.path);
     free(g.nodes);
     return cvy_clock_thread() - began - g.told_ns;
 }

@@ -24,8 +24,13 @@ static _Atomic bool is_written; /* release by the writer, acquire before it is j
 
 static void *writer_main(void *arg)
 {
-    cvy_dump_tasks(arg, stderr);
+    struct cvy_runtime *rt = arg;
+
+    cvy_dump_tasks(rt, stderr);
     cvy_store_release(&is_written, true);
+    /* Another may have been asked for meanwhile, and the watchdog sleeps for long where nothing
+     * happens. */
+    cvy_watchdog_rouse(rt);
     return NULL;
 }
 

@@ -7,29 +7,39 @@
 #include "sched/testmode.h"
 #include "sched/turn.h"
 
+/* The base runs next, to go on with next, NULL: with what it finds. */
+__attribute__((noinline)) static void turn_to_base(struct cvy_thread *th, struct cvy_task *next,
+                                                   uint64_t what)
+{
+    if (next) {
+        th->base_next = next;
+    }
+    if (CVY_TRACES(park)) {
+        cvy_recording_switch_slow(th, NULL, what);
+    }
+    th->task = &th->self;
+}
+
 /* Leaves t, which runs, for next, or for the base; returns when the task runs again. what: the
  * event that it is. */
 __attribute__((always_inline)) static inline struct cvy_thread *
 switch_away(struct cvy_thread *th, struct cvy_task *t, struct cvy_task *next, uint64_t what)
 {
     CVY_ASSERT(!cvy_lock_any_held());
-    if (next && cvy_unlikely(!cvy_is_at_hand(th, next))) {
-        th->base_next = next;
-        next = NULL;
-    }
-    if (CVY_TRACES(park)) {
-        cvy_recording_switch(th, next, what);
-    }
     cvy_check_leaving(t);
     t->saved_errno = *th->errno_ptr;
     th->previous = t;
-    if (cvy_likely(next != NULL)) {
-        if (!next->stack) {
+    if (cvy_likely(next != NULL) && cvy_likely(cvy_is_at_hand(th, next))) {
+        if (CVY_TRACES(park)) {
+            cvy_recording_switch(th, next, what);
+        }
+        if (cvy_unlikely(!next->stack)) {
             cvy_stack_bind(th->worker, next);
         }
         cvy_make_current(th, next);
     } else {
-        th->task = &th->self;
+        turn_to_base(th, next, what);
+        next = NULL;
     }
     cvy_switch_stacks(th, &t->sp, next, false);
     th = cvy_thread_self();

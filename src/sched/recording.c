@@ -109,8 +109,9 @@ void cvy_recording_look(struct cvy_runtime *rt)
     }
     for (int i = 0; i < rt->worker_count; i++) {
         struct cvy_worker *w = &rt->workers[i];
+        uint64_t now = cvy_cycles(); /* before the look: what is put there was woken later */
         if (!cvy_load_relaxed(&w->slot)) {
-            cvy_store_relaxed(&w->ring->free_ticks, cvy_cycles());
+            cvy_store_relaxed(&w->ring->free_ticks, now);
         }
         cvy_ring_restamp(w->ring);
     }

@@ -51,14 +51,14 @@ void cvy_recording_run(struct cvy_thread *th, const struct cvy_task *t);
 /* The running task leaves its worker; next runs, NULL: the base. what: the event that it is. */
 void cvy_recording_switch_slow(struct cvy_thread *th, struct cvy_task *next, uint64_t what);
 
-/* Without a call while no stamp is due. With a file or probes one is due at each event, so that
+/* The same, to a task, without a call while no stamp is due. With a file or probes one is due at each event, so that
  * cvy_trace_put() sees them all. */
 static inline void cvy_recording_switch(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
 {
     struct cvy_ring *r = th->ring;
     struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
 
-    if (cvy_likely(next != NULL) && cvy_ring_has_room(r, s)) {
+    if (cvy_ring_has_room(r, s)) {
         what |= cvy_load_relaxed(&next->state) & CVY_TASK_UNTOLD;
         cvy_ring_store(r, s, (uint32_t)next->id, what);
     } else {

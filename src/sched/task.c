@@ -49,15 +49,19 @@ static uint64_t next_id(struct cvy_runtime *rt, struct cvy_worker *w)
     return n * lanes + (uint64_t)w->index + 1;
 }
 
-__attribute__((noinline)) static void set_options(struct cvy_task *t, const struct cvy_runtime *rt,
+/* Of a task that is recorded already. */
+__attribute__((noinline)) static void set_options(struct cvy_thread *th, struct cvy_task *t,
                                                   const covey_task_options *opts)
 {
     if (opts->name) {
         /* A dump may look meanwhile: the last byte is always 0. */
         (void)strncpy(t->name, opts->name, NAME_LEN_MAX);
         t->owns |= CVY_OWNS_NAME;
+        if (CVY_TRACES(new)) {
+            cvy_recording_name(th, t);
+        }
     }
-    t->stack_class = (uint8_t)class_of(rt, opts);
+    t->stack_class = (uint8_t)class_of(cvy_runtime_get(), opts);
     t->pins = opts->pinned ? 1 : 0;
 }
 
@@ -99,9 +103,6 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
         return -ENOMEM;
     }
     t->stack_class = (uint8_t)rt->default_class;
-    if (cvy_unlikely(s->opts != NULL)) {
-        set_options(t, rt, s->opts);
-    }
     uint64_t id = next_id(rt, th->worker);
     /* The rest of the record is clean. */
     t->fn = s->fn;
@@ -113,9 +114,9 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
     cvy_store_relaxed(&t->state, CVY_TASK_NEW);
     if (CVY_TRACES(new)) {
         cvy_recording_new(th, id, s->site, s->owner);
-        if (t->owns & CVY_OWNS_NAME) {
-            cvy_recording_name(th, t);
-        }
+    }
+    if (cvy_unlikely(s->opts != NULL)) {
+        set_options(th, t, s->opts);
     }
     cvy_enqueue(th, t);
     return 0;

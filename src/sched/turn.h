@@ -78,7 +78,7 @@ static inline struct cvy_task *cvy_take_queued(struct cvy_worker *w, struct cvy_
 __attribute__((always_inline)) static inline struct cvy_task *cvy_take_local(struct cvy_worker *w)
 {
     struct cvy_task *t = cvy_load_relaxed(&w->slot);
-    if (t && w->slot_runs < CVY_SLOT_RUNS_MAX) {
+    if (cvy_likely(t != NULL) && cvy_likely(w->slot_runs < CVY_SLOT_RUNS_MAX)) {
         cvy_store_relaxed(&w->slot, NULL);
         w->slot_runs++;
         return t;

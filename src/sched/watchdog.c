@@ -173,7 +173,8 @@ void *cvy_watchdog_main(void *arg)
             cvy_futex_wait(&rt->watchdog_wake, 0, next - now);
             now = cvy_clock_now();
         }
-        if (now >= look_at || cvy_load_relaxed(&rt->watchdog_wake)) {
+        /* Acquire: pairs with the release in cvy_watchdog_rouse(); what it was roused for is seen. */
+        if (cvy_load_acquire(&rt->watchdog_wake) || now >= look_at) {
             cvy_store_relaxed(&rt->watchdog_asleep, false);
             cvy_store_relaxed(&rt->watchdog_wake, 0);
             look(rt);

@@ -80,8 +80,7 @@ static void entry_unhold(struct cvy_entry *e)
     }
 }
 
-/* ---- views ------------------------------------------------------------------------------------
- */
+/* ---- views ---- */
 
 static struct cvy_thread *view_begin(covey_map *m, struct shard *s)
 {
@@ -130,8 +129,7 @@ static bool load(covey_map *m, const struct cvy_key *key, void **value)
     return is_there;
 }
 
-/* ---- changes ----------------------------------------------------------------------------------
- */
+/* ---- changes ---- */
 
 enum verdict {
     KEEP, /* all stays as it is */
@@ -261,8 +259,7 @@ static int change(covey_map *m, const void *key_bytes, size_t len, struct change
     return 0;
 }
 
-/* ---- the calls --------------------------------------------------------------------------------
- */
+/* ---- the calls ---- */
 
 static enum verdict decide_put(struct change *c, void **value, bool is_there)
 {
@@ -394,8 +391,7 @@ int covey_map_update(covey_map *m, const void *key, size_t len,
     return change(m, key, len, &c);
 }
 
-/* ---- all entries ------------------------------------------------------------------------------
- */
+/* ---- all entries ---- */
 
 /* Holds the entries of the next order after *at; how many. 0: go on from *at. */
 static size_t hold_next(covey_map *m, struct shard *s, uint64_t *at, struct cvy_entry **held)
@@ -499,8 +495,7 @@ void covey_map_clear(covey_map *m)
     }
 }
 
-/* ---- birth and death --------------------------------------------------------------------------
- */
+/* ---- birth and death ---- */
 
 static bool are_valid(const covey_map_options *o)
 {

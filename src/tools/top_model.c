@@ -254,6 +254,23 @@ static void count_place(struct cvy_top_model *m, cvy_json_at place)
     add_up(m, *slot_of(m, key), &of, wait[0] ? wait_index(m, wait) : CVY_TOP_WAITS);
 }
 
+/* The tasks that no place was left for: one row, at the end of the tree's first level. */
+static bool add_others(struct cvy_top_model *m)
+{
+    struct cvy_top_node of = {.tasks = cvy_json_whole(m->json, cvy_json_root(m->json), "others")};
+
+    if (of.tasks == 0) {
+        return true;
+    }
+    uint32_t n = node_get(m, hash_text(SEED, "others"), CVY_TOP_PLACE);
+    if (n) {
+        m->nodes[n].name = "at further places";
+        hang(m, n, 0);
+        add_up(m, n, &of, CVY_TOP_WAITS);
+    }
+    return n != 0;
+}
+
 /* Calls fn for the places that tell their group, and then for the others. */
 static bool places_each(struct cvy_top_model *m, bool (*fn)(struct cvy_top_model *, cvy_json_at))
 {
@@ -298,6 +315,10 @@ struct cvy_top_model *cvy_top_model_new(const struct cvy_json *j)
     }
     hang_groups(m);
     (void)places_each(m, count_one);
+    if (!add_others(m)) {
+        cvy_top_model_free(m);
+        return NULL;
+    }
     return m;
 }
 

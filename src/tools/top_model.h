@@ -47,7 +47,6 @@ const struct cvy_top_node *cvy_top_find(const struct cvy_top_model *m, uint64_t 
 /* The commonest wait of a node; NULL: nobody waits. */
 const char *cvy_top_hot(const struct cvy_top_model *m, const struct cvy_top_node *n,
                         int64_t *tasks);
-
 /* ---- rows ---- */
 
 enum cvy_top_sort {
@@ -86,5 +85,19 @@ bool cvy_top_rows_make(struct cvy_top_rows *rows, const struct cvy_top_model *m,
 /* A row's words, without its figures. */
 void cvy_top_row_text(const struct cvy_top_model *m, const struct cvy_top_row *row, char *out,
                       size_t size);
+
+/* ---- where most wait ---- */
+
+#define CVY_TOP_SPOT_TEXT 256
+
+/* Places with the same words, whatever the names of their tasks. */
+struct cvy_top_spot {
+    const struct cvy_top_node *place; /* one of them */
+    int64_t tasks;
+    double oldest; /* seconds */
+};
+
+/* At most max of them, the most tasks first; how many. */
+size_t cvy_top_spots(const struct cvy_top_model *m, struct cvy_top_spot *out, size_t max);
 
 #endif

@@ -81,7 +81,7 @@ TEST(groups_stand_under_who_opened_them_and_counts_add_up)
               "1 7 group shop.c:2\n"
               "2 7 clerk shop.c:3\n"
               "3 5 mutex at sell (sell.c:7)\n"
-              "4 5 at covey_mutex_lock ()\n"
+              "4 5 at covey_mutex_lock\n"
               "4 5 at sell (sell.c:7)\n"
               "3 2 running \n"
               "1 1 group wait \n");
@@ -129,6 +129,42 @@ TEST(changes_are_by_place_and_sort)
         "0 3 clerk shop.c:3\n0 -1 shop shop.c:1\n");
     cvy_top_model_free(before);
     cvy_json_free(kept);
+    end(m);
+}
+
+TEST(places_with_the_same_words_are_one_spot_whatever_their_tasks_are_called)
+{
+    struct cvy_top_model *m = model_of("{\"tasks\":2,\"name\":\"conn-1\",\"started\":" SITE(
+        "a.c", 1) ",\"state\":\"waiting\","
+                  "\"wait\":\"read\",\"oldest_seconds\":2,\"stack\":[]},"
+                  "{\"tasks\":4," SHOP ",\"state\":\"waiting\",\"wait\":\"mutex\",\"stack\":[]},"
+                  "{\"tasks\":9," SHOP ",\"state\":\"running\",\"stack\":[]},"
+                  "{\"tasks\":3,\"name\":\"conn-2\",\"started\":" SITE(
+                      "a.c", 1) ",\"state\":\"waiting\","
+                                "\"wait\":\"read\",\"oldest_seconds\":7,\"stack\":[]}");
+    struct cvy_top_spot spots[3];
+
+    CHECK_EQ(cvy_top_spots(m, spots, 3), 2); /* who runs waits nowhere */
+    CHECK_STR(spots[0].place->name, "read");
+    CHECK_EQ(spots[0].tasks, 5);
+    CHECK(spots[0].oldest == 7);
+    CHECK_STR(spots[1].place->name, "mutex");
+    CHECK_EQ(cvy_top_spots(m, spots, 1), 1);
+    CHECK_EQ(spots[0].tasks, 5);
+    end(m);
+}
+
+TEST(tasks_beyond_the_places_that_are_told_are_counted)
+{
+    (void)snprintf(text, sizeof(text), "%s",
+                   "{\"places\":[{\"tasks\":2," SHOP ",\"state\":\"running\"}],\"others\":40}");
+    json = cvy_json_parse(text, strlen(text));
+    struct cvy_top_model *m = cvy_top_model_new(json);
+
+    CHECK(m);
+    CHECK_EQ(m->nodes[0].tasks, 42);
+    CHECK_STR(rows_of(m, NULL, (struct cvy_top_look){0}),
+              "0 40 at further places \n0 2 shop shop.c:1\n1 2 running \n");
     end(m);
 }
 

@@ -194,7 +194,8 @@ static void put_frame(const struct cvy_json *j, cvy_json_at f, char *out, size_t
         (void)snprintf(where, sizeof(where), "%s+0x%llx", slash ? slash + 1 : module,
                        (unsigned long long)cvy_json_whole(j, f, "offset"));
     }
-    (void)snprintf(out, size, "at %s (%s)", function[0] ? function : "?", where);
+    (void)snprintf(out, size, where[0] ? "at %s (%s)" : "at %s", function[0] ? function : "?",
+                   where);
 }
 
 void cvy_top_row_text(const struct cvy_top_model *m, const struct cvy_top_row *row, char *out,

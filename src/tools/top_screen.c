@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "tools/top_screen.h"
 
+#include "tools/top_text.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -31,21 +33,22 @@ static void write_all(int fd, const char *text, size_t len)
 
 int cvy_screen_open(struct cvy_screen *s, int in, int out)
 {
-    struct termios raw;
-
     *s = (struct cvy_screen){.in = in, .out = out};
-    if (tcgetattr(in, &s->before) != 0) {
-        return -errno;
-    }
-    raw = s->before;
+    return tcgetattr(in, &s->before) != 0 ? -errno : cvy_screen_resume(s);
+}
+
+int cvy_screen_resume(struct cvy_screen *s)
+{
+    struct termios raw = s->before;
+
     cfmakeraw(&raw);
     raw.c_oflag |= OPOST; /* a message of a library still begins at the left */
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
-    if (tcsetattr(in, TCSAFLUSH, &raw) != 0) {
+    if (tcsetattr(s->in, TCSAFLUSH, &raw) != 0) {
         return -errno;
     }
-    write_all(out, OPEN, strlen(OPEN));
+    write_all(s->out, OPEN, strlen(OPEN));
     return 0;
 }
 
@@ -70,21 +73,20 @@ bool cvy_screen_begin(struct cvy_screen *s)
     return s->frame != NULL;
 }
 
-void cvy_screen_line(struct cvy_screen *s, bool is_reverse, const char *text)
+void cvy_screen_line(struct cvy_screen *s, enum cvy_style style, const char *text)
 {
+    static const char *const begin[] = {"", "\x1b[7m", "\x1b[1m"};
+
     if (s->line == s->rows) {
         return;
     }
     (void)fputs(s->line++ > 0 ? "\r\n" : "", s->frame);
-    (void)fputs(is_reverse ? "\x1b[7m" : "", s->frame);
-    int column = 0;
-    for (; *text && column < s->columns; text++, column++) {
-        (void)fputc(*text >= ' ' && *text < 127 ? *text : '?', s->frame);
-    }
-    for (; is_reverse && column < s->columns; column++) {
+    (void)fputs(begin[style], s->frame);
+    int column = cvy_top_text_put(s->frame, text, s->columns);
+    for (; style == CVY_REVERSE && column < s->columns; column++) {
         (void)fputc(' ', s->frame);
     }
-    (void)fputs(is_reverse ? "\x1b[0m" : "", s->frame);
+    (void)fputs(style != CVY_PLAIN ? "\x1b[0m" : "", s->frame);
     /* At the last column the rest is the character just written. */
     (void)fputs(column < s->columns ? "\x1b[K" : "", s->frame);
 }

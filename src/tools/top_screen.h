@@ -20,6 +20,9 @@ struct cvy_screen {
     int line;
 };
 
+/* No colours: none is needed, and whoever sets NO_COLOR has his way. */
+enum cvy_style { CVY_PLAIN, CVY_REVERSE, CVY_BOLD };
+
 enum cvy_key {
     CVY_KEY_NONE = -1, /* nothing whole has come */
     CVY_KEY_END = -2,  /* the terminal is gone */
@@ -39,11 +42,13 @@ enum cvy_key {
 /* 0, or a negative errno code. */
 int cvy_screen_open(struct cvy_screen *s, int in, int out);
 void cvy_screen_close(struct cvy_screen *s);
+/* After a close, or after a shell has had the terminal; a code as open's. */
+int cvy_screen_resume(struct cvy_screen *s);
 /* False: out of memory. Then lines, as many as there is room for; then the end, which shows them.
  */
 bool cvy_screen_begin(struct cvy_screen *s);
-/* A line, cut to the width; bytes that are no printable ASCII are shown as ?. */
-void cvy_screen_line(struct cvy_screen *s, bool is_reverse, const char *text);
+/* A line, cut to the width, and as tools/top_text.h shows it. */
+void cvy_screen_line(struct cvy_screen *s, enum cvy_style style, const char *text);
 void cvy_screen_end(struct cvy_screen *s);
 /* The next key of those that have been typed; does not wait for more. */
 int cvy_screen_key(struct cvy_screen *s);

@@ -10,8 +10,8 @@
 
 #undef errno
 
-#define ANSWER_MAX ((size_t)256 << 20)
-#define PATIENCE_NS (10 * COVEY_SEC)
+#define ANSWER_MAX ((size_t)1 << 30)
+#define PATIENCE_NS (10 * COVEY_SEC) /* for each sign of life */
 
 bool cvy_top_source_parse(struct cvy_top_source *s, const char *text)
 {
@@ -57,7 +57,9 @@ static int read_all(covey_ctx *ctx, covey_conn *c, struct answer *a)
             a->text = larger;
             a->room = room;
         }
-        ssize_t n = covey_read(ctx, c, a->text + a->len, a->room - 1 - a->len);
+        covey_ctx *patient = covey_ctx_with_timeout(ctx, PATIENCE_NS);
+        ssize_t n = covey_read(patient, c, a->text + a->len, a->room - 1 - a->len);
+        covey_ctx_unref(patient);
         if (n <= 0) {
             a->text[a->len] = '\0';
             return (int)n;
@@ -67,21 +69,21 @@ static int read_all(covey_ctx *ctx, covey_conn *c, struct answer *a)
 }
 
 /* Where the body of an answer that is a success begins; else a code with a message. */
-static int check(struct answer *a, size_t *body)
+static int check(const struct cvy_top_source *s, struct answer *a, size_t *body)
 {
     const char *end = a->len > 12 ? strstr(a->text, "\r\n\r\n") : NULL;
 
     if (!end || strncmp(a->text, "HTTP/1.", 7) != 0) {
-        return covey_errorf(-EPROTO, "that is no HTTP server");
+        return covey_errorf(-EPROTO, "%s: no HTTP server", s->addr);
     }
     *body = (size_t)(end - a->text) + 4;
     if (strncmp(a->text + 8, " 200", 4) != 0) {
-        return covey_errorf(-EPROTO, "the server says %.*s", (int)strcspn(a->text + 9, "\r"),
-                            a->text + 9);
+        return covey_errorf(-EPROTO, "%s: the server says %.*s; is it covey_debug_serve()?",
+                            s->addr, (int)strcspn(a->text + 9, "\r"), a->text + 9);
     }
     const char *length = strstr(a->text, "\r\nContent-Length: ");
     if (length && length < end && strtoull(length + 18, NULL, 10) != a->len - *body) {
-        return covey_errorf(-EPROTO, "the answer was cut off");
+        return covey_errorf(-EPROTO, "%s: the answer was cut off", s->addr);
     }
     return 0;
 }
@@ -91,8 +93,10 @@ static int exchange(covey_ctx *ctx, const struct cvy_top_source *s, const char *
 {
     char request[1024];
     covey_conn *c;
-    int code = covey_dial(ctx, &c, s->addr);
+    covey_ctx *patient = covey_ctx_with_timeout(ctx, PATIENCE_NS);
+    int code = covey_dial(patient, &c, s->addr);
 
+    covey_ctx_unref(patient);
     if (code < 0) {
         return code;
     }
@@ -111,12 +115,13 @@ int cvy_top_source_get(covey_ctx *ctx, const struct cvy_top_source *s, const cha
 {
     struct answer a = {0};
     size_t at = 0;
-    covey_ctx *patient = covey_ctx_with_timeout(ctx, PATIENCE_NS);
-    int code = exchange(patient, s, target, &a);
+    int code = exchange(ctx, s, target, &a);
 
-    covey_ctx_unref(patient);
-    if (code >= 0) {
-        code = check(&a, &at);
+    if (code == COVEY_EDEADLINE) {
+        code =
+            covey_errorf(code, "%s: no answer for %d s", s->addr, (int)(PATIENCE_NS / COVEY_SEC));
+    } else if (code >= 0) {
+        code = check(s, &a, &at);
     }
     if (code < 0) {
         free(a.text);

@@ -9,7 +9,7 @@
 
 #undef errno
 
-static void answer_fini(struct cvy_top_answer *a)
+void cvy_top_answer_fini(struct cvy_top_answer *a)
 {
     cvy_top_model_free(a->model);
     cvy_json_free(a->json);
@@ -19,16 +19,15 @@ static void answer_fini(struct cvy_top_answer *a)
 
 void cvy_top_view_fini(struct cvy_top_view *v)
 {
-    answer_fini(&v->now);
-    answer_fini(&v->before);
+    cvy_top_answer_fini(&v->now);
+    cvy_top_answer_fini(&v->before);
 }
 
-int cvy_top_view_fetch(covey_ctx *ctx, struct cvy_top_view *v)
+int cvy_top_answer_fetch(covey_ctx *ctx, const struct cvy_top_source *s, struct cvy_top_answer *out)
 {
     struct cvy_top_answer a = {0};
     size_t len = 0;
-    int code =
-        cvy_top_source_get(ctx, &v->source, "/debug/covey/tasks?format=places", &a.body, &len);
+    int code = cvy_top_source_get(ctx, s, "/debug/covey/tasks?format=places", &a.body, &len);
 
     if (code < 0) {
         return code;
@@ -37,96 +36,101 @@ int cvy_top_view_fetch(covey_ctx *ctx, struct cvy_top_view *v)
     a.json = cvy_json_parse(a.body, len);
     a.model = a.json ? cvy_top_model_new(a.json) : NULL;
     if (!a.model) {
-        answer_fini(&a);
-        return covey_errorf(-EPROTO, "the answer is not a debug server's");
+        cvy_top_answer_fini(&a);
+        return covey_errorf(-EPROTO, "%s: the answer is not covey_debug_serve()'s", s->addr);
     }
-    answer_fini(&v->before);
-    v->before = v->now;
-    v->now = a;
+    *out = a;
     return 0;
 }
 
-/* ---- words ---- */
-
-static int64_t stat_of(const struct cvy_top_answer *a, const char *name)
+int64_t cvy_top_stat(const struct cvy_top_answer *a, const char *name)
 {
     return cvy_json_whole(a->json, cvy_json_get(a->json, cvy_json_root(a->json), "stats"), name);
 }
 
-/* A second's share of what a counter has grown by; 0 at first. */
-static double rate_of(const struct cvy_top_view *v, const char *name)
+/* In containers a new process may well have the old one's number. */
+static bool is_same_process(const struct cvy_top_answer *a, const struct cvy_top_answer *later)
 {
-    int64_t ns = v->now.at_ns - v->before.at_ns;
-
-    if (!v->before.model || ns <= 0) {
-        return 0;
-    }
-    return (double)(stat_of(&v->now, name) - stat_of(&v->before, name)) * 1e9 / (double)ns;
+    return a->model &&
+           cvy_json_whole(a->json, cvy_json_root(a->json), "pid") ==
+               cvy_json_whole(later->json, cvy_json_root(later->json), "pid") &&
+           cvy_top_stat(a, "tasks_started") <= cvy_top_stat(later, "tasks_started") &&
+           cvy_top_stat(a, "parks") <= cvy_top_stat(later, "parks");
 }
 
-static void head_process(const struct cvy_top_view *v, char *out)
+void cvy_top_view_take(struct cvy_top_view *v, struct cvy_top_answer *a)
 {
-    const struct cvy_json *j = v->now.json;
-    cvy_json_at root = cvy_json_root(j);
-
-    (void)snprintf(
-        out, CVY_TOP_LINE,
-        "covey top - %s - pid %lld - %lld workers, %lld threads, %lld for blocking calls",
-        v->source.addr, (long long)cvy_json_whole(j, root, "pid"),
-        (long long)cvy_json_whole(j, root, "workers"), (long long)stat_of(&v->now, "threads"),
-        (long long)stat_of(&v->now, "blocking_threads"));
-}
-
-static void head_tasks(const struct cvy_top_view *v, char *out)
-{
-    const struct cvy_top_node *all = &v->now.model->nodes[0];
-    int64_t waiting = all->tasks - all->running - all->runnable;
-    int n = snprintf(out, CVY_TOP_LINE, "tasks %lld: %lld wait, %lld run, %lld can run",
-                     (long long)all->tasks, (long long)waiting, (long long)all->running,
-                     (long long)all->runnable);
-
-    if (v->before.model) {
-        (void)snprintf(out + n, CVY_TOP_LINE - (size_t)n,
-                       "; a second: %.0f started, %.0f ended, %.0f parks, %.0f steals, "
-                       "%.0f takeovers",
-                       rate_of(v, "tasks_started"), rate_of(v, "tasks_ended"), rate_of(v, "parks"),
-                       rate_of(v, "steals"), rate_of(v, "takeovers"));
-    }
-}
-
-void cvy_top_view_head(const struct cvy_top_view *v, int line, char out[CVY_TOP_LINE])
-{
-    if (line == 0) {
-        head_process(v, out);
-    } else if (line == 1) {
-        head_tasks(v, out);
+    cvy_top_answer_fini(&v->before);
+    if (is_same_process(&v->now, a)) {
+        v->before = v->now;
     } else {
-        (void)snprintf(out, CVY_TOP_LINE, "%8s %7s %6s %6s %8s  %-21s %s", "TASKS", "CHANGE", "RUN",
-                       "READY", "OLDEST", "MOSTLY IN", "WHO AND WHERE");
+        cvy_top_answer_fini(&v->now);
     }
+    v->now = *a;
 }
 
-static void put_time(double seconds, char *out, size_t size)
+/* ---- words ---- */
+
+void cvy_top_put_time(double seconds, char *out, size_t size)
 {
+    int64_t whole = (int64_t)seconds;
+
     if (seconds <= 0) {
         (void)snprintf(out, size, "-");
-    } else if (seconds < 1) {
+    } else if (seconds < 0.0005) {
+        (void)snprintf(out, size, "<1ms");
+    } else if (seconds < 0.9995) {
         (void)snprintf(out, size, "%.0fms", seconds * 1e3);
-    } else if (seconds < 1000) {
+    } else if (whole < 60) {
         (void)snprintf(out, size, "%.1fs", seconds);
+    } else if (whole < 3600) {
+        (void)snprintf(out, size, "%dm%02ds", (int)(whole / 60), (int)(whole % 60));
+    } else if (whole < 86400) {
+        (void)snprintf(out, size, "%dh%02dm", (int)(whole / 3600), (int)(whole / 60 % 60));
     } else {
-        (void)snprintf(out, size, "%.0fh%02.0fm", (double)(int64_t)(seconds / 3600),
-                       (double)((int64_t)(seconds / 60) % 60));
+        (void)snprintf(out, size, "%lldd%02dh", (long long)(whole / 86400),
+                       (int)(whole / 3600 % 24));
     }
 }
 
-static void put_change(int64_t change, char *out, size_t size)
+/* ---- columns ---- */
+
+enum column { TASKS, CHANGE, RUN, READY, OLDEST, MOSTLY, COLUMNS };
+
+static const struct {
+    const char *title;
+    int width;      /* < 0: on the left */
+    int line_least; /* of a line that it is in: who and where need the rest */
+} columns[] = {
+    [TASKS] = {"TASKS", 8, 0},   [CHANGE] = {"CHANGE", 7, 92}, [RUN] = {"RUN", 6, 106},
+    [READY] = {"READY", 6, 106}, [OLDEST] = {"OLDEST", 8, 40}, [MOSTLY] = {"MOSTLY IN", -21, 72},
+};
+
+static void put_columns(const struct cvy_top_view *v, const char *const *cells, char *out)
 {
-    if (change) {
-        (void)snprintf(out, size, "%+lld", (long long)change);
-    } else {
-        (void)snprintf(out, size, "-");
+    size_t len = 0;
+
+    for (int i = 0; i < COLUMNS; i++) {
+        if (v->columns >= columns[i].line_least) {
+            len += (size_t)snprintf(out + len, CVY_TOP_LINE - len, "%s%*s",
+                                    i == MOSTLY ? "  "
+                                    : i > 0     ? " "
+                                                : "",
+                                    columns[i].width, cells[i]);
+        }
     }
+    (void)snprintf(out + len, CVY_TOP_LINE - len, " ");
+}
+
+void cvy_top_put_titles(const struct cvy_top_view *v, char out[CVY_TOP_LINE])
+{
+    const char *titles[COLUMNS];
+
+    for (int i = 0; i < COLUMNS; i++) {
+        titles[i] = columns[i].title;
+    }
+    put_columns(v, titles, out);
+    strcat(out, "WHO AND WHERE");
 }
 
 static void put_hot(const struct cvy_top_view *v, const struct cvy_top_node *n, char *out,
@@ -141,27 +145,37 @@ static void put_hot(const struct cvy_top_view *v, const struct cvy_top_node *n, 
     }
 }
 
+static void put_figures(const struct cvy_top_view *v, const struct cvy_top_row *row, char *out)
+{
+    const struct cvy_top_node *n = row->node;
+    char cells[COLUMNS][48];
+    const char *at[COLUMNS];
+
+    (void)snprintf(cells[TASKS], sizeof(cells[0]), "%lld", (long long)n->tasks);
+    (void)snprintf(cells[CHANGE], sizeof(cells[0]), row->change ? "%+lld" : "-",
+                   (long long)row->change);
+    (void)snprintf(cells[RUN], sizeof(cells[0]), "%lld", (long long)n->running);
+    (void)snprintf(cells[READY], sizeof(cells[0]), "%lld", (long long)n->runnable);
+    cvy_top_put_time(n->oldest, cells[OLDEST], sizeof(cells[0]));
+    put_hot(v, n, cells[MOSTLY], sizeof(cells[0]));
+    for (int i = 0; i < COLUMNS; i++) {
+        at[i] = row->frame ? "" : cells[i];
+    }
+    put_columns(v, at, out);
+}
+
 void cvy_top_view_row(const struct cvy_top_view *v, const struct cvy_top_row *row,
                       char out[CVY_TOP_LINE])
 {
-    const struct cvy_top_node *n = row->node;
     char words[CVY_TOP_LINE / 2];
-    char change[24];
-    char oldest[24];
-    char hot[48];
-    int indent = 2 * (int)(row->depth < 30 ? row->depth : 30);
+    /* Where there is little room, the depth takes the less of it. */
+    int step = v->columns < 60 ? 1 : 2;
+    int indent = step * (int)(row->depth < 30 ? row->depth : 30);
 
     cvy_top_row_text(v->now.model, row, words, sizeof(words));
-    if (row->frame) {
-        (void)snprintf(out, CVY_TOP_LINE, "%62s %*s  %s", "", indent, "", words);
-        return;
-    }
-    put_change(row->change, change, sizeof(change));
-    put_time(n->oldest, oldest, sizeof(oldest));
-    put_hot(v, n, hot, sizeof(hot));
-    (void)snprintf(out, CVY_TOP_LINE, "%8lld %7s %6lld %6lld %8s  %-21s %*s%c %s",
-                   (long long)n->tasks, change, (long long)n->running, (long long)n->runnable,
-                   oldest, hot, indent, "",
+    put_figures(v, row, out);
+    size_t len = strlen(out);
+    (void)snprintf(out + len, CVY_TOP_LINE - len, "%*s%c %s", indent, "",
                    row->is_open    ? '-'
                    : row->has_more ? '+'
                                    : ' ',

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ROWS_DEFAULT 15
 #define ROWS_MAX 100000
@@ -20,7 +21,8 @@ static void help(FILE *out)
                 "  --html OUT     one interactive page, for any browser, without a network\n"
                 "  --chrome OUT   Chrome's JSON, for ui.perfetto.dev\n"
                 "  -h, --help     this\n\n"
-                "OUT may be - for standard output; then there are no tables.\n",
+                "FILE may be - for standard input, OUT for standard output; then there are no\n"
+                "tables.\n",
                 out);
 }
 
@@ -28,6 +30,16 @@ struct options {
     const char *file, *group, *html, *chrome;
     size_t rows;
 };
+
+/* Whether writing to path would destroy the trace. */
+static bool is_same_file(const char *path, const char *trace)
+{
+    struct stat a;
+    struct stat b;
+
+    return stat(path, &a) == 0 && stat(trace, &b) == 0 && S_ISREG(a.st_mode) &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
 
 /* 0 to go on, 1 after help, 2: wrong. */
 static int parse(struct options *o, int argc, char **argv)
@@ -74,6 +86,13 @@ static int parse(struct options *o, int argc, char **argv)
     if (!o->file) {
         help(stderr);
         return 2;
+    }
+    const char *outputs[] = {o->html, o->chrome};
+    for (size_t i = 0; i < 2; i++) {
+        if (outputs[i] && is_same_file(outputs[i], o->file)) {
+            (void)fprintf(stderr, "covey trace: %s is the trace itself\n", outputs[i]);
+            return 2;
+        }
     }
     return 0;
 }

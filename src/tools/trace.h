@@ -11,6 +11,9 @@ int cvy_trace_main(int argc, char **argv);
 
 /* The tables; rows: how many of each. */
 void cvy_trace_report(const struct cvy_trace_model *m, size_t rows, FILE *out);
+/* Two of them, the largest first: groups by where they were opened, regions by name. */
+void cvy_trace_report_groups(const struct cvy_trace_model *m, size_t rows, FILE *out);
+void cvy_trace_report_regions(const struct cvy_trace_model *m, size_t rows, FILE *out);
 /* The critical path of the longest group that name means: where it was opened ("file.c:12"), who
  * opened it, or one of its tasks. False: there is none. */
 bool cvy_trace_report_group(const struct cvy_trace_model *m, const char *name, size_t rows,

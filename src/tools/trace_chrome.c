@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * trace_chrome.c - a trace as Chrome's trace events (JSON): a row for each worker with the tasks it
- * ran, arrows from who woke a task to where it ran next, regions and marks. */
+ * ran and why each left it, arrows from who woke a task to where it ran next, regions and marks. */
 #include "tools/trace.h"
+#include "tools/trace_kinds.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,27 +37,60 @@ static uint32_t row_of(const struct cvy_trace_model *m, uint16_t worker)
     return number == CVY_TRACE_RING_SHARED ? 0 : number + 1;
 }
 
+/* Why a task left its worker: what it did next. */
+static const char *what_then(const struct cvy_trace_model *m, const struct cvy_trace_segment *s)
+{
+    const struct cvy_trace_life *l = &m->lives[s->task];
+    const struct cvy_trace_segment *next = s + 1;
+
+    if (next == &m->segments[l->first + l->count]) {
+        return l->end >= 0 ? "ended" : "the trace's end";
+    }
+    return next->state == CVY_TRACE_QUEUED ? "yielded" : cvy_trace_state(next->state, next->reason);
+}
+
+static void write_run(const struct cvy_trace_model *m, const struct cvy_trace_segment *s, FILE *out)
+{
+    char place[256];
+
+    begin(m, s->task, "X", s->start, row_of(m, s->worker), out);
+    (void)fprintf(out, ",\"dur\":%.3f,\"args\":{\"task\":%" PRIu64 ",\"started at\":\"",
+                  (double)(s->end - s->start) / 1000, m->lives[s->task].id);
+    cvy_trace_write_json_text(cvy_trace_place(m, m->lives[s->task].site, place, sizeof(place)),
+                              out);
+    (void)fprintf(out, "\",\"then\":\"%s\"}}", what_then(m, s));
+}
+
+/* From within the waker's run, which may end with the wake: an arrow at its end would be in none.
+ */
+static void write_arrow(const struct cvy_trace_model *m, size_t i, FILE *out)
+{
+    const struct cvy_trace_segment *s = &m->segments[i];
+    const struct cvy_trace_segment *by = cvy_trace_segment_at(m, s->waker, s->end);
+    const struct cvy_trace_segment *then = s + 1;
+    const struct cvy_trace_life *l = &m->lives[s->task];
+    const struct cvy_trace_segment *last = &m->segments[l->first + l->count];
+
+    while (then < last && then->state != CVY_TRACE_RUNNING) {
+        then++;
+    }
+    if (by && by->state == CVY_TRACE_RUNNING && then < last) {
+        int64_t at = s->end < by->end ? s->end : by->end - 1;
+        begin(m, s->task, "s", at, row_of(m, by->worker), out);
+        (void)fprintf(out, ",\"cat\":\"wake\",\"id\":%zu}", i);
+        begin(m, s->task, "f", then->start, row_of(m, then->worker), out);
+        (void)fprintf(out, ",\"cat\":\"wake\",\"bp\":\"e\",\"id\":%zu}", i);
+    }
+}
+
 static void write_segment(const struct cvy_trace_model *m, size_t i, FILE *out)
 {
     const struct cvy_trace_segment *s = &m->segments[i];
 
     if (s->state == CVY_TRACE_RUNNING) {
-        begin(m, s->task, "X", s->start, row_of(m, s->worker), out);
-        (void)fprintf(out, ",\"dur\":%.3f,\"args\":{\"task\":%" PRIu64 "}}",
-                      (double)(s->end - s->start) / 1000, m->lives[s->task].id);
+        write_run(m, s, out);
     } else if (s->state == CVY_TRACE_WAITING && s->by == CVY_TRACE_BY_TASK) {
-        const struct cvy_trace_segment *by = cvy_trace_segment_at(m, s->waker, s->end);
-        const struct cvy_trace_segment *then = s + 1;
-        size_t last = m->lives[s->task].first + m->lives[s->task].count;
-        while (then < &m->segments[last] && then->state != CVY_TRACE_RUNNING) {
-            then++;
-        }
-        if (by && by->state == CVY_TRACE_RUNNING && then < &m->segments[last]) {
-            begin(m, s->task, "s", s->end, row_of(m, by->worker), out);
-            (void)fprintf(out, ",\"cat\":\"wake\",\"id\":%zu}", i);
-            begin(m, s->task, "f", then->start, row_of(m, then->worker), out);
-            (void)fprintf(out, ",\"cat\":\"wake\",\"bp\":\"e\",\"id\":%zu}", i);
-        }
+        write_arrow(m, i, out);
     }
 }
 
@@ -77,15 +111,20 @@ static void write_region(const struct cvy_trace_model *m, size_t i, FILE *out)
                       ",\"tid\":0,\"id\":%zu,\"ts\":%.3f,\"name\":\"",
                       is_end ? "e" : "b", m->trace->header.pid, i, (double)at / 1000);
         cvy_trace_write_json_text(site_name(m, r->site), out);
-        (void)fprintf(out, "\"}");
+        (void)fprintf(out, "\",\"args\":{\"task\":%" PRIu64 "}}", m->lives[r->task].id);
     }
 }
 
+/* On the row of the worker where its task ran. */
 static void write_mark(const struct cvy_trace_model *m, const struct cvy_trace_mark *k, FILE *out)
 {
-    (void)fprintf(
-        out, ",\n{\"ph\":\"i\",\"s\":\"p\",\"pid\":%" PRIu32 ",\"tid\":0,\"ts\":%.3f,\"name\":\"",
-        m->trace->header.pid, (double)k->at / 1000);
+    const struct cvy_trace_segment *s = cvy_trace_segment_at(m, k->task, k->at);
+    uint32_t row = s && s->state == CVY_TRACE_RUNNING ? row_of(m, s->worker) : 0;
+
+    (void)fprintf(out,
+                  ",\n{\"ph\":\"i\",\"s\":\"t\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32
+                  ",\"ts\":%.3f,\"name\":\"",
+                  m->trace->header.pid, row, (double)k->at / 1000);
     cvy_trace_write_json_text(k->text ? k->text : site_name(m, k->site), out);
     (void)fprintf(out, "\",\"args\":{\"value\":%" PRId64 ",\"task\":%" PRIu64 "}}", k->value,
                   m->lives[k->task].id);
@@ -106,6 +145,10 @@ void cvy_trace_write_chrome(const struct cvy_trace_model *m, FILE *out)
                           m->trace->header.pid, number + 1, number);
         }
     }
+    (void)fprintf(out,
+                  ",\n{\"ph\":\"M\",\"pid\":%" PRIu32
+                  ",\"tid\":0,\"name\":\"thread_name\",\"args\":{\"name\":\"no worker\"}}",
+                  m->trace->header.pid);
     for (size_t i = 0; i < m->segment_count; i++) {
         write_segment(m, i, out);
     }

@@ -180,6 +180,7 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
     struct cvy_trace_worker *w = &m->workers[ring];
     uint32_t life = life_of(m, id);
 
+    w->is_after_deadline = false;
     if (life == w->current) {
         return;
     }
@@ -198,9 +199,14 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
     }
     l->expects_ready = l->state == CVY_TRACE_WAITING;
     size_t segment = leave(m, life, now);
-    if (m->lives[life].state == CVY_TRACE_WAITING) {
-        m->lives[life].last_wait = segment;
+    l = &m->lives[life];
+    if (l->state == CVY_TRACE_WAITING) {
+        l->last_wait = segment;
+        if (segment && l->announced != CVY_TRACE_BY_TASK) {
+            m->segments[segment - 1].by = l->announced;
+        }
     }
+    l->announced = CVY_TRACE_BY_TASK;
     enter(m, life, CVY_TRACE_RUNNING, now);
     m->lives[life].worker = (uint16_t)ring;
     w->switches++;
@@ -230,30 +236,37 @@ static void stop(struct cvy_trace_model *m, size_t ring, uint8_t state,
     }
 }
 
+/* Whoever polls says of each task in a batch what has woken it, and then wakes them all. */
+static uint8_t who_wakes(const struct cvy_trace_worker *w, struct cvy_trace_life *l)
+{
+    uint8_t by = l->announced;
+
+    l->announced = CVY_TRACE_BY_TASK;
+    if (by != CVY_TRACE_BY_TASK || w->current) {
+        return by;
+    }
+    return w->is_after_deadline ? CVY_TRACE_BY_DEADLINE : CVY_TRACE_BY_OTHER;
+}
+
 static void ready(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
     struct cvy_trace_worker *w = &m->workers[e->ring];
     uint32_t life = life_of(m, e->id);
-    uint8_t by = CVY_TRACE_BY_OTHER;
 
     if (!life) {
         return;
     }
-    if (w->current) {
-        by = CVY_TRACE_BY_TASK;
-    } else if (w->woken_by_poller == e->id) {
-        by = w->woken_by;
-    }
-    w->woken_by_poller = 0;
     struct cvy_trace_life *l = &m->lives[life];
+    uint8_t by = who_wakes(w, l);
+    uint32_t waker = by == CVY_TRACE_BY_TASK ? w->current : 0;
     if (l->state == CVY_TRACE_WAITING) {
-        l->waker = w->current;
+        l->waker = waker;
         l->by = by;
         move_to(m, life, CVY_TRACE_QUEUED, e->ns);
     } else if (l->expects_ready) {
         l->expects_ready = false;
-        if (l->last_wait) {
-            m->segments[l->last_wait - 1].waker = w->current;
+        if (l->last_wait && by != CVY_TRACE_BY_OTHER) {
+            m->segments[l->last_wait - 1].waker = waker;
             m->segments[l->last_wait - 1].by = by;
         }
     } else if (l->state == CVY_TRACE_RUNNING) {
@@ -281,7 +294,7 @@ static void started(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     l->site = e->object;
     l->start = e->ns;
     l->creator = w->current;
-    l->group = w->group_of_new;
+    l->group = group_of(m, w->group_of_new);
     if (l->group) {
         m->groups[l->group].members++;
     }
@@ -427,7 +440,7 @@ static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 
     switch (e->type) {
     case COVEY_TRACE_group:
-        w->group_of_new = group_of(m, e->object);
+        w->group_of_new = e->object;
         break;
     case COVEY_TRACE_name:
         w->pending_index = life_of(m, e->id);
@@ -448,9 +461,17 @@ static void misc(struct cvy_trace_model *m, const struct cvy_trace_item *e)
         w->stolen += e->object;
         break;
     case COVEY_TRACE_timer:
+        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_TIMER;
+        break;
     case COVEY_TRACE_io:
-        w->woken_by_poller = e->id;
-        w->woken_by = e->type == COVEY_TRACE_io ? CVY_TRACE_BY_IO : CVY_TRACE_BY_TIMER;
+        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_IO;
+        break;
+    case COVEY_TRACE_blocking_end:
+        m->lives[life_of(m, e->id)].announced = CVY_TRACE_BY_CALL;
+        break;
+    case COVEY_TRACE_cancel:
+        /* By a task's hand it has a cause, or a task that runs. */
+        w->is_after_deadline = !w->current && e->id == 0;
         break;
     case COVEY_TRACE_site:
         if (w->pending == COVEY_TRACE_group_open) {

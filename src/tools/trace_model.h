@@ -21,7 +21,9 @@ enum cvy_trace_waker {
     CVY_TRACE_BY_TASK,
     CVY_TRACE_BY_TIMER,
     CVY_TRACE_BY_IO,
-    CVY_TRACE_BY_OTHER, /* a plain thread, or unknown */
+    CVY_TRACE_BY_OTHER,    /* a plain thread, or unknown */
+    CVY_TRACE_BY_DEADLINE, /* its context's */
+    CVY_TRACE_BY_CALL,     /* its blocking call is over */
 };
 
 struct cvy_trace_segment {
@@ -46,6 +48,7 @@ struct cvy_trace_life {
     /* While events are read. */
     uint8_t state, reason, by;
     bool has_token, expects_ready;
+    uint8_t announced; /* by whom the wake that is to come is; BY_TASK: nobody has said */
     uint16_t worker;
     uint32_t waker;
     int64_t since;
@@ -83,14 +86,14 @@ struct cvy_trace_peer {
 };
 
 struct cvy_trace_worker {
-    uint32_t current, group_of_new;
+    uint32_t current;
     uint64_t switches, steals, stolen, idles;
     int64_t running;
     /* Of the event before, for those that come in pairs. */
     uint8_t pending;
     uint32_t pending_index;
-    uint32_t woken_by_poller;
-    uint8_t woken_by;
+    uint64_t group_of_new;  /* an address: of one group after the other */
+    bool is_after_deadline; /* its loop has ended a context by time, and now wakes who waited */
 };
 
 struct cvy_trace_model {

@@ -5,6 +5,7 @@
 
 #include "harness.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,9 +57,17 @@ struct events {
     covey_trace_event list[16];
 };
 
+static void put_events(uint32_t ring, const struct events *e, size_t count)
+{
+    size_t at = size;
+
+    put_section(COVEY_TRACE_EVENTS, e, sizeof(e->position) + count * sizeof(*e->list));
+    memcpy(file + at + offsetof(covey_trace_section, ring), &ring, sizeof(ring));
+}
+
 static struct cvy_trace *end(const struct events *e, size_t count)
 {
-    put_section(COVEY_TRACE_EVENTS, e, sizeof(e->position) + count * sizeof(*e->list));
+    put_events(0, e, count);
     put_clock(9000);
     put_section(COVEY_TRACE_END, "", 0);
     char *data = malloc(size);
@@ -128,6 +137,89 @@ TEST(a_wake_that_is_told_twice_counts_from_the_first)
     CHECK_EQ(l->running, 1000);
     CHECK_EQ(m->segments[l->first].waker, life_of(m, 2));
     cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* What was freed is used again, and the recorder does not tell the address once more. */
+TEST(groups_at_one_address_one_after_the_other_have_their_own_tasks)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {
+            event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+            event(2100, COVEY_TRACE_group_open, 1, 0x700), event(2100, COVEY_TRACE_site, 0, SITE),
+            event(2200, COVEY_TRACE_group, 0, 0x700), event(2200, COVEY_TRACE_new, 2, SITE),
+            event(2300, COVEY_TRACE_group_join, 1, 0x700),
+            event(2400, COVEY_TRACE_group_open, 1, 0x700), event(2400, COVEY_TRACE_site, 0, SITE),
+            event(2500, COVEY_TRACE_new, 3, SITE), event(2600, COVEY_TRACE_new, 4, SITE)}};
+    struct cvy_trace *t = end(&e, 11);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    CHECK_EQ(m->group_count, 3);
+    CHECK_EQ(m->groups[1].members, 1);
+    CHECK_EQ(m->groups[2].members, 2);
+    CHECK_EQ(m->lives[life_of(m, 4)].group, 2);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* A worker that polls: what is due, then a deadline, then the wakes of all of them. */
+TEST(each_wake_of_a_batch_says_what_it_came_from)
+{
+    static const struct {
+        uint32_t id;
+        uint8_t by;
+    } wanted[] = {{1, CVY_TRACE_BY_TIMER},
+                  {2, CVY_TRACE_BY_IO},
+                  {3, CVY_TRACE_BY_DEADLINE},
+                  {4, CVY_TRACE_BY_CALL},
+                  {5, CVY_TRACE_BY_TASK}};
+
+    begin(COVEY_TRACE_VERSION);
+    struct events shared = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2800, COVEY_TRACE_blocking_end, 4, 0),
+                                     event(2800, COVEY_TRACE_ready, 4, 0)}};
+    put_events(CVY_TRACE_RING_SHARED, &shared, 3);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2100, COVEY_TRACE_park, 2, 0), event(2200, COVEY_TRACE_park, 3, 0),
+                 event(2300, COVEY_TRACE_park, 4, 0), event(2400, COVEY_TRACE_park, 5, 0),
+                 event(2500, COVEY_TRACE_park, 0, 0), event(3000, COVEY_TRACE_timer, 1, 0),
+                 event(3000, COVEY_TRACE_io, 2, 7), event(3000, COVEY_TRACE_cancel, 0, 0x700),
+                 event(3100, COVEY_TRACE_ready, 1, 0), event(3100, COVEY_TRACE_ready, 2, 0),
+                 event(3100, COVEY_TRACE_ready, 3, 0), event(3200, COVEY_TRACE_run, 1, 0),
+                 event(3300, COVEY_TRACE_cancel, 0, 0x800), event(3400, COVEY_TRACE_ready, 5, 0)}};
+    struct cvy_trace *t = end(&e, 16);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
+        const struct cvy_trace_life *l = &m->lives[life_of(m, wanted[i].id)];
+        const struct cvy_trace_segment *s = &m->segments[l->first + 1];
+        CHECK_EQ(s->state, CVY_TRACE_WAITING);
+        CHECK_EQ(s->by, wanted[i].by);
+        CHECK_EQ(s->waker, wanted[i].id == 5 ? life_of(m, 1) : 0);
+    }
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+TEST(workers_come_by_number)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0)}};
+    put_events(CVY_TRACE_RING_SHARED, &e, 1);
+    put_events(2, &e, 2);
+    put_events(1, &e, 2);
+    struct cvy_trace *t = end(&e, 2);
+    CHECK(t);
+    CHECK_EQ(t->ring_count, 4);
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK_EQ(t->rings[i].number, i);
+    }
+    CHECK_EQ(t->rings[3].number, CVY_TRACE_RING_SHARED);
     cvy_trace_free(t);
 }
 

@@ -135,6 +135,14 @@ static int compare_sites(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Workers by number, then the shared ring. */
+static int compare_rings(const void *a, const void *b)
+{
+    uint32_t x = ((const struct cvy_trace_ring *)a)->number;
+    uint32_t y = ((const struct cvy_trace_ring *)b)->number;
+    return (x > y) - (x < y);
+}
+
 /* What is wrong, or NULL. */
 static const char *parse(struct cvy_trace *t)
 {
@@ -194,6 +202,7 @@ struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t e
         cvy_trace_free(t);
         return NULL;
     }
+    qsort(t->rings, t->ring_count, sizeof(*t->rings), compare_rings);
     if (t->site_count > 0) {
         qsort(t->sites, t->site_count, sizeof(*t->sites), compare_sites);
     }
@@ -202,7 +211,8 @@ struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t e
 
 struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_size)
 {
-    FILE *in = fopen(path, "rb");
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *in = is_stdin ? stdin : fopen(path, "rb");
     char *data = NULL;
     size_t size = 0;
     size_t room = 0;
@@ -230,10 +240,14 @@ struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_siz
             (void)snprintf(error, error_size, "%s", strerror(errno));
             break;
         }
-        (void)fclose(in);
+        if (!is_stdin) {
+            (void)fclose(in);
+        }
         return cvy_trace_parse(data, size, error, error_size);
     }
-    (void)fclose(in);
+    if (!is_stdin) {
+        (void)fclose(in);
+    }
     free(data);
     return NULL;
 }

@@ -46,7 +46,7 @@ struct cvy_trace {
     size_t size;
 };
 
-/* Reads the file; NULL: what is wrong is in error. */
+/* Reads the file, "-": standard input; NULL: what is wrong is in error. */
 struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_size);
 /* The same from memory: takes data, which is malloc'd. */
 struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t error_size);

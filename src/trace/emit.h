@@ -19,6 +19,10 @@ enum {
 /* 0: off; 1: flight recorder; CVY_LEVEL_FULL: all, and probes. Relaxed: a point that sees it late
  * records a little more or less. Its own line: everybody reads it. */
 extern _Atomic uint8_t cvy_trace_level CVY_HIDDEN;
+/* A tracer listens to the probes; relaxed, as above. */
+extern _Atomic bool cvy_trace_has_probes CVY_HIDDEN;
+/* The ring of all threads that carry no worker. */
+extern struct cvy_ring cvy_trace_shared CVY_HIDDEN;
 
 /* One event into a ring; NULL: the one that all but workers share, under its lock. what: see
  * cvy_ring_what(). */

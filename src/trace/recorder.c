@@ -8,7 +8,6 @@
 
 #include "base/alloc.h"
 #include "os/file.h"
-#include "os/lock.h"
 #include "os/sys.h"
 #include "trace/emit.h"
 #include "trace/probe.h"
@@ -26,16 +25,10 @@
 #define LAST_ROUNDS_MAX 10000
 #define SHARED_RING UINT32_MAX /* its number in files */
 
-_Alignas(CVY_CACHE_LINE) _Atomic uint8_t cvy_trace_level;
 _Alignas(CVY_CACHE_LINE) struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
-
-/* The ring of all threads that carry no worker; it keeps its memory. */
-static struct cvy_ring shared;
-static struct cvy_lock shared_lock = CVY_LOCK_INIT(CVY_RANK_TRACE); /* its one writer at a time */
 
 /* Everything below is guarded by control, but what says otherwise. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
-static _Atomic bool has_probes; /* a tracer listens; read without control */
 static bool is_attached, has_flight, has_file;
 static _Atomic int workers;            /* read without control */
 static covey_trace_clock flight_clock; /* when recording began: a snapshot's first */
@@ -48,141 +41,6 @@ static _Atomic uint32_t thread_stop; /* futex */
 static struct cvy_trace_file file;
 static struct cvy_trace_place *places; /* a worker's ring each, then the shared one */
 
-/* The snapshot that a slow region is to take. */
-static _Atomic int64_t
-    watch_bound; /* 0: none; who changes it to 0 has fired. Read without control */
-static char *watch_path;
-static int watch_code; /* 1: written */
-
-/* ---- the writers' side ---- */
-
-static inline void probe(uint32_t id, uint64_t what)
-{
-    if (cvy_unlikely(cvy_load_relaxed(&has_probes))) {
-        if (what & CVY_RING_WOKE) {
-            cvy_probe_fire(COVEY_TRACE_ready, id, 0, 0);
-        }
-        cvy_probe_fire(what & (CVY_RING_WOKE - 1), id, (uint8_t)(what >> 8), what >> 16);
-    }
-}
-
-/* Events that belong together stay together; own: NULL for who has no ring. */
-static struct cvy_ring *begin(struct cvy_ring *own)
-{
-    if (cvy_likely(own != NULL)) {
-        return own;
-    }
-    cvy_lock(&shared_lock);
-    cvy_ring_restamp(&shared);
-    return &shared;
-}
-
-static void end(const struct cvy_ring *own)
-{
-    if (cvy_unlikely(!own)) {
-        cvy_unlock(&shared_lock);
-    }
-}
-
-__attribute__((noinline)) static void put_probed(struct cvy_ring *own, uint32_t id, uint64_t what)
-{
-    struct cvy_ring *r = begin(own);
-
-    probe(id, what);
-    cvy_ring_put(r, id, what);
-    end(own);
-}
-
-void cvy_trace_put(struct cvy_ring *own, uint32_t id, uint64_t what)
-{
-    /* A tail call: what hardly ever happens costs the rest no registers. */
-    if (cvy_unlikely(!own) || cvy_unlikely(cvy_load_relaxed(&has_probes))) {
-        put_probed(own, id, what);
-        return;
-    }
-    cvy_ring_put(own, id, what);
-}
-
-void cvy_trace_put_exact(struct cvy_ring *own, uint32_t id, uint64_t what)
-{
-    if (own) {
-        cvy_ring_restamp(own);
-    }
-    cvy_trace_put(own, id, what);
-    if (own && (uint8_t)what == COVEY_TRACE_idle) {
-        /* What comes next does so after a sleep. */
-        cvy_ring_restamp(own);
-    }
-}
-
-void cvy_trace_put_text(struct cvy_ring *own, uint8_t type, uint32_t id, const char *text,
-                        size_t len_max)
-{
-    size_t len = strnlen(text, len_max);
-    struct cvy_ring *r = begin(own);
-
-    probe(id, cvy_ring_what(type, 0, (uint64_t)(uintptr_t)text));
-    cvy_ring_put(r, id, type);
-    for (size_t at = 0; at == 0 || at < len; at += 10) {
-        char part[10] = {0};
-        uint32_t low;
-        uint64_t high = 0;
-        size_t n = len - at < sizeof(part) ? len - at : sizeof(part);
-        memcpy(part, text + at, n);
-        memcpy(&low, part, 4);
-        memcpy(&high, part + 4, 6);
-        uint8_t last = at + n == len ? 0x80 : 0;
-        cvy_ring_put(r, low, cvy_ring_what(COVEY_TRACE_text, (uint8_t)(n | last), high));
-    }
-    end(own);
-}
-
-void cvy_trace_put_pair(struct cvy_ring *own, uint32_t id, uint64_t what, uint32_t id2,
-                        uint64_t what2)
-{
-    struct cvy_ring *r = begin(own);
-
-    probe(id, what);
-    cvy_ring_put(r, id, what);
-    cvy_ring_put(r, id2, what2);
-    end(own);
-}
-
-/* Where an event goes under the stamp that there is; NULL: the ring has no memory. */
-static struct cvy_ring_slot *place_in(struct cvy_ring *r)
-{
-    struct cvy_ring_slot *s = cvy_load_relaxed(&r->at);
-    return cvy_ring_has_room(r, s) ? s : cvy_ring_prepare(r);
-}
-
-void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_t group)
-{
-    struct cvy_ring *r = begin(own);
-    struct cvy_ring_slot *s;
-
-    probe(id, cvy_ring_what(COVEY_TRACE_new, 0, site));
-    /* A new chunk, which the event may need, has no group. */
-    while ((s = place_in(r)) != NULL && r->group != group) {
-        cvy_ring_put(r, 0, cvy_ring_what(COVEY_TRACE_group, 0, group));
-        r->group = group;
-    }
-    if (s) {
-        cvy_run_put_new(r, s, id, site);
-    }
-    end(own);
-}
-
-void cvy_trace_put_relay(struct cvy_ring *r, uint32_t ended, uint32_t next, bool was_woken)
-{
-    struct cvy_ring_slot *s = place_in(r);
-
-    if (s && was_woken) {
-        cvy_ring_store(r, s, next, cvy_ring_what(COVEY_TRACE_relay | CVY_RING_WOKE, 0, ended));
-    } else if (s) {
-        cvy_run_put_relay(r, s, ended, next);
-    }
-}
-
 /* ---- rings; control is held ---- */
 
 /* The workers' rings, then the shared one. */
@@ -190,12 +48,12 @@ void cvy_trace_put_relay(struct cvy_ring *r, uint32_t ended, uint32_t next, bool
 
 static struct cvy_ring *ring_at(int i)
 {
-    return i < CVY_TRACE_WORKERS_MAX ? &cvy_trace_rings[i] : &shared;
+    return i < CVY_TRACE_WORKERS_MAX ? &cvy_trace_rings[i] : &cvy_trace_shared;
 }
 
 static int rings_make(void)
 {
-    int code = cvy_ring_make(&shared, ring_bytes);
+    int code = cvy_ring_make(&cvy_trace_shared, ring_bytes);
 
     for (int i = 0; code == 0 && i < workers; i++) {
         code = cvy_ring_make(&cvy_trace_rings[i], ring_bytes);
@@ -216,7 +74,7 @@ static void rings_drop(void)
 static void level_update(void)
 {
     bool was_off = cvy_load_relaxed(&cvy_trace_level) == 0;
-    bool is_full = has_file || cvy_load_relaxed(&has_probes);
+    bool is_full = has_file || cvy_load_relaxed(&cvy_trace_has_probes);
 
     for (int i = 0; i < RINGS; i++) {
         struct cvy_ring *r = ring_at(i);
@@ -237,8 +95,9 @@ static void probes_look(void)
 {
     bool is_armed = cvy_probe_is_armed();
 
-    if (is_armed != cvy_load_relaxed(&has_probes) && pthread_mutex_trylock(&control) == 0) {
-        cvy_store_relaxed(&has_probes, is_armed);
+    if (is_armed != cvy_load_relaxed(&cvy_trace_has_probes) &&
+        pthread_mutex_trylock(&control) == 0) {
+        cvy_store_relaxed(&cvy_trace_has_probes, is_armed);
         level_update();
         (void)pthread_mutex_unlock(&control);
     }
@@ -310,6 +169,14 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
     return code;
 }
 
+int cvy_trace_snapshot_of(const char *path, const covey_trace_task *tasks, size_t count)
+{
+    (void)pthread_mutex_lock(&control);
+    int code = snapshot_locked(path, tasks, count);
+    (void)pthread_mutex_unlock(&control);
+    return code;
+}
+
 int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *get_tasks, bool may_wait)
 {
     covey_trace_task *tasks = NULL;
@@ -318,9 +185,8 @@ int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *get_tasks, bool may
     int code = -EBUSY;
 
     if (may_wait) {
-        (void)pthread_mutex_lock(&control);
-    }
-    if (may_wait || pthread_mutex_trylock(&control) == 0) {
+        code = cvy_trace_snapshot_of(path, tasks, n);
+    } else if (pthread_mutex_trylock(&control) == 0) {
         code = snapshot_locked(path, tasks, n);
         (void)pthread_mutex_unlock(&control);
     }
@@ -337,8 +203,8 @@ static bool drain_all(void)
     for (int i = 0; i < cvy_load_relaxed(&workers); i++) {
         is_more |= cvy_trace_file_drain(&file, (uint32_t)i, ring_at(i), &places[i], false);
     }
-    return is_more |
-           cvy_trace_file_drain(&file, SHARED_RING, &shared, &places[CVY_TRACE_WORKERS_MAX], false);
+    return is_more | cvy_trace_file_drain(&file, SHARED_RING, &cvy_trace_shared,
+                                          &places[CVY_TRACE_WORKERS_MAX], false);
 }
 
 static void *recorder_main(void *arg)
@@ -399,7 +265,7 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
     has_file = true;
     level_update();
     cvy_store_relaxed(&thread_stop, 0);
-    if (pthread_create(&thread, NULL, recorder_main, NULL) != 0) {
+    if (cvy_alloc_fails() || pthread_create(&thread, NULL, recorder_main, NULL) != 0) {
         has_file = false;
         level_update();
         (void)cvy_trace_file_close(&file);
@@ -417,6 +283,9 @@ int cvy_trace_start(const char *path, cvy_trace_tasks_fn *get_tasks)
 
     (void)pthread_mutex_lock(&control);
     int code = start_locked(path, tasks, n);
+    if (code < 0) {
+        rings_drop();
+    }
     (void)pthread_mutex_unlock(&control);
     free(tasks);
     return code;
@@ -457,6 +326,8 @@ int cvy_trace_flight_start(size_t bytes)
     if (code == 0) {
         has_flight = true;
         level_update();
+    } else {
+        rings_drop();
     }
     (void)pthread_mutex_unlock(&control);
     return code;
@@ -472,65 +343,4 @@ int cvy_trace_flight_stop(void)
     rings_drop();
     (void)pthread_mutex_unlock(&control);
     return code;
-}
-
-/* ---- a bound on durations ---- */
-
-int cvy_trace_watch(int64_t bound_ns, const char *path)
-{
-    char *copy = cvy_strdup(path);
-
-    if (!copy) {
-        return -ENOMEM;
-    }
-    (void)pthread_mutex_lock(&control);
-    int code = watch_path ? -EBUSY : 0;
-    if (code == 0) {
-        watch_path = copy;
-        watch_code = 0;
-        cvy_store_release(&watch_bound, bound_ns);
-    }
-    (void)pthread_mutex_unlock(&control);
-    if (code < 0) {
-        free(copy);
-    }
-    return code;
-}
-
-int cvy_trace_unwatch(void)
-{
-    (void)pthread_mutex_lock(&control);
-    int code = watch_path ? watch_code : -ENOENT;
-    cvy_store_relaxed(&watch_bound, 0);
-    free(watch_path);
-    watch_path = NULL;
-    (void)pthread_mutex_unlock(&control);
-    return code;
-}
-
-bool cvy_trace_is_watched(void)
-{
-    return cvy_load_relaxed(&watch_bound) > 0;
-}
-
-bool cvy_trace_is_too_long(int64_t ns)
-{
-    int64_t bound = cvy_load_relaxed(&watch_bound);
-
-    /* One of all that are too slow. */
-    return cvy_unlikely(bound > 0) && ns > bound && cvy_cas_acq_rel(&watch_bound, &bound, 0);
-}
-
-void cvy_trace_watch_fire(cvy_trace_tasks_fn *get_tasks)
-{
-    covey_trace_task *tasks = NULL;
-    size_t n = get_tasks(&tasks);
-
-    (void)pthread_mutex_lock(&control);
-    if (watch_path) {
-        int code = snapshot_locked(watch_path, tasks, n);
-        watch_code = code < 0 ? code : 1;
-    }
-    (void)pthread_mutex_unlock(&control);
-    free(tasks);
 }

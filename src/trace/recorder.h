@@ -19,12 +19,23 @@ void cvy_trace_detach(void);
 /* The tasks alive, for snapshots: *out is malloc'd and the caller's; how many. Any thread. */
 typedef size_t cvy_trace_tasks_fn(covey_trace_task **out);
 
+/* Every few milliseconds, by the watchdog: probes that were armed begin to work. True: something
+ * records. */
+bool cvy_trace_look(void);
+/* Threads of the recorder's own. */
+int cvy_trace_threads(void);
+
 /* covey/trace.h says what they do. */
 int cvy_trace_start(const char *path, cvy_trace_tasks_fn *tasks);
 int cvy_trace_stop(void);
 int cvy_trace_flight_start(size_t bytes);
 int cvy_trace_flight_stop(void);
 int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *tasks, bool may_wait);
+/* The same, with the tasks that the caller has got. Does not switch. */
+int cvy_trace_snapshot_of(const char *path, const covey_trace_task *tasks, size_t count);
+
+/* ---- slow.c ---- */
+
 int cvy_trace_watch(int64_t bound_ns, const char *path);
 int cvy_trace_unwatch(void);
 
@@ -33,10 +44,5 @@ bool cvy_trace_is_watched(void);
 /* Something took so long: whether the caller must take the snapshot now. */
 bool cvy_trace_is_too_long(int64_t ns);
 void cvy_trace_watch_fire(cvy_trace_tasks_fn *tasks);
-/* Every few milliseconds, by the watchdog: probes that were armed begin to work. True: something
- * records. */
-bool cvy_trace_look(void);
-/* Threads of the recorder's own. */
-int cvy_trace_threads(void);
 
 #endif

@@ -9,9 +9,11 @@
 #include <assert.h>
 #include <string.h>
 
-/* In a burst a stamp may be shared until it is about so old: some microseconds, by the counter's
- * rate. Reading the counter takes 10 to 20 ns on a virtual machine. */
+/* A stamp is shared until it is about so old, which is some microseconds by the counter's rate, or
+ * for as long as its events are so near to each other: reading the counter takes 10 to 20 ns on a
+ * virtual machine. */
 #define YOUNG_TICKS 8192u
+#define NEAR_TICKS 128u
 
 static_assert(sizeof(struct cvy_ring_slot) == sizeof(covey_trace_event), "a slot holds an event");
 static_assert(offsetof(struct cvy_ring, ticks) == CVY_CACHE_LINE, "the writer has one hot line");
@@ -154,7 +156,8 @@ struct cvy_ring_slot *cvy_ring_prepare(struct cvy_ring *r)
     uint64_t age = now - r->ticks;
     uint32_t max = cvy_load_relaxed(&r->share_max);
 
-    r->shares = age > YOUNG_TICKS ? r->shares / 2 : r->shares * 2 + 1;
+    bool is_old = age > YOUNG_TICKS && age > (uint64_t)(r->shares + 1) * NEAR_TICKS;
+    r->shares = is_old ? r->shares / 2 : r->shares * 2 + 1;
     if (r->shares > max) {
         r->shares = max;
     }

@@ -125,6 +125,85 @@ TEST(what_was_written_is_counted_at_each_event_of_two_rounds)
     }
 }
 
+/* All chunks are full: at is where the last one ends. */
+static void fill(struct cvy_ring *r)
+{
+    while (cvy_ring_written(r) <= r->mask) {
+        put(r, COVEY_TRACE_ready, 1, 0, 0);
+    }
+}
+
+TEST(a_chunk_that_is_begun_and_has_no_event_counts_nothing)
+{
+    struct cvy_ring *r = ring_new();
+
+    put(r, COVEY_TRACE_ready, 1, 0, 0);
+    for (uint64_t chunk = 1; chunk <= 8; chunk++) {
+        while (cvy_ring_written(r) < chunk * CVY_RING_CHUNK) {
+            put(r, COVEY_TRACE_ready, 1, 0, 0);
+        }
+        CHECK_EQ(cvy_load_relaxed(&r->begun), chunk);
+        /* As it is between the first two stores of begin_chunk(). */
+        cvy_store_relaxed(&r->begun, chunk + 1);
+        CHECK_EQ(cvy_ring_written(r), chunk * CVY_RING_CHUNK);
+        cvy_store_relaxed(&r->begun, chunk);
+    }
+}
+
+/* What is where a chunk begins is its clock. */
+static void check_chunks(struct cvy_ring *r)
+{
+    uint64_t last = (cvy_ring_written(r) - 1) / CVY_RING_CHUNK;
+
+    for (uint64_t chunk = last > 7 ? last - 7 : 0; chunk <= last; chunk++) {
+        uint64_t from = chunk * CVY_RING_CHUNK;
+        CHECK_EQ(cvy_ring_read(r, &from, batch, 1), 1);
+        CHECK_EQ(from, chunk * CVY_RING_CHUNK);
+        CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock);
+    }
+}
+
+TEST(what_comes_late_where_the_ring_ends_begins_a_chunk_like_all_others)
+{
+    struct cvy_ring *r = ring_new();
+
+    cvy_store_relaxed(&r->share_max, CVY_RING_SHARE_MAX);
+    fill(r);
+    cvy_ring_put_late(r, 1, COVEY_TRACE_ready);
+    CHECK_EQ(cvy_ring_written(r), r->mask + 1 + 3);
+    for (uint32_t i = 0; i < 3 * CVY_RING_CHUNK; i++) {
+        put(r, COVEY_TRACE_ready, 1, 0, 0);
+        check_chunks(r);
+    }
+}
+
+TEST(a_clock_follows_a_long_pause)
+{
+    struct cvy_ring *r = ring_new();
+    uint64_t from = 3;
+
+    put(r, COVEY_TRACE_ready, 1, 0, 0);
+    r->ticks -= UINT64_C(1) << 33;
+    put(r, COVEY_TRACE_ready, 2, 0, 0);
+    CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 2);
+    CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock);
+    CHECK_EQ((uint64_t)batch[0].id << 32 | batch[0].ticks, r->ticks);
+    CHECK_EQ(batch[1].id, 2);
+}
+
+TEST(a_ring_tells_that_its_step_has_changed)
+{
+    struct cvy_ring *r = ring_new();
+    uint64_t from = 3;
+
+    put(r, COVEY_TRACE_ready, 1, 0, 0);
+    cvy_ring_set_step(r, 7);
+    put(r, COVEY_TRACE_ready, 2, 0, 0);
+    CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 2);
+    CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_run);
+    CHECK_EQ(batch[0].meta >> 16, 7);
+}
+
 /* As after many stamps close together. */
 static void make_busy(struct cvy_ring *r)
 {
@@ -172,6 +251,47 @@ TEST(what_is_written_late_has_the_last_stamp_or_that_of_the_last_look)
     cvy_store_relaxed(&r->free_ticks, stamp + 5);
     cvy_ring_put_late(r, 1, COVEY_TRACE_ready);
     CHECK_EQ(r->ticks, stamp + 5);
+    /* Not before what is written, nor where only a clock could say it. */
+    cvy_store_relaxed(&r->free_ticks, stamp + 2);
+    cvy_ring_put_late(r, 1, COVEY_TRACE_ready);
+    CHECK_EQ(r->ticks, stamp + 5);
+    cvy_store_relaxed(&r->free_ticks, stamp + (UINT64_C(1) << 33));
+    cvy_ring_put_late(r, 1, COVEY_TRACE_ready);
+    CHECK_EQ(r->ticks, stamp + 5);
+}
+
+#define DEEDS 200000u
+
+static uint32_t deeds[DEEDS]; /* not atomic: TSan would speak of it */
+
+static void *do_and_tell(void *arg)
+{
+    for (uint32_t i = 0; i < DEEDS; i++) {
+        deeds[i] = i;
+        put(arg, COVEY_TRACE_ready, i, 0, 0);
+    }
+    return NULL;
+}
+
+TEST(what_was_done_before_an_event_is_seen_by_who_has_read_it)
+{
+    struct cvy_ring *r = ring_new();
+    pthread_t writer;
+    uint64_t pos = 0;
+    bool is_over = false;
+
+    CHECK_EQ(pthread_create(&writer, NULL, do_and_tell, r), 0);
+    while (!is_over) {
+        size_t n = cvy_ring_read(r, &pos, batch, BATCH);
+        pos += n;
+        for (size_t i = 0; i < n; i++) {
+            if (type_of(&batch[i]) == COVEY_TRACE_ready) {
+                CHECK_EQ(deeds[batch[i].id], batch[i].id);
+                is_over |= batch[i].id == DEEDS - 1;
+            }
+        }
+    }
+    CHECK_EQ(pthread_join(writer, NULL), 0);
 }
 
 static void *write_numbers(void *arg)

@@ -21,7 +21,12 @@ static bool begin(struct cvy_ring *r, struct cvy_ring_slot *s)
     if (stop <= at) {
         return false;
     }
-    r->run_room = r->run_left = (uint32_t)(stop - at);
+    /* A length fits its event, also where the counter is so slow that one stamp follows its like. */
+    uint32_t room = (uint32_t)(stop - at);
+    room = room < CVY_RING_SHARE_MAX ? room : CVY_RING_SHARE_MAX;
+    /* Pairs with the acquire fence in cvy_run_length(): the run before is seen to be over. */
+    atomic_thread_fence(memory_order_release);
+    r->run_room = r->run_left = room;
     /* Release: the two, to the acquire in cvy_run_length(). */
     cvy_store_release(&r->run, s);
     cvy_store_relaxed(&r->stop, NULL);

@@ -244,6 +244,73 @@ TEST(after_a_run_a_chunk_knows_who_runs)
     CHECK_EQ(raw[0].id, 21 * STEP);
 }
 
+TEST(a_chunk_tells_the_group_of_its_first_start)
+{
+    struct cvy_ring *r = ring_new();
+    uint32_t id = STEP;
+    uint64_t group = 0;
+    unsigned starts = 0;
+
+    while (cvy_ring_written(r) < 2 * CVY_RING_CHUNK + 10) {
+        start(r, id, SITE, GROUP);
+        cvy_ring_put(r, 1, COVEY_TRACE_ready);
+        id += STEP;
+    }
+    size_t count = told(r);
+    for (size_t i = 0; i < count; i++) {
+        unsigned type = all[i].meta & 0xFF;
+        /* A reader may begin with any chunk. */
+        group = type == COVEY_TRACE_clock   ? 0
+                : type == COVEY_TRACE_group ? all[i].meta >> 16
+                                            : group;
+        CHECK(type != COVEY_TRACE_new || group == GROUP);
+        starts += type == COVEY_TRACE_new;
+    }
+    CHECK_EQ(starts, id / STEP - 1);
+}
+
+TEST(what_comes_late_follows_the_run_that_was_open)
+{
+    struct cvy_ring *r = ring_new();
+    size_t at = 0;
+
+    for (uint32_t i = 1; i <= 5; i++) {
+        start(r, i * STEP, SITE, GROUP);
+    }
+    cvy_ring_put_late(r, 9, COVEY_TRACE_ready);
+    start(r, 6 * STEP, SITE, GROUP);
+    size_t count = told(r);
+    for (uint32_t i = 1; i <= 5; i++) {
+        CHECK_EQ(next_of(&at, count, COVEY_TRACE_new)->id, i * STEP);
+    }
+    CHECK_EQ(next_of(&at, count, COVEY_TRACE_ready)->id, 9);
+    CHECK_EQ(next_of(&at, count, COVEY_TRACE_new)->id, 6 * STEP);
+    CHECK_EQ(at, count);
+}
+
+/* Where the counter is slow a stamp may follow its like: the first event of the new one's share
+ * then goes on with the last of the old one's. */
+TEST(a_run_is_no_longer_than_its_event_can_tell)
+{
+    struct cvy_ring *r = ring_new();
+    size_t at = 0;
+
+    start(r, STEP, SITE, GROUP);
+    cvy_store_relaxed(&r->stop, cvy_load_relaxed(&r->at) + 1 + CVY_RING_SHARE_MAX);
+    for (uint32_t i = 2; i <= 600; i++) {
+        start(r, i * STEP, SITE, GROUP);
+    }
+    cvy_ring_put(r, 9, COVEY_TRACE_ready);
+    size_t count = told(r);
+    for (uint32_t i = 1; i <= 600; i++) {
+        const covey_trace_event *e = next_of(&at, count, COVEY_TRACE_new);
+        CHECK_EQ(e->id, i * STEP);
+        CHECK_EQ(e->meta >> 16, SITE);
+    }
+    CHECK_EQ(next_of(&at, count, COVEY_TRACE_ready)->id, 9);
+    CHECK_EQ(at, count);
+}
+
 TEST(a_switch_to_who_was_woken_for_it_is_told_with_the_wake)
 {
     struct cvy_ring *r = ring_new();

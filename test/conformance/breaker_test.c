@@ -425,8 +425,7 @@ TEST(options_out_of_range_make_none)
     CHECK_STR(covey_breaker_state_name((covey_breaker_state)9), "unknown");
 }
 
-/* ---- a scripted outage -------------------------------------------------------------------------
- */
+/* ---- a scripted outage ---- */
 
 enum { DOWN_FROM = 10, DOWN_TO = 60, SECONDS = 110, PER_SECOND = 4 };
 
@@ -511,8 +510,7 @@ static int virtual_the_timeline_of_an_outage(covey_ctx *ctx, void *arg)
 }
 RUN(the_timeline_of_an_outage)
 
-/* ---- crowds ------------------------------------------------------------------------------------
- */
+/* ---- crowds ---- */
 
 struct crowd {
     covey_breaker *b;

@@ -350,8 +350,7 @@ TEST(a_plain_thread_retries_without_a_runtime)
     CHECK_EQ(covey_retry(NULL, &p, call, &t), 7);
 }
 
-/* ---- hedged calls ------------------------------------------------------------------------------
- */
+/* ---- hedged calls ---- */
 
 struct replica {
     int64_t takes_ns;

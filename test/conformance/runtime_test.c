@@ -787,6 +787,83 @@ TEST(the_dump_comes_on_the_signal_asked_for)
     (void)run_and_read_stderr(&opts, wait_for_signal_dump, 0);
 }
 
+/* ---- a dump is asked for while one is written ---- */
+
+enum { SLOW_DUMPS = 12 };
+
+static int slow_stderr[2];
+
+static void read_slow(char *out, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = read(slow_stderr[0], out, len);
+        CHECK(n > 0);
+        out += n;
+        len -= (size_t)n;
+    }
+}
+
+/* Reads on until the words have come. */
+static void read_until(const char *words)
+{
+    size_t at = 0;
+
+    while (words[at]) {
+        char c;
+        read_slow(&c, 1);
+        at = c == words[at] ? at + 1 : c == words[0];
+    }
+}
+
+/* The writer stands still where nobody reads. A second dump that came only with the watchdog's next
+ * turn, in ten seconds, would take too long. */
+static int ask_twice(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    for (int i = 0; i < SLOW_DUMPS; i++) {
+        CHECK_EQ(kill(getpid(), SIGUSR2), 0);
+        read_until("covey: ");
+        CHECK_EQ(kill(getpid(), SIGUSR2), 0);
+        read_until("the last one");
+        read_until("covey: ");
+        read_until("the last one");
+    }
+    return 0;
+}
+
+static int stay(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_sleep(ctx, 3600 * COVEY_SEC);
+    return 0;
+}
+
+static int stand_still(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+    covey_task_options o = {.name = "the last one"};
+
+    (void)arg;
+    for (int i = 0; i < 100; i++) {
+        GO(g, stay, NULL);
+    }
+    CHECK_EQ(covey_group_go_with(g, &o, stay, NULL), 0);
+    CHECK_EQ(covey_blocking(ctx, ask_twice, NULL), 0);
+    covey_group_cancel(g, 0);
+    return covey_group_wait(g);
+}
+
+TEST(a_dump_asked_for_while_one_is_written_follows_it)
+{
+    covey_options opts = {.dump_signal = SIGUSR2};
+
+    CHECK_EQ(pipe(slow_stderr), 0);
+    CHECK(fcntl(slow_stderr[1], F_SETPIPE_SZ, 4096) >= 4096);
+    CHECK(dup2(slow_stderr[1], STDERR_FILENO) >= 0);
+    CHECK_EQ(covey_run_with(&opts, stand_still, NULL), 0);
+}
+
 /* The deadlock check does not cry wolf. */
 
 static int wait_for_thread(covey_ctx *ctx, void *arg)

@@ -293,6 +293,35 @@ static int ask_first(covey_ctx *ctx, void *arg)
     return covey_singleflight_do(ctx, flights, "price/7", ask_again, arg, &result, NULL);
 }
 
+/* A long row, each of whom waits for the next; the last four for each other. */
+enum { ROW = 1002, ROW_CYCLE = 4 };
+static covey_mutex row[ROW];
+static _Atomic int row_held;
+static covey_chan *row_is_held;
+
+static int in_row(covey_ctx *ctx, void *arg)
+{
+    int i = (int)((covey_mutex *)arg - row);
+
+    covey_mutex_lock(&row[i]);
+    row_held++;
+    (void)covey_chan_recv(ctx, row_is_held, NULL);
+    covey_mutex_lock(&row[i + 1 < ROW ? i + 1 : ROW - ROW_CYCLE]);
+    return 0;
+}
+
+static void row_start(covey_ctx *ctx, covey_group *g)
+{
+    row_is_held = covey_chan_new(0, 0);
+    for (int i = 0; i < ROW; i++) {
+        (void)covey_group_go(g, in_row, &row[i]);
+    }
+    while (row_held < ROW) {
+        (void)covey_sleep(ctx, COVEY_MS);
+    }
+    (void)covey_chan_close(row_is_held);
+}
+
 static int all_of_them(covey_ctx *ctx, void *arg)
 {
     covey_group *g = covey_group_new(ctx);
@@ -323,6 +352,7 @@ static int all_of_them(covey_ctx *ctx, void *arg)
     (void)covey_group_go(g, needs_second, NULL);
     flights = covey_singleflight_new();
     (void)covey_group_go(g, ask_first, NULL);
+    row_start(ctx, g);
     return covey_group_wait(g);
 }
 
@@ -390,7 +420,7 @@ static void check_cycle(const char *report, const char *first, const char *secon
 TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
 {
     covey_options o = {.diagnose = true};
-    char *report = report_of_child(&o, all_of_them, "covey: deadlock:", 9);
+    char *report = report_of_child(&o, all_of_them, "covey: deadlock:", 10);
 
     printf("%s", report);
     check_cycle(report, "writer_then_mutex", "mutex_then_read", "waiting in rwmutex read");
@@ -413,6 +443,9 @@ TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
     CHECK(strncmp(own, "covey: deadlock: a task waits for itself:", 41) == 0);
     CHECK(strstr(own, "awaiting call \"price/7\" (held by task "));
     free(own);
+    char *in_row_only = cycle_with(report, "in_row");
+    CHECK(strncmp(in_row_only, "covey: deadlock: 4 tasks wait for each other:", 45) == 0);
+    free(in_row_only);
     CHECK(!strstr(report, "share_for_long"));
     CHECK(!strstr(report, "lease_for_long") && !strstr(report, "lease_after_long"));
     CHECK(!strstr(report, "hold_for_long") && !strstr(report, "wait_for_long"));

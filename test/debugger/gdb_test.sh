@@ -12,7 +12,7 @@ source "$COVEY_SOURCE_DIR/test/debugger/hang.sh"
 
 # in_gdb ARG... - the script's commands, with gdb started by these.
 in_gdb() {
-    timeout 60 gdb -batch -nx "$@" -ex "source $script" -ex 'info covey tasks' -ex 'task all bt' \
+    timeout 60 gdb -batch -nx "$@" -ex "source $script" -ex 'info tasks' -ex 'task all bt' \
         -ex 'echo == locals\n' -ex "task $order bt full" -ex "task $order info frame" \
         >"$folder/out" 2>&1
 }
@@ -22,7 +22,7 @@ if grep -q 'ptrace: Operation not permitted' "$folder/out"; then
     echo "not allowed to attach"
     exit 77
 fi
-has "the list" "^task $order \"place_order\" waiting in recv 0x[0-9a-f]+, started at .*hang\.c:[0-9]+"
+has "the list" "^task $order \"place_order\" waiting in chan receive 0x[0-9a-f]+ \\(unbuffered\\) for .* s, not cancellable, started at .*hang\.c:[0-9]+"
 has "the stack" 'in covey_chan_recv \(\) at .*chan\.c:' 'in place_order \(\) at .*hang\.c:48' \
     'in reserve_stock \(\) at .*hang\.c:'
 ! grep -qE 'corrupt stack|Traceback' "$folder/out" || fail "a stack has no clean end"
@@ -39,6 +39,6 @@ if [[ -z $core ]]; then
     exit 0
 fi
 in_gdb "$program" "$core"
-has "the core's list" "^task $order \"place_order\" waiting in recv"
+has "the core's list" "^task $order \"place_order\" waiting in chan receive"
 has "the core's stack" 'in covey_chan_recv \(\) at .*chan\.c:' 'in place_order \(\) at .*hang\.c:48'
 echo "live and core: ok"

@@ -24,7 +24,7 @@ if grep -qE 'Operation not permitted|attach failed' "$folder/out"; then
     echo "not allowed to attach"
     exit 77
 fi
-has "the list" "task $order \"place_order\" waiting in recv 0x[0-9a-f]+"
+has "the list" "task $order \"place_order\" waiting in chan receive 0x[0-9a-f]+"
 has "the stacks" 'place_order\(.* at hang\.c:48' 'reserve_stock\(.* at hang\.c:' 'covey_chan_recv\(.* at chan\.c:'
 
 kill -ABRT "$pid"
@@ -36,6 +36,6 @@ if [[ -z $core ]]; then
     exit 0
 fi
 in_lldb "$program" -c "$core"
-has "the core's list" "task $order \"place_order\" waiting in recv"
+has "the core's list" "task $order \"place_order\" waiting in chan receive"
 has "the core's stacks" 'place_order\(.* at hang\.c:48'
 echo "live and core: ok"

@@ -476,3 +476,89 @@ out:
     (void)fclose(out);
     return code;
 }
+
+static void nothing_to_tell(int number)
+{
+    (void)number;
+}
+
+/* From plain code, so that the rings are made by who asks for a recording. */
+static int recording_without_runtime(void)
+{
+    int code = 0;
+
+    TRY(covey_trace_start("/dev/null"));
+    covey_trace_message("words");
+    TRY(covey_trace_snapshot("/dev/null"));
+    TRY(covey_trace_stop());
+    TRY(covey_trace_flight_start(1));
+    TRY(covey_trace_on_slow(COVEY_SEC, "/dev/null"));
+out:
+    (void)covey_trace_on_slow_end();
+    (void)covey_trace_stop();
+    (void)covey_trace_flight_stop();
+    return code;
+}
+
+TEST(recordings_without_a_runtime)
+{
+    sweep("recordings_without_a_runtime", recording_without_runtime);
+}
+
+static int return_at_once(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+SWEEP_TEST(recordings)
+{
+    covey_group *g = NULL;
+    int code = 0;
+
+    TRY(covey_trace_start("/dev/null"));
+    MAKE(g, covey_group_new(ctx));
+    /* More places than a file has room for to begin with. */
+    static const covey_site sites[300] = {{.name = "one", .file = "of many"}};
+    for (int i = 0; i < 300; i++) {
+        covey_trace_log_at(&sites[i], i);
+    }
+    TRY(covey_group_go(g, return_at_once, NULL));
+    TRY(covey_trace_snapshot("/dev/null"));
+    TRY(covey_trace_stop());
+    TRY(covey_trace_flight_start(1));
+    TRY(covey_trace_on_slow(1, "/dev/null"));
+    covey_trace_region r = covey_trace_region_begin("slow");
+    TRY(covey_sleep(ctx, COVEY_MS));
+    covey_trace_region_end(&r);
+    TRY(covey_trace_on_slow_end());
+out:
+    if (g) {
+        int ended = covey_group_wait(g);
+        code = code < 0 ? code : ended;
+    }
+    (void)covey_trace_on_slow_end();
+    (void)covey_trace_stop();
+    (void)covey_trace_flight_stop();
+    return code;
+}
+
+SWEEP_TEST(profiles_by_signal_and_dumps)
+{
+    FILE *out = fopen("/dev/null", "w");
+    int code = 0;
+
+    (void)ctx;
+    CHECK(out && signal(SIGUSR1, nothing_to_tell) != SIG_ERR);
+    TRY(covey_profile_on_signal(SIGUSR1, "/dev/null/no-profile"));
+    CHECK_EQ(raise(SIGUSR1), 0);
+    TRY(covey_profile_on_signal(0, NULL));
+    covey_dump(out);
+    TRY(covey_dump_as(out, COVEY_DUMP_JSON));
+    TRY(covey_dump_as(out, COVEY_DUMP_FOLDED));
+out:
+    (void)covey_profile_on_signal(0, NULL);
+    (void)fclose(out);
+    return code;
+}

@@ -82,7 +82,7 @@ shows_not() {
 # The lines that are drawn in reverse; tmux tells of it only where it changes.
 reversed() {
     awk '{ while (match($0, /^\033\[[0-9;]*m/)) {
-               is_reverse = substr($0, 1, RLENGTH) ~ /\[7m/ || (is_reverse && substr($0, 1, RLENGTH) !~ /\[(0|27)?m/)
+               is_reverse = substr($0, 1, RLENGTH) ~ /\[(0;)?7m/ || (is_reverse && substr($0, 1, RLENGTH) !~ /\[(0|27)?m/)
                $0 = substr($0, RLENGTH + 1)
            } }
          is_reverse'
@@ -123,14 +123,14 @@ shows "a kind is closed" '\+ customer served\.c'
 shows "figures a second" '[1-9][0-9]* parks'
 t send-keys / customer
 shows "typing a filter" 'show only: customer_'
-shows_not "others are hidden" 'clerk'
+shows_not "others are hidden" 'clerk served'
 t send-keys Enter Down Down Right
 shows "opened: its places" '\+ chan send at customer \(served\.c'
 t send-keys Down Right
 shows "opened: the stack" '  at covey_(chan_send|sleep) '
 t send-keys Left
 t send-keys Escape
-shows "all again" 'clerk'
+shows "all again" 'clerk served'
 shows "sorted by tasks at first" 'by tasks'
 above "most tasks first" customer counter
 # Every key that moves, and its letter.
@@ -146,20 +146,21 @@ done
 # And every one that opens and closes.
 t send-keys j j
 cursor_on "on the customers" 'customer served'
+shows "where most wait is told above all" '^most wait: [0-9]+% chan send at customer \(served\.c:[0-9]+\), up to [0-9]+ms'
 for keys in 'Right Left' 'l h' '+ -' 'Enter Left'; do
     read -r open close <<<"$keys"
     t send-keys "$open"
     shows "$open opens" '\+ (chan send|sleep) at customer \(served\.c'
     t send-keys "$close"
-    shows_not "$close closes" ' at customer \(served\.c'
+    shows_not "$close closes" '\+ (chan send|sleep) at customer \(served\.c'
 done
 t send-keys /
 t send-keys clerkx BSpace
 shows "a typed letter is taken back" 'show only: clerk_'
 t send-keys Enter
-shows_not "Enter keeps the filter" 'customer'
+shows_not "Enter keeps the filter" 'customer served'
 t send-keys Escape
-shows "Escape shows all" 'customer'
+shows "Escape shows all" 'customer served'
 t send-keys s s
 shows "sorted by change" 'by change'
 t send-keys s
@@ -191,16 +192,94 @@ t resize-window -x 60 -y 10
 shows "drawn anew at another size" 'by oldest wait'
 [[ $(grep -c . screen) -le 10 ]]
 say $? "no more lines than there are" screen
+# The widths at which figures go, so that names stay.
+t resize-window -x 20 -y 5
+shows "twenty columns" '^   TASKS WHO AND WH>'
+shows "and names in them" '^      [0-9]+  ?- '
+t resize-window -x 80 -y 24
+shows "eighty columns" 'TASKS   OLDEST  MOSTLY IN             WHO AND WHERE'
+shows "the whole place" '\+ clerk served\.c:[0-9]+$'
+t resize-window -x 300 -y 80
+shows "three hundred columns" 'TASKS  CHANGE    RUN  READY   OLDEST'
 t resize-window -x 130 -y 24
 t send-keys p
+# Left goes up where there is nothing to close.
+t send-keys End
+cursor_on "at the end" '[-+] (sleep at shop|debug_server|debug_client)'
+for i in {1..9}; do
+    t send-keys Left
+done
+cursor_on "Left, in the end to the first row" 'shop served'
+t send-keys Right
+# As a job of its shell.
+t send-keys C-z
+shows "^Z stops it, with the terminal as it was" '^\[1\]\+ +Stopped'
+t send-keys 'stty -g >stopped; cmp before stopped && echo stopped-$((40 + 2)); fg' Enter
+shows "fg goes on" 'TASKS .* OLDEST'
+shows_not "all of the screen is drawn" 'Stopped'
+t send-keys / x
+shows "keys are keys again" 'show only: x_'
+t send-keys Escape
+# A program that stands still, as in a debugger.
+kill -STOP $pid
+shows "no answer is told" 'no answer for [0-9]+ s; this is [0-9]+ s old'
+t send-keys '?'
+shows "keys are heard meanwhile" 'write a dump of all tasks'
+t send-keys x
+kill -CONT $pid
+shows "it answers again" 'by oldest wait'
 kill -KILL $pid
 wait $pid 2>/dev/null || true
 pid=
-shows "a program that has ended is told" 'refused|closed|reset'
+shows "a program that has ended is told" '(refused|closed|reset).*; this is [0-9]+ s old'
 t send-keys q
 shows "the terminal is as before" 'same-42'
+shows "and was while it was stopped" 'stopped-42'
 t send-keys "clear; $COVEY_COMMAND top '$addr'; echo ended-\$?" Enter
 shows "one that is not there" 'refused'
 t send-keys C-c
 shows "^C ends it" 'ended-0'
+# Names that are meant for the terminal, and others; and the program comes back while it is watched.
+cat >names.py <<'EOF'
+import json, socket, sys
+names = ["esc\x1b[2J\x1b]0;owned\x07", "c1\x9b2J", "turn\u202e", "\u0448\u0438\u0440\u043e\u043a\u043e", "\u6f22\u5b57", "e\u0301"]
+def places(pid, started):
+    sites = {"started": {"file": "n.c", "line": 1}, "state": "waiting", "wait": "read", "stack": []}
+    return json.dumps({"pid": pid, "workers": 1, "stats": {"tasks_started": started, "parks": started},
+                       "places": [dict(sites, name=n, tasks=9 - i) for i, n in enumerate(names)]}).encode()
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0" + sys.argv[1])
+s.listen()
+print("listening", flush=True)
+for asked in range(10**9):
+    c, _ = s.accept()
+    c.recv(4096)
+    body = places(1, 1000000 if asked < 3 else asked)
+    c.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+    c.close()
+EOF
+python3 names.py "covey-names-$$" >names.out &
+pid=$!
+while ! grep -q listening names.out; do
+    kill -0 $pid || exit 1
+    sleep 0.05 # sleeps: until it listens
+done
+"$COVEY_COMMAND" top "unix://@covey-names-$$" >once </dev/null
+has "in a file: no escape comes through" 'esc\?\[2J\?\]0;owned\? n\.c:1$' once
+has "in a file: any language" '^ .* широко n\.c:1$' once
+t send-keys "clear; LC_ALL=C.UTF-8 $COVEY_COMMAND top --interval 100ms unix://@covey-names-$$; echo ended-\$?" Enter
+shows "no escape of a name is obeyed" '\+ esc\?\[2J\?\]0;owned\? n\.c:1$'
+shows "nor one in one character, nor another direction" '\+ c1\?2J n\.c:1$'
+shows "any language" '\+ 漢字 n\.c:1$'
+shows "a program that has come back is another" 'a second: [0-9]+ started'
+! grep -q 'second: -' screen
+say $? "whose figures do not go back" screen
+t send-keys q
+shows "q ends it" 'ended-0'
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+pid=
+t send-keys "clear; TERM=dumb $COVEY_COMMAND top unix://@covey-nobody; echo ended-\$?" Enter
+shows "a terminal that cannot be drawn on: once, as text" '^covey top: dial .*refused'
+shows "and its status" 'ended-1'
 exit "$failed"

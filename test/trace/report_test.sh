@@ -37,18 +37,35 @@ holds "waits at the mutex, by task and place" '^  mutex .* work_out_price \(trac
 holds "waits of the parent for its group" '^  group wait .* serve \(trace_tour\.c' out
 holds "latency percentiles" 'p50 .*p99 .*longest' out
 holds "the long run is found" 'worker [01].* work_out_price' out
+holds "a channel that was closed" '^Channels: 400 sends, .* 1 closed$' out
 holds "regions" '^ +200 .* request \(trace_tour' out
 holds "groups by place" '^ +200 +600 .* \(serve\)' out
 holds "the critical path" '^CRITICAL PATH .* serve: 3 tasks' out
+holds "its steps, by time" '^  running +[0-9.]+ [mu]s at [0-9.]+ ms  task [0-9]+ (work_out_price|look_up_stock|ask_for_shipping)$' out
 holds "who ran on it" '^  running .*(work_out_price|look_up_stock|ask_for_shipping)' out
 if python3 - <<'END'; then
-import json
+import bisect, json
 events = json.load(open('chrome.json'))['traceEvents']
-names = {e['name'] for e in events if e['ph'] == 'X'}
+runs = [e for e in events if e['ph'] == 'X']
+names = {e['name'] for e in runs}
 assert {'serve', 'clerk', 'work_out_price'} <= names, names
 starts = {e['id'] for e in events if e['ph'] == 's'}
 assert starts == {e['id'] for e in events if e['ph'] == 'f'} and starts
 assert sum(e['ph'] == 'b' for e in events) == 200
+# What Perfetto needs: rows with names, runs of a row one after the other, arrows from and to a run.
+named = {e['tid'] for e in events if e['name'] == 'thread_name'}
+assert {e['tid'] for e in events if 'tid' in e} <= named
+rows = {}
+for e in sorted(runs, key=lambda e: e['ts']):
+    row = rows.setdefault(e['tid'], [])
+    assert not row or round(row[-1][1], 3) <= e['ts'], (row[-1], e)
+    row.append((e['ts'], e['ts'] + e['dur']))
+for e in events:
+    if e['ph'] in 'sf':
+        row = rows[e['tid']]
+        i = bisect.bisect_right(row, (e['ts'], float('inf'))) - 1
+        assert row[i][0] <= e['ts'] < row[i][1], (e, row[i])
+assert {'mutex', 'group wait', 'ended'} <= {e['args']['then'] for e in runs}
 END
     echo "ok: Chrome's JSON has runs, arrows and regions"
 else
@@ -72,6 +89,15 @@ gives 1 "$COVEY_COMMAND" trace other.trace
 holds "another file" 'not a trace' out
 gives 1 "$COVEY_COMMAND" trace --html /nowhere/x.html $trace
 holds "a page that cannot be written" '/nowhere/x.html: No such file' out
+
+gives 1 "$COVEY_COMMAND" trace .
+holds "a directory" '\.: Is a directory' out
+gives 1 "$COVEY_COMMAND" trace --html /dev/full $trace
+holds "a full disk" '/dev/full: No space left' out
+gives 2 "$COVEY_COMMAND" trace --html ./$trace $trace
+holds "a page in the place of its trace is refused" 'is the trace itself' out
+gives 0 "$COVEY_COMMAND" trace - <$trace
+holds "standard input, and no harm to the trace" '^Trace of process .* events$' out
 
 size=$(stat -c %s $trace)
 head -c $((size / 2)) $trace >half.trace

@@ -2,19 +2,26 @@
 """Tasks in gdb, of live programs and of core files. In gdb:
 
     source /path/to/tools/gdb/covey.py
-    info covey tasks         one line a task
+    info tasks               one line a task, as a dump has it; or: info covey tasks
+    info covey tree          the same under the groups they run in and the tasks that opened those
     task N bt [full]         the stack of task N
     task all bt              the stacks of all tasks
     task N COMMAND           any command, in the frame in which task N waits
 
 Needs debug information of covey and nothing else. It changes nothing in the program: the stack of a
 parked task is shown by telling gdb, while the command runs, that the selected thread was called from
-there. `task` hides gdb's command for Ada's tasks of the same name.
+there. `task` and `info tasks` hide gdb's commands for Ada's tasks of the same names.
 """
+import os
+import sys
+import time
+
 import gdb
 import gdb.unwinder
 
-STATES = ('free', 'new', 'runnable', 'running', 'waiting')
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'debugger'))
+from covey_memory import Missing  # noqa: E402
+from covey_tasks import NEW, Tasks  # noqa: E402
 
 # Where cvy_switch() saves what: name of the register, offset from the saved stack pointer. Then the
 # registers that the saved frame returns to, and its size. See src/os/switch_*.S.
@@ -30,85 +37,74 @@ LAYOUTS = {
 }
 
 
-def runtime():
-    symbol = gdb.lookup_global_symbol('cvy_runtime_now')
-    if symbol is None:
-        raise gdb.GdbError('covey is not in this program, or without debug information')
-    address = int(symbol.value().cast(gdb.lookup_type('unsigned long')))
-    if address == 0:
-        raise gdb.GdbError('no covey runtime is up')
-    return gdb.Value(address).cast(gdb.lookup_type('struct cvy_runtime').pointer()).dereference()
+class Program:
+    """What covey_memory.py asks of a debugger."""
+
+    def read(self, address, size):
+        try:
+            return gdb.selected_inferior().read_memory(address, size)
+        except (gdb.MemoryError, OverflowError):
+            raise Missing(f'no memory at {address:#x}') from None
+
+    def types(self, name):
+        """The first is the one that gdb itself would take."""
+        for full in (f'struct {name}', name):
+            try:
+                yield gdb.lookup_type(full).strip_typedefs()
+            except gdb.error:
+                pass
+        for symbol in gdb.lookup_static_symbols(name, gdb.SYMBOL_STRUCT_DOMAIN):
+            yield symbol.type
+
+    def has(self, type_, member):
+        return type_.code == gdb.TYPE_CODE_STRUCT and any(f.name == member for f in type_.fields())
+
+    def type(self, name, member):
+        for found in self.types(name):
+            if found.code == gdb.TYPE_CODE_STRUCT and found.fields() and (
+                    not member or self.has(found, member)):
+                return found
+        raise Missing(f'no struct {name} in the debug information')
+
+    def size(self, type_):
+        return type_.sizeof
+
+    def members(self, type_):
+        inner = type_.strip_typedefs().unqualified()
+        if inner.code not in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION):
+            return
+        for field in inner.fields():
+            yield field.name or None, field.bitpos // 8, field.type.sizeof, field.type
+
+    def variable(self, name, member):
+        found = gdb.lookup_static_symbols(name) if member else [gdb.lookup_global_symbol(name)]
+        for symbol in filter(None, found):
+            type_ = symbol.type.strip_typedefs()
+            while type_.code in (gdb.TYPE_CODE_ARRAY, gdb.TYPE_CODE_PTR):
+                type_ = type_.target().strip_typedefs()
+            address = symbol.value().address  # None: a mention of it, as link-time optimisation leaves
+            if address is not None and (not member or self.has(type_, member)):
+                return int(address)
+        raise Missing(f'{name} is not in this program, or it has no debug information of covey')
+
+    def function(self, address):
+        block, name = gdb.block_for_pc(address), None
+        while block and not block.is_static:
+            name = block.function.name if block.function else name  # around what was put in its place
+            block = block.superblock
+        return name
+
+    def clock(self):
+        kind = getattr(gdb.selected_inferior(), 'connection', None)
+        is_here = kind is not None and kind.type == 'native'
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC) if is_here else None
 
 
-def plain(value, name='unsigned long'):
-    """An atomic's value, or a pointer's, as a number."""
-    return int(value.cast(gdb.lookup_type(name)))
-
-
-class Task:
-    def __init__(self, record):
-        self.record = record
-        self.address = int(record.address)
-        self.id = int(record['id'])
-        self.state = plain(record['state']) & 0x7F
-        self.is_running = plain(record['on_cpu']) != 0
-
-    @property
-    def name(self):
-        name = self.record['name'].string(errors='replace')
-        site = self.record['site']
-        if not name and int(site) and int(site['name']):
-            name = site['name'].string(errors='replace')
-        return name or 'task'
-
-    @property
-    def started(self):
-        site = self.record['site']
-        return f"{site['file'].string()}:{int(site['line'])}" if int(site) else ''
-
-    def notes(self):
-        """What its wait is for: covey_wait_note, the innermost first."""
-        scope, words = self.record['scopes'], ''
-        kind = gdb.lookup_type('covey_wait_note')
-        offset = next(f.bitpos // 8 for f in kind.fields() if f.name == 'own_')
-        while int(scope):
-            if str(scope['kind']) == 'CVY_SCOPE_NOTE':
-                note = gdb.Value(int(scope) - offset).cast(kind.pointer()).dereference()
-                words += f", awaiting {note['what'].string(errors='replace')}"
-                if int(note['text']):
-                    text = ' '.join(note['text'].string(errors='replace').split())
-                    words += f' "{text[:95]}"'
-            scope = scope['next']
-        return words
-
-    def has_stack(self):
-        return not self.is_running and int(self.record['stack']) != 0 and int(self.record['sp']) != 0
-
-    def line(self):
-        words = 'running' if self.is_running else STATES[self.state]
-        if self.state == 4 and not self.is_running:
-            wait = plain(self.record['wait'])
-            for field in gdb.lookup_type('enum cvy_reason').fields():
-                if field.enumval == wait >> 8 & 0xFF:
-                    kind = field.name.replace('CVY_WAIT_', '').lower().replace('_', ' ')
-                    words += f" in {kind} {wait >> 16:#x}"
-            words += self.notes()
-        where = self.started
-        return f'task {self.id} "{self.name}" {words}' + (f', started at {where}' if where else '')
-
-
-def tasks():
-    slab = runtime()['tasks']['slabs']
-    pointer = gdb.lookup_type('struct cvy_slab').pointer()
-    slab = gdb.Value(plain(slab)).cast(pointer)
-    found = []
-    while int(slab):
-        for i in range(plain(slab['used'])):
-            record = slab['tasks'][i]
-            if plain(record['state']) != 0:
-                found.append(Task(record))
-        slab = slab['next']
-    return sorted(found, key=lambda task: task.id)
+def all_tasks():
+    try:
+        return Tasks(Program())
+    except Missing as missing:
+        raise gdb.GdbError(str(missing)) from None
 
 
 class Parked(gdb.unwinder.Unwinder):
@@ -125,7 +121,7 @@ class Parked(gdb.unwinder.Unwinder):
         layout = LAYOUTS.get(pending.architecture().name())
         if layout is None or int(pending.read_register(layout['sp'])) != self.top:
             return None
-        base = int(self.task.record['sp'])
+        base = self.task.sp
         word = gdb.lookup_type('unsigned long')
         info = pending.create_unwind_info(Here(base, pending.read_register(layout['pc'])))
         for register, offset in layout['saved'].items():
@@ -187,24 +183,21 @@ def print_frames(frame, is_full):
 
 
 def thread_of(task):
-    """The thread that runs it; None: unknown, as in some core files."""
-    carrier = runtime()['threads']
-    while int(carrier):
-        if int(carrier['task']) == task.address:
-            for thread in gdb.selected_inferior().threads():
-                try:
-                    if int.from_bytes(thread.handle(), 'little') == int(carrier['handle']):
-                        return thread
-                except (AttributeError, gdb.error, RuntimeError):
-                    return None
-        carrier = carrier['all_next']
+    """The thread that runs it; None: unknown."""
+    handle = task.carrier()
+    for thread in gdb.selected_inferior().threads() if handle else ():
+        try:
+            if int.from_bytes(thread.handle(), 'little') == handle:
+                return thread
+        except (AttributeError, gdb.error, RuntimeError):
+            return None
     return None
 
 
 def apply(task, command):
     print(task.line())
     is_backtrace = command.split()[:1] in (['bt'], ['backtrace'], ['where'])
-    if task.has_stack():
+    if task.has_stack:
         with Inside(task) as frame:
             if is_backtrace:
                 print_frames(frame, 'full' in command.split())
@@ -218,7 +211,7 @@ def apply(task, command):
         thread.switch()
         gdb.execute(command)
         before.switch()
-    elif task.state == 1:
+    elif task.state == NEW:
         print('  has not run yet')
     else:
         print('  runs; see "thread apply all bt"')
@@ -231,15 +224,24 @@ class InfoCovey(gdb.Command):
         super().__init__('info covey', gdb.COMMAND_STATUS, prefix=True)
 
 
-class InfoCoveyTasks(gdb.Command):
-    """One line a task: number, name, state, what it waits for, where it was started."""
-
-    def __init__(self):
-        super().__init__('info covey tasks', gdb.COMMAND_STATUS)
+class InfoTasks(gdb.Command):
+    """One line a task: number, name, state, what it waits for, for how long, until when, and where
+    it was started. "info covey tasks" is the same."""
 
     def invoke(self, argument, from_tty):
-        for task in tasks():
+        for task in all_tasks().sorted():
             print(task.line())
+
+
+class InfoTree(gdb.Command):
+    """The tasks under the groups they run in, and those under their openers, as covey_dump() has them."""
+
+    def __init__(self):
+        super().__init__('info covey tree', gdb.COMMAND_STATUS)
+
+    def invoke(self, argument, from_tty):
+        for line in all_tasks().tree():
+            print(line)
 
 
 class TaskCommand(gdb.Command):
@@ -253,7 +255,7 @@ class TaskCommand(gdb.Command):
         command = command.strip() or 'bt'
         if which != 'all' and not which.isdigit():
             raise gdb.GdbError('usage: task N|all COMMAND')
-        chosen = [t for t in tasks() if which == 'all' or t.id == int(which)]
+        chosen = [t for t in all_tasks().sorted() if which == 'all' or t.id == int(which)]
         if not chosen and which != 'all':
             raise gdb.GdbError(f'no task {which}')
         for task in chosen:
@@ -261,5 +263,7 @@ class TaskCommand(gdb.Command):
 
 
 InfoCovey()
-InfoCoveyTasks()
+InfoTasks('info covey tasks', gdb.COMMAND_STATUS)
+InfoTasks('info tasks', gdb.COMMAND_STATUS)
+InfoTree()
 TaskCommand()

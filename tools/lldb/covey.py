@@ -6,18 +6,26 @@ they do with threads. In lldb, once it has the program, stopped, or the core fil
     thread list              behind the threads the tasks that are parked: number, name, what for
     bt all                   the stacks of all of them
     thread select N          N: lldb's index; then bt, frame variable, up, down ...
+    command script import /path/to/tools/lldb/covey.py
+    covey-tasks [tree]       one line a task, also of those that are no threads; as covey_dump()
 
 A task is a thread of lldb's with its number plus 1,000,000,000 as the thread's id. Needs debug
 information of covey and nothing else; it changes nothing in the program. What runs on a thread is
 that thread. tools/gdb/covey.py does the same for gdb.
 """
+import os
 import struct
+import sys
+import time
 
 import lldb
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'debugger'))
+from covey_memory import Missing  # noqa: E402
+from covey_tasks import Tasks  # noqa: E402
+
 TID = 1_000_000_000
 TASKS_MAX = 2000  # more of them make lldb slow
-STATES = ('free', 'new', 'runnable', 'running', 'waiting')
 
 # Where cvy_switch() saves what (src/os/switch_*.S): name, number in DWARF, what lldb calls it, offset
 # from the saved stack pointer; None: the stack pointer, which is `size` more. Others are unknown.
@@ -33,6 +41,83 @@ LAYOUTS = {
 }
 
 
+class Program:
+    """What covey_memory.py asks of a debugger."""
+
+    def __init__(self, process):
+        self.process, self.target = process, process.GetTarget()
+
+    def read(self, address, size):
+        """Of the program's file, where a core file has not got it."""
+        file_place = self.target.ResolveLoadAddress(address)
+        for source, place in ((self.process, address), (self.target, file_place)):
+            error = lldb.SBError()
+            data = source.ReadMemory(place, size, error) if address and size else b''
+            if data is not None and len(data) == size and error.Success():
+                return data
+        raise Missing(f'no memory at {address:#x}')
+
+    def has(self, type_, member):
+        fields = [type_.GetFieldAtIndex(n).GetName() for n in range(type_.GetNumberOfFields())]
+        return bool(fields) and (not member or member in fields)
+
+    def type(self, name, member):
+        found = self.target.FindTypes(name)
+        for i in range(found.GetSize()):
+            type_ = found.GetTypeAtIndex(i).GetCanonicalType()
+            if self.has(type_, member):
+                return type_
+        raise Missing(f'no struct {name} in the debug information')
+
+    def size(self, type_):
+        return type_.GetByteSize()
+
+    def members(self, type_):
+        inner = type_.GetCanonicalType()
+        for i in range(inner.GetNumberOfFields()):
+            field = inner.GetFieldAtIndex(i)
+            kind = field.GetType()
+            yield field.GetName() or None, field.GetOffsetInBytes(), kind.GetByteSize(), kind
+
+    def variable(self, name, member):
+        found = self.target.FindGlobalVariables(name, 64)
+        for i in range(found.GetSize()):
+            value = found.GetValueAtIndex(i)
+            type_ = value.GetType().GetCanonicalType()
+            while type_.IsArrayType() or type_.IsPointerType():
+                type_ = (type_.GetArrayElementType() if type_.IsArrayType() else
+                         type_.GetPointeeType()).GetCanonicalType()
+            address = value.GetLoadAddress()
+            if address != lldb.LLDB_INVALID_ADDRESS and (not member or self.has(type_, member)):
+                return address
+        for context in () if member else self.target.FindSymbols(name):
+            return context.GetSymbol().GetStartAddress().GetLoadAddress(self.target)
+        raise Missing(f'{name} is not in this program, or it has no debug information of covey')
+
+    def function(self, address):
+        return self.target.ResolveLoadAddress(address).GetFunction().GetName()
+
+    def clock(self):
+        is_here = (self.process.GetPluginName() != 'elf-core' and
+                   os.path.exists(f'/proc/{self.process.GetProcessID()}'))
+        return time.clock_gettime_ns(time.CLOCK_MONOTONIC) if is_here else None
+
+
+def print_tasks(debugger, command, result, _):
+    """covey-tasks [tree]: one line a task, all of them, or the tree that covey_dump() prints."""
+    try:
+        tasks = Tasks(Program(debugger.GetSelectedTarget().GetProcess()))
+        lines = tasks.tree() if command.strip() == 'tree' else (t.line() for t in tasks.sorted())
+        for line in lines:
+            result.AppendMessage(line)
+    except Missing as missing:
+        result.SetError(str(missing))
+
+
+def __lldb_init_module(debugger, _):
+    debugger.HandleCommand(f'command script add -f {__name__}.print_tasks covey-tasks')
+
+
 class OperatingSystemPlugIn:
     """What lldb asks for threads."""
 
@@ -43,71 +128,22 @@ class OperatingSystemPlugIn:
         self.size, self.registers = LAYOUTS.get(machine, (0, ()))
         self.tops = {}  # a task's thread id: its saved stack pointer
 
-    # ---- reading ----
-
-    def number(self, value):
-        """An atomic's value, or a pointer's."""
-        error = lldb.SBError()
-        return self.process.ReadUnsignedFromMemory(value.GetLoadAddress(), value.GetByteSize(), error)
-
-    def at(self, address, kind):
-        found = self.target.FindFirstType(kind)
-        return self.target.CreateValueFromAddress(kind, lldb.SBAddress(address, self.target), found)
-
-    def string(self, address):
-        """Of the program's file, where a core file has not got it."""
-        error = lldb.SBError()
-        place = self.target.ResolveLoadAddress(address)
-        text = self.target.ReadMemory(place, 64, error) if address else b''
-        return text.split(b'\0')[0].decode(errors='replace') if error.Success() and text else ''
-
     def tasks(self):
-        now = self.target.FindFirstGlobalVariable('cvy_runtime_now')
-        runtime = self.number(now) if now.IsValid() else 0
-        if not runtime:
-            return
-        slabs = self.at(runtime, 'cvy_runtime').GetValueForExpressionPath('.tasks.slabs')
-        address, left = self.number(slabs), TASKS_MAX
-        while address:
-            slab = self.at(address, 'cvy_slab')
-            records = slab.GetChildMemberWithName('tasks')
-            for i in range(self.number(slab.GetChildMemberWithName('used'))):
-                record = records.GetChildAtIndex(i, lldb.eNoDynamicValues, True)
-                if self.is_parked(record) and left > 0:
-                    left -= 1
-                    yield record
-            address = self.number(slab.GetChildMemberWithName('next'))
-
-    def field(self, record, name):
-        return self.number(record.GetChildMemberWithName(name))
-
-    def is_parked(self, record):
-        return (self.field(record, 'state') != 0 and not self.field(record, 'on_cpu') and
-                self.field(record, 'stack') and self.field(record, 'sp'))
-
-    def title(self, record):
-        name = self.string(record.GetChildMemberWithName('name').GetLoadAddress())
-        site = self.field(record, 'site')
-        if site and not name:
-            name = self.string(self.field(self.at(site, 'covey_site'), 'name'))
-        words = STATES[self.field(record, 'state') & 0x7F]
-        if words == 'waiting':
-            wait = self.field(record, 'wait')
-            for member in self.target.FindFirstType('cvy_reason').GetEnumMembers():
-                if member.GetValueAsUnsigned() == wait >> 8 & 0xFF:
-                    words += ' in ' + member.GetName().replace('CVY_WAIT_', '').lower()
-            words += f" {wait >> 16:#x}"
-        return f"task {self.field(record, 'id')} \"{name or 'task'}\" {words}"
+        """Those that are parked; none while there are none, or lldb does not know of them yet."""
+        try:
+            parked = [task for task in Tasks(Program(self.process)) if task.has_stack]
+        except Missing:
+            return []
+        return parked[:TASKS_MAX]
 
     # ---- what lldb calls ----
 
     def get_thread_info(self):
         self.tops = {}
         threads = []
-        for record in self.tasks() if self.registers else ():
-            tid = TID + self.field(record, 'id')
-            self.tops[tid] = self.field(record, 'sp')
-            threads.append({'tid': tid, 'name': self.title(record), 'state': 'stopped',
+        for task in self.tasks() if self.registers else ():
+            self.tops[TID + task.id] = task.sp
+            threads.append({'tid': TID + task.id, 'name': task.line(), 'state': 'stopped',
                             'stop_reason': 'none'})
         return threads
 

@@ -11,7 +11,9 @@ const byId = (id) => document.getElementById(id);
 const meta = JSON.parse(byId('meta').textContent);
 const QUEUED = 1, RUNNING = 2, WAITING = 3, ASTRAY = 4;
 const STATES = ['', 'in the queue', 'running', 'waiting', 'without worker'];
-const BY_TASK = 0, BY = ['a task', 'a timer', 'a descriptor', 'another thread, or unknown'];
+const BY_TASK = 0;
+const BY = ['a task', 'a timer', 'a descriptor', 'another thread, or unknown', 'a deadline',
+            'the end of its blocking call'];
 const LEFT = 150, AXIS = 22;
 
 // ---- data ----
