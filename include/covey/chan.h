@@ -40,9 +40,9 @@ COVEY_API size_t covey_chan_len(const covey_chan *ch);
 COVEY_API size_t covey_chan_cap(const covey_chan *ch);
 
 /* Gives the channel a name of 1 to 63 bytes, under which its length, capacity and waiting tasks
- * stand in the metrics (covey/metrics.h); it is copied. NULL takes it away. Channels of
- * the same name are counted together. 0; -EINVAL; -ENOMEM. Does not switch. Not at the same time as
- * another call of it on the same channel. */
+ * stand in the metrics (covey/metrics.h), and which dumps say; it is copied. NULL takes it away.
+ * Channels of the same name are counted together. 0; -EINVAL; -ENOMEM. Does not switch. Not at the
+ * same time as another call of it on the same channel. */
 COVEY_API int covey_chan_set_name(covey_chan *ch, const char *name);
 
 COVEY_API covey_chan *covey_chan_ref(covey_chan *ch);

@@ -23,8 +23,9 @@ typedef struct covey_options {
                               the one before it) */
     bool diagnose; /* also COVEY_DIAGNOSE=1: mutexes and read-write mutexes know who holds them,
                       dumps tell, and tasks that wait for each other (through these, joins of
-                      groups, leases, and what covey_hold_begin() tells of) are reported on standard
-                      error while the rest goes on, some seconds later; a lock costs more */
+                      groups, leases, covey_once(), shared calls of a covey_singleflight, and what
+                      covey_hold_begin() tells of) are reported on standard error while the rest
+                      goes on, some seconds later; a lock costs more */
     int64_t slow_task_ns;   /* > 0: a task that holds its thread for longer, in C code that calls
                                nothing of covey's that could switch, is reported on standard error
                                once, with its stack at that time. Its thread is asked by SIGURG, so

@@ -68,11 +68,16 @@ covey_chan *covey_chan_new(size_t elem_size, size_t capacity)
 void cvy_chan_describe(const void *object, char *out, size_t size)
 {
     const covey_chan *ch = object;
+    char name[CVY_CHAN_NAME_TEXT] = "";
+    const char *comma =
+        cvy_load_relaxed(&ch->is_named) && cvy_chan_named_print(ch, name, sizeof(name)) > 0 ? ", "
+                                                                                            : "";
 
     if (ch->capacity == 0) {
-        (void)snprintf(out, size, "unbuffered");
+        (void)snprintf(out, size, "%s%sunbuffered", name, comma);
     } else {
-        (void)snprintf(out, size, "%zu of %zu buffered", cvy_load_relaxed(&ch->len), ch->capacity);
+        (void)snprintf(out, size, "%s%s%zu of %zu buffered", name, comma,
+                       cvy_load_relaxed(&ch->len), ch->capacity);
     }
 }
 

@@ -10,16 +10,15 @@
 
 #include <covey/error.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #undef errno
 
-#define NAME_MAX 63
-
 struct named {
     struct named *next;
     covey_chan *chan; /* not counted: it leaves the list before it goes */
-    char name[NAME_MAX + 1];
+    char name[CVY_CHAN_NAME_MAX + 1];
 };
 
 static struct cvy_lock lock = CVY_LOCK_INIT(CVY_RANK_GROUP); /* channels are locked under it */
@@ -55,8 +54,8 @@ static void insert(struct named *n)
 
 int covey_chan_set_name(covey_chan *ch, const char *name)
 {
-    if (!ch || (name && (!name[0] || strlen(name) > NAME_MAX))) {
-        return covey_errorf(-EINVAL, "a channel's name has 1 to %d bytes", NAME_MAX);
+    if (!ch || (name && (!name[0] || strlen(name) > CVY_CHAN_NAME_MAX))) {
+        return covey_errorf(-EINVAL, "a channel's name has 1 to %d bytes", CVY_CHAN_NAME_MAX);
     }
     struct named *n = name ? cvy_alloc(sizeof(*n)) : NULL;
     if (name && !n) {
@@ -75,6 +74,28 @@ int covey_chan_set_name(covey_chan *ch, const char *name)
 void cvy_chan_named_remove(covey_chan *ch)
 {
     free(take(ch));
+}
+
+int cvy_chan_named_print(const covey_chan *ch, char *out, size_t size)
+{
+    int len = 0;
+
+    out[0] = '\0';
+    if (!cvy_lock_try(&lock)) {
+        return 0;
+    }
+    const struct named *n = first;
+    while (n && n->chan != ch) {
+        n = n->next;
+    }
+    if (n) {
+        len = snprintf(out, size, "\"%s\"", n->name);
+    }
+    cvy_unlock(&lock);
+    for (char *c = out; *c; c++) {
+        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+    }
+    return len;
 }
 
 static void add(struct cvy_chan_figures *sum, covey_chan *ch)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * named.h - the channels that have a name, for metrics. */
+ * named.h - the channels that have a name, for metrics and dumps. */
 #ifndef CVY_CHAN_NAMED_H
 #define CVY_CHAN_NAMED_H
 
 #include <covey/chan.h>
+
+#define CVY_CHAN_NAME_MAX 63
+#define CVY_CHAN_NAME_TEXT (CVY_CHAN_NAME_MAX + 3) /* in quotes */
 
 struct cvy_chan_figures {
     const char *name; /* valid during the call */
@@ -13,6 +16,9 @@ struct cvy_chan_figures {
 
 /* Calls fn for each name, with what its channels have together; it must not use channels. */
 void cvy_chan_named_each(void (*fn)(const struct cvy_chan_figures *f, void *arg), void *arg);
+/* Its name in quotes, if it has one and nobody is at the names: waits for nobody, as the caller may
+ * keep a task from waking. Else nothing, and 0; as snprintf(). */
+int cvy_chan_named_print(const covey_chan *ch, char *out, size_t size);
 /* The last reference to a channel with a name goes. */
 void cvy_chan_named_remove(covey_chan *ch);
 /* chan.c: all but the name. */

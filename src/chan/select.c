@@ -6,6 +6,7 @@
  * selects can miss each other, and nobody can claim a select half entered. COVEY_DEFAULT needs the
  * locks too: cases seen one after the other may each be ready while another is looked at. */
 #include "base/alloc.h"
+#include "chan/named.h"
 #include "os/delay.h"
 #include "sched/cancel.h"
 #include "sched/view.h"
@@ -15,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CASES_MAX 1024
 #define CASES_ON_STACK 4
@@ -41,7 +43,7 @@ struct select {
     struct cvy_wakelist list;
 };
 
-/* "readable fd 9 to tcp://10.0.0.7:5432": a case without an object is for a descriptor. */
+/* "readable fd 9 to tcp://10.0.0.7:5432" */
 static int describe_fd(const covey_case *c, const char *comma, char *out, size_t size)
 {
     int fd = (int)c->number;
@@ -54,21 +56,46 @@ static int describe_fd(const covey_case *c, const char *comma, char *out, size_t
                    : snprintf(out, size, "%s%s %d", comma, c->kind->name, fd);
 }
 
+#define MORE_SIZE sizeof(", and 1024 more")
+
+static int describe_case(const covey_case *c, const char *comma, char *out, size_t size)
+{
+    const char *name = c->kind->name;
+
+    if (c->kind == &covey_waitable_after) {
+        return snprintf(out, size, "%s%s %.6g s", comma, name,
+                        (double)c->number / (double)COVEY_SEC);
+    }
+    if (c->kind->rank == CVY_RANK_FD) {
+        return describe_fd(c, comma, out, size);
+    }
+    if (!c->object) {
+        return snprintf(out, size, "%s%s NULL", comma, name);
+    }
+    char text[CVY_CHAN_NAME_TEXT] = "";
+    if (c->kind == &covey_waitable_recv || c->kind == &covey_waitable_send) {
+        (void)cvy_chan_named_print(c->object, text, sizeof(text));
+    }
+    return snprintf(out, size, text[0] ? "%s%s %p %s" : "%s%s %p%s", comma, name, c->object, text);
+}
+
 void cvy_select_describe(const void *object, char *out, size_t size)
 {
     const struct select *s = object;
     size_t at = 0;
 
-    for (size_t i = 0; i < s->n && at < size; i++) {
-        const covey_case *c = &s->cases[i];
-        const char *comma = i > 0 ? ", " : "";
-        const char *name = c->kind->name;
-        int n = c->kind == &covey_waitable_after
-                    ? snprintf(out + at, size - at, "%s%s %.6g s", comma, name,
-                               (double)c->number / (double)COVEY_SEC)
-                : c->object ? snprintf(out + at, size - at, "%s%s %p", comma, name, c->object)
-                            : describe_fd(c, comma, out + at, size - at);
-        at += n > 0 ? (size_t)n : 0;
+    (void)snprintf(out, size, "no case");
+    for (size_t i = 0; i < s->n; i++) {
+        char text[160];
+        size_t n = (size_t)describe_case(&s->cases[i], i > 0 ? ", " : "", text, sizeof(text));
+        bool is_last = i + 1 == s->n;
+        /* None is cut in half: half an address is another one. */
+        if (at + n + (is_last ? 1 : MORE_SIZE) > size) {
+            (void)snprintf(out + at, size - at, ", and %zu more", s->n - i);
+            return;
+        }
+        memcpy(out + at, text, n + 1);
+        at += n;
     }
 }
 

@@ -4,6 +4,7 @@
  * What there was before is kept as the numbers of the tasks then alive and of the open descriptors;
  * what is there later and not among those is a leak. */
 #include "base/alloc.h"
+#include "os/file.h"
 #include "os/net.h"
 #include "sched/dump.h"
 
@@ -84,10 +85,27 @@ static bool look_at(struct cvy_task *t, void *arg)
     }
     s->tasks++;
     if (s->dump) {
+        flockfile(s->dump->out);
         (void)fputs("covey: leak: ", s->dump->out);
         cvy_dump_view(s->dump, &v, 0);
+        funlockfile(s->dump->out);
     }
     return true;
+}
+
+/* "fd 7 to tcp://10.0.0.7:5432", "fd 8 (/var/log/shop)" */
+static void tell_open(int fd)
+{
+    char text[128], name[256];
+
+    (void)snprintf(text, sizeof(text), "fd %d", fd);
+    if (cvy_fd_describe) {
+        cvy_fd_describe(&fd, text, sizeof(text));
+    }
+    cvy_file_name(fd, name, sizeof(name));
+    (void)fprintf(stderr,
+                  name[0] ? "covey: leak: %s (%s) is open\n" : "covey: leak: %s%s is open\n", text,
+                  name);
 }
 
 static void look(struct search *s)
@@ -112,12 +130,7 @@ static void look(struct search *s)
         if (!s->before->is_open[fd] && cvy_net_is_open(fd)) {
             s->descriptors++;
             if (s->dump) {
-                char text[128];
-                (void)snprintf(text, sizeof(text), "fd %d", fd);
-                if (cvy_fd_describe) {
-                    cvy_fd_describe(&fd, text, sizeof(text));
-                }
-                (void)fprintf(stderr, "covey: leak: %s is open\n", text);
+                tell_open(fd);
             }
         }
     }

@@ -104,7 +104,7 @@ static void trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimme
 static void put_frame(FILE *out, const char *text)
 {
     for (; *text; text++) {
-        (void)fputc(*text == ';' || *text == '\n' ? ':' : *text, out);
+        (void)fputc(*text == ';' || (unsigned char)*text < ' ' ? ':' : *text, out);
     }
 }
 

@@ -13,6 +13,7 @@
 #include "sync/table.h"
 
 #include <covey/ctx.h>
+#include <covey/debug.h>
 #include <covey/error.h>
 #include <covey/sync.h>
 #include <covey/task.h>
@@ -185,7 +186,9 @@ static void run_under(covey_ctx *ctx, struct call *c)
         /* fn runs all the same: it may own what its argument points to. */
         covey_ctx_cancel(ctx);
     }
+    uint64_t holder = covey_hold_begin(c);
     int code = c->fn(ctx, c->arg, &result);
+    covey_hold_end(c, holder);
     if (code < 0) {
         result = NULL;
         words = covey_errcode() == code ? cvy_strdup(covey_errmsg()) : NULL;
@@ -351,7 +354,10 @@ static int fly(const struct request *r, void **result, bool *shared)
     if (is_new) {
         start(r, c);
     }
+    covey_wait_note note = {.what = "call", .text = r->key, .object = c};
+    covey_wait_note_begin(&note);
     code = await_end(c, r->ctx);
+    covey_wait_note_end(&note);
     if (code < 0) {
         leave(c);
         return code;

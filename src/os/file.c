@@ -104,6 +104,15 @@ int cvy_file_unnamed(char path[CVY_FILE_PATH_SIZE])
     return fd < 0 ? -errno : fd;
 }
 
+void cvy_file_name(int fd, char *out, size_t size)
+{
+    char link[32];
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, out, size - 1);
+    out[n > 0 ? n : 0] = '\0';
+}
+
 int64_t cvy_wall_now(void)
 {
     struct timespec ts;

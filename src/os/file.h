@@ -32,6 +32,9 @@ FILE *cvy_relay_open(struct cvy_relay *r, FILE *out);
 /* Closes the stream and flushes r->out. 0, -ENOSPC, ... */
 int cvy_relay_close(struct cvy_relay *r, FILE *stream);
 
+/* What a descriptor is open on, as the kernel names it: a path, "pipe:[8123]"; "": unknown. */
+void cvy_file_name(int fd, char *out, size_t size);
+
 /* Nanoseconds since 1970; this process. */
 int64_t cvy_wall_now(void);
 uint32_t cvy_process_id(void);

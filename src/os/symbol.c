@@ -47,11 +47,15 @@ static struct {
     struct callbacks callbacks;
 } dw;
 
+/* libstdc++'s, or whose the program has (Itanium C++ ABI); looked for when a name of C++ is met. */
+static char *(*demangle)(const char *mangled, char *out, size_t *size, int *status);
+static pthread_once_t demangle_once = PTHREAD_ONCE_INIT;
+
 static pthread_once_t dw_once = PTHREAD_ONCE_INIT;
 
-static bool load_one(void *place, const char *name)
+static bool load_one(void *place, void *library, const char *name)
 {
-    void *found = dlsym(dw.library, name);
+    void *found = dlsym(library, name);
 
     /* POSIX has it so that a function's address fits a void *. */
     *(void **)place = found;
@@ -66,19 +70,33 @@ static void load(void)
     dw.library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
     /* The build ID's search, not the standard one, which may ask servers. */
     if (dw.library &&
-        !(load_one(&dw.begin, "dwfl_begin") && load_one(&dw.end, "dwfl_end") &&
-          load_one(&dw.report, "dwfl_linux_proc_report") &&
-          load_one(&dw.report_end, "dwfl_report_end") &&
-          load_one(&dw.module_of, "dwfl_addrmodule") &&
-          load_one(&dw.name_of, "dwfl_module_addrname") &&
-          load_one(&dw.line_of, "dwfl_module_getsrc") && load_one(&dw.line_info, "dwfl_lineinfo") &&
-          load_one(&dw.next_unit, "dwfl_module_nextcu") && load_one(&dw.has_pc, "dwarf_haspc") &&
-          load_one(&dw.line_in, "dwarf_getsrc_die") && load_one(&dw.line_file, "dwarf_linesrc") &&
-          load_one(&dw.line_number, "dwarf_lineno") &&
-          load_one(&dw.callbacks.find_elf, "dwfl_linux_proc_find_elf") &&
-          load_one(&dw.callbacks.find_debuginfo, "dwfl_build_id_find_debuginfo"))) {
+        !(load_one(&dw.begin, dw.library, "dwfl_begin") &&
+          load_one(&dw.end, dw.library, "dwfl_end") &&
+          load_one(&dw.report, dw.library, "dwfl_linux_proc_report") &&
+          load_one(&dw.report_end, dw.library, "dwfl_report_end") &&
+          load_one(&dw.module_of, dw.library, "dwfl_addrmodule") &&
+          load_one(&dw.name_of, dw.library, "dwfl_module_addrname") &&
+          load_one(&dw.line_of, dw.library, "dwfl_module_getsrc") &&
+          load_one(&dw.line_info, dw.library, "dwfl_lineinfo") &&
+          load_one(&dw.next_unit, dw.library, "dwfl_module_nextcu") &&
+          load_one(&dw.has_pc, dw.library, "dwarf_haspc") &&
+          load_one(&dw.line_in, dw.library, "dwarf_getsrc_die") &&
+          load_one(&dw.line_file, dw.library, "dwarf_linesrc") &&
+          load_one(&dw.line_number, dw.library, "dwarf_lineno") &&
+          load_one(&dw.callbacks.find_elf, dw.library, "dwfl_linux_proc_find_elf") &&
+          load_one(&dw.callbacks.find_debuginfo, dw.library, "dwfl_build_id_find_debuginfo"))) {
         (void)dlclose(dw.library);
         dw.library = NULL;
+    }
+}
+
+static void load_demangle(void)
+{
+    if (!load_one(&demangle, RTLD_DEFAULT, "__cxa_demangle")) {
+        void *library = dlopen("libstdc++.so.6", RTLD_NOW | RTLD_LOCAL);
+        if (library) {
+            (void)load_one(&demangle, library, "__cxa_demangle");
+        }
     }
 }
 
@@ -92,9 +110,17 @@ struct known {
     struct cvy_symbol symbol;
 };
 
+/* A name of C++, as its source has it. */
+struct plain_name {
+    struct plain_name *next;
+    const char *mangled; /* libdw's */
+    char *text;          /* NULL: it is no such name after all */
+};
+
 struct reader {
     Dwfl *dwfl;
-    size_t turn; /* who gives way where all slots are taken */
+    struct plain_name *names; /* each once */
+    size_t turn;              /* who gives way where all slots are taken */
     struct known cache[CACHE_SIZE];
 };
 
@@ -126,9 +152,23 @@ void cvy_symbols_close(struct cvy_symbols *s)
 
     if (r) {
         dw.end(r->dwfl);
+        for (struct plain_name *n = r->names, *next; n; n = next) {
+            next = n->next;
+            free(n->text);
+            free(n);
+        }
         free(r);
         s->reader = NULL;
     }
+}
+
+static uintptr_t bias_of(const void *pc, Dl_info *info)
+{
+    struct link_map *map = NULL;
+
+    return dladdr1(pc, info, (void **)&map, RTLD_DL_LINKMAP) != 0 && map
+               ? map->l_addr
+               : (uintptr_t)info->dli_fbase;
 }
 
 static void find_by_linker(const void *pc, struct cvy_symbol *out)
@@ -140,7 +180,8 @@ static void find_by_linker(const void *pc, struct cvy_symbol *out)
         return;
     }
     out->module = info.dli_fname;
-    out->offset = (uintptr_t)pc - (uintptr_t)info.dli_fbase;
+    /* As the file counts: a program that is not relocatable does not begin at 0. */
+    out->offset = (uintptr_t)pc - bias_of(pc, &info);
     /* A static function would pass for the exported one before it. */
     if (entry && (uintptr_t)pc - (uintptr_t)info.dli_saddr < entry->st_size) {
         out->function = info.dli_sname;
@@ -165,13 +206,33 @@ static void find_line(Dwfl_Module *module, uint64_t address, struct cvy_symbol *
     }
 }
 
+static const char *plain_name_of(struct reader *r, const char *name)
+{
+    if (name[0] != '_' || name[1] != 'Z') {
+        return name;
+    }
+    (void)pthread_once(&demangle_once, load_demangle);
+    if (!demangle) {
+        return name;
+    }
+    struct plain_name *n = r->names;
+    while (n && n->mangled != name) {
+        n = n->next;
+    }
+    if (!n && (n = cvy_alloc(sizeof(*n))) != NULL) {
+        *n = (struct plain_name){r->names, name, demangle(name, NULL, NULL, NULL)};
+        r->names = n;
+    }
+    return n && n->text ? n->text : name;
+}
+
 static void find_by_reader(struct reader *r, const void *pc, struct cvy_symbol *out)
 {
     Dwfl_Module *module = dw.module_of(r->dwfl, (uintptr_t)pc);
     const char *name = module ? dw.name_of(module, (uintptr_t)pc) : NULL;
     Dwfl_Line *line = module ? dw.line_of(module, (uintptr_t)pc) : NULL;
 
-    out->function = name ? name : out->function;
+    out->function = name ? plain_name_of(r, name) : out->function;
     if (line) {
         out->file = dw.line_info(line, NULL, &out->line, NULL, NULL, NULL);
     } else if (module) {

@@ -11,6 +11,8 @@
 /* Monotonic nanoseconds: the kernel's, or the test mode's while it stands in cvy_clock_virtual. */
 int64_t cvy_clock_now(void);
 int64_t cvy_clock_real(void);
+/* CPU time of the calling thread. */
+int64_t cvy_clock_thread(void);
 extern _Atomic int64_t cvy_clock_virtual CVY_HIDDEN; /* relaxed; 0: none */
 
 /* Sleeps while *word == expected, at most timeout_ns (< 0: no limit). May wake for no reason. */

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #define LOOK_EVERY_NS COVEY_SEC
-#define SHARE_OF_TIME 50 /* a look that takes long is repeated the later */
+#define SHARE_OF_TIME 50 /* a look that takes much CPU time is repeated the later */
 #define CALLS_MAX 1000   /* deep, where tasks wait for several */
 #define REPORTED_MAX 64
 #define FOUND_MAX 8     /* cycles in a look */
@@ -57,6 +57,7 @@ struct graph {
     int calls;
     size_t cycle_first; /* of the path: where the cycle begins */
     bool has_cycle;
+    int64_t told_ns; /* CPU time of telling, which is no part of what a look costs */
 };
 
 /* The watchdog's. */
@@ -434,9 +435,11 @@ static void report_others(struct graph *g, struct cvy_dump *d, const struct node
 static void report(struct graph *g)
 {
     size_t n = g->depth - g->cycle_first;
+    int64_t began = cvy_clock_thread();
     struct cvy_dump d;
 
     cvy_dump_open(&d, g->rt, stderr, false);
+    flockfile(stderr);
     if (n == 1) {
         (void)fputs("covey: deadlock: a task waits for itself:\n", stderr);
     } else {
@@ -449,7 +452,9 @@ static void report(struct graph *g)
         report_others(g, &d, &g->nodes[g->path[i]]);
     }
     (void)fflush(stderr);
+    funlockfile(stderr);
     cvy_dump_close(&d);
+    g->told_ns += cvy_clock_thread() - began;
 }
 
 /* Who else has a share of what is waited for in a cycle is told of with it. */
@@ -493,11 +498,13 @@ static uint64_t next_cycle(struct graph *g)
     return 0;
 }
 
-static void look_for_cycles(struct cvy_runtime *rt)
+/* The CPU time it took. */
+static int64_t look_for_cycles(struct cvy_runtime *rt)
 {
     struct graph g = {.rt = rt};
     uint64_t found[FOUND_MAX] = {0};
     uint64_t hash;
+    int64_t began = cvy_clock_thread();
 
     (void)cvy_tasks_each(rt, collect, &g);
     if (g.count > 0) {
@@ -517,6 +524,7 @@ static void look_for_cycles(struct cvy_runtime *rt)
     memcpy(found_last, found, sizeof(found));
     free(g.path);
     free(g.nodes);
+    return cvy_clock_thread() - began - g.told_ns;
 }
 
 void cvy_diagnosis_look(struct cvy_runtime *rt, int64_t now)
@@ -524,7 +532,6 @@ void cvy_diagnosis_look(struct cvy_runtime *rt, int64_t now)
     if (!cvy_diagnosis_on() || now < next_look) {
         return;
     }
-    look_for_cycles(rt);
-    int64_t pause = (cvy_clock_now() - now) * SHARE_OF_TIME;
+    int64_t pause = look_for_cycles(rt) * SHARE_OF_TIME;
     next_look = now + (pause > LOOK_EVERY_NS ? pause : LOOK_EVERY_NS);
 }

@@ -6,6 +6,7 @@
 
 #include "sched/diagnosis.h"
 #include "sched/ignored.h"
+#include "sched/locker.h"
 
 #include <covey/debug.h>
 
@@ -15,6 +16,7 @@
 
 #define TREE_TASKS_MAX 300
 #define PLAIN_TASKS_MAX 100
+#define SEARCHES_MAX 64 /* for who holds a mutex, in a dump: each looks at all tasks */
 
 void cvy_dump_open(struct cvy_dump *d, struct cvy_runtime *rt, FILE *out, bool is_plain)
 {
@@ -118,6 +120,16 @@ void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *sit
     }
 }
 
+void cvy_dump_name(struct cvy_dump *d, const struct cvy_view *v)
+{
+    (void)fputc('"', d->out);
+    for (const char *c = cvy_view_label(v); *c; c++) {
+        bool is_control = (unsigned char)*c < ' ' || *c == 0x7f;
+        (void)fprintf(d->out, is_control ? "\\x%02x" : "%c", (unsigned char)*c);
+    }
+    (void)fputc('"', d->out);
+}
+
 static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
 {
     if (v->state != CVY_TASK_WAITING) {
@@ -136,7 +148,10 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
                v->reason == CVY_WAIT_DIAL || v->reason == CVY_WAIT_RESOLVE) {
         (void)fprintf(d->out, " (%s)", v->detail);
     } else {
-        (void)fprintf(d->out, v->detail[0] ? " %p (%s)" : " %p%s", v->object, v->detail);
+        bool is_left = !d->is_plain && d->searches < SEARCHES_MAX && v->detail[0] &&
+                       cvy_is_left_locked(d->rt, v, &d->searches);
+        (void)fprintf(d->out, v->detail[0] ? " %p (%s%s)" : " %p%s%s", v->object, v->detail,
+                      is_left ? ", which has ended" : "");
     }
     if (v->since > 0 && d->now > v->since) {
         (void)fprintf(d->out, " for %.3f s", (double)(d->now - v->since) / (double)COVEY_SEC);
@@ -183,7 +198,9 @@ static void print_context(struct cvy_dump *d, const struct cvy_view *v)
         return;
     }
     if (v->done) {
-        (void)fprintf(d->out, ", its context is done (%s)", covey_strerror(v->done));
+        (void)fprintf(d->out, ", its context is done (%s", covey_strerror(v->done));
+        cvy_dump_site(d, ", set at", v->done == COVEY_EDEADLINE ? v->deadline_site : NULL);
+        (void)fputc(')', d->out);
     } else if (v->deadline != CVY_NEVER) {
         (void)fprintf(d->out, ", deadline in %.3f s",
                       (double)(v->deadline - d->now) / (double)COVEY_SEC);
@@ -194,31 +211,48 @@ static void print_context(struct cvy_dump *d, const struct cvy_view *v)
     }
 }
 
-void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent)
+static void print_frames(struct cvy_dump *d, const struct cvy_view *v, const struct cvy_trimmed *t,
+                         int indent)
 {
-    struct cvy_trimmed t;
-
-    cvy_dump_trim(d, v, &t);
-    for (size_t i = t.first, next; i < t.last; i = next) {
-        print_frame(d, t.pcs[i], &t.symbols[i], indent);
-        for (next = i + 1; next < t.last && t.pcs[next] == t.pcs[i]; next++) {
+    for (size_t i = t->first, next; i < t->last; i = next) {
+        print_frame(d, t->pcs[i], &t->symbols[i], indent);
+        for (next = i + 1; next < t->last && t->pcs[next] == t->pcs[i]; next++) {
         }
         if (next > i + 1) {
             (void)fprintf(d->out, "%*s   and %zu calls of itself\n", indent, "", next - i - 1);
         }
     }
+    if (v->frame_count == CVY_VIEW_FRAMES) {
+        (void)fprintf(d->out, "%*s... called from deeper than %d frames\n", indent, "",
+                      CVY_VIEW_FRAMES);
+    }
+}
+
+void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent)
+{
+    struct cvy_trimmed t;
+
+    cvy_dump_trim(d, v, &t);
+    print_frames(d, v, &t, indent);
 }
 
 void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth)
 {
-    (void)fprintf(d->out, "%*stask %llu \"%s\" %s", depth * 2, "", (unsigned long long)v->id,
-                  cvy_view_label(v), cvy_view_state(v));
+    struct cvy_trimmed t;
+
+    cvy_dump_trim(d, v, &t);
+    /* A task's lines stand together, whoever else writes there. Names take their time: before. */
+    flockfile(d->out);
+    (void)fprintf(d->out, "%*stask %llu ", depth * 2, "", (unsigned long long)v->id);
+    cvy_dump_name(d, v);
+    (void)fprintf(d->out, " %s", cvy_view_state(v));
     print_wait(d, v);
     print_notes(d, v);
     print_context(d, v);
     cvy_dump_site(d, ", started at", v->started);
     (void)fputc('\n', d->out);
-    cvy_dump_frames(d, v, depth * 2 + 4);
+    print_frames(d, v, &t, depth * 2 + 4);
+    funlockfile(d->out);
 }
 
 /* ---- of what may allocate nothing ---- */

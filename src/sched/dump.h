@@ -18,7 +18,8 @@ struct cvy_dump {
     struct cvy_runtime *rt;
     FILE *out;
     int64_t now;
-    bool is_plain; /* allocates nothing: in signal handlers */
+    bool is_plain;     /* allocates nothing: in signal handlers */
+    unsigned searches; /* cvy_is_left_locked() */
     struct cvy_symbols symbols;
 };
 
@@ -40,6 +41,8 @@ void cvy_dump_any(struct cvy_dump *d);
 
 /* A task's line and stack, indented. */
 void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth);
+/* Its name in quotes, without what would move a terminal's cursor. */
+void cvy_dump_name(struct cvy_dump *d, const struct cvy_view *v);
 /* Its stack alone. */
 void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent);
 /* "started at main.c:12", with what comes before it; nothing if site is NULL. */

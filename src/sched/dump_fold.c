@@ -18,8 +18,9 @@ static void print_place(struct cvy_dump *d, const struct cvy_place *p)
         cvy_dump_view(d, &v, 1);
         return;
     }
-    (void)fprintf(d->out, "  %lld tasks \"%s\" %s", (long long)p->count, cvy_view_label(&v),
-                  cvy_view_state(&v));
+    (void)fprintf(d->out, "  %lld tasks ", (long long)p->count);
+    cvy_dump_name(d, &v);
+    (void)fprintf(d->out, " %s", cvy_view_state(&v));
     if (v.state == CVY_TASK_WAITING) {
         (void)fprintf(d->out, " in %s", cvy_view_reason(&v));
         if (p->oldest > 0 && d->now > p->oldest) {

@@ -15,7 +15,7 @@
 
 #define LOOK_EVERY_NS (50 * COVEY_MS)
 #define IDLE_LOOK_NS COVEY_SEC
-#define SHARE_OF_TIME 50 /* a look that takes long is repeated the later */
+#define SHARE_OF_TIME 50 /* a look that takes much CPU time is repeated the later */
 #define SEEN_MAX 1024u   /* more are not told of */
 #define BUCKETS (4 * SEEN_MAX)
 
@@ -88,6 +88,7 @@ struct look {
     struct cvy_runtime *rt;
     int64_t now;
     struct table *before, *after;
+    int64_t told_ns; /* CPU time of telling, which is no part of what a look costs */
 };
 
 enum verdict { STOPS, GOES_ON, UNKNOWN };
@@ -150,13 +151,16 @@ static bool note(struct look *l, uint64_t id, bool is_new)
     }
     *after = was_there ? *before : (struct seen){.id = id, .since = l->now};
     l->after->count++;
-    bool is_due = !after->is_told && l->now - after->since >= l->rt->options.ignored_end_ns;
+    /* One of which it is not known now is told of the next time that it is. */
+    bool is_due =
+        is_new && !after->is_told && l->now - after->since >= l->rt->options.ignored_end_ns;
     after->is_told |= is_due;
-    return is_due && is_new;
+    return is_due;
 }
 
-static void tell(const struct look *l, struct cvy_task *t, struct cvy_thread *th)
+static void tell(struct look *l, struct cvy_task *t, struct cvy_thread *th)
 {
+    int64_t began = cvy_clock_thread();
     struct cvy_view v;
     struct cvy_dump d;
 
@@ -167,10 +171,13 @@ static void tell(const struct look *l, struct cvy_task *t, struct cvy_thread *th
         (void)cvy_slow_ask(th, &v);
     }
     cvy_dump_open(&d, l->rt, stderr, false);
+    flockfile(stderr);
     (void)fputs("covey: ignored: ", stderr);
     cvy_dump_view(&d, &v, 0);
     (void)fflush(stderr);
+    funlockfile(stderr);
     cvy_dump_close(&d);
+    l->told_ns += cvy_clock_thread() - began;
 }
 
 static bool look_at(struct cvy_task *t, void *arg)
@@ -205,6 +212,7 @@ void cvy_ignored_look(struct cvy_runtime *rt, int64_t now)
     if (!current || now < next_look) {
         return;
     }
+    int64_t spent = cvy_clock_thread();
     struct look l = {.rt = rt, .now = now, .before = current};
     l.after = current == &tables[0] ? &tables[1] : &tables[0];
     *l.after = (struct table){0};
@@ -213,6 +221,8 @@ void cvy_ignored_look(struct cvy_runtime *rt, int64_t now)
     cvy_lock(&current_lock);
     current = l.after;
     cvy_unlock(&current_lock);
-    int64_t took = cvy_clock_now() - now;
-    next_look = now + (took * SHARE_OF_TIME > LOOK_EVERY_NS ? took * SHARE_OF_TIME : LOOK_EVERY_NS);
+    /* Not by the clock: on a busy machine, where such tasks matter most, a look is kept off its CPU
+     * for long. */
+    int64_t pause = (cvy_clock_thread() - spent - l.told_ns) * SHARE_OF_TIME;
+    next_look = now + (pause > LOOK_EVERY_NS ? pause : LOOK_EVERY_NS);
 }

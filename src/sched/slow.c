@@ -116,21 +116,25 @@ static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task 
 {
     struct cvy_view v;
     struct cvy_dump d;
+    struct cvy_trimmed names;
 
     if (!cvy_view_take(t, &v, true)) {
         return;
     }
     bool is_answered = cvy_slow_ask(th, &v);
     cvy_dump_open(&d, rt, stderr, false);
-    (void)fprintf(stderr, "covey: slow: task %llu \"%s\" has held its thread for %.3f s",
-                  (unsigned long long)v.id, cvy_view_label(&v),
-                  (double)held_ns / (double)COVEY_SEC);
+    cvy_dump_trim(&d, &v, &names); /* finding names takes its time: before the lock */
+    flockfile(stderr);
+    (void)fprintf(stderr, "covey: slow: task %llu ", (unsigned long long)v.id);
+    cvy_dump_name(&d, &v);
+    (void)fprintf(stderr, " has held its thread for %.3f s", (double)held_ns / (double)COVEY_SEC);
     cvy_dump_site(&d, ", started at", v.started);
     (void)fputc('\n', stderr);
     if (is_answered) {
         cvy_dump_frames(&d, &v, 4);
     }
     (void)fflush(stderr);
+    funlockfile(stderr);
     cvy_dump_close(&d);
 }
 

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HELD_NAPS_MAX 100
+
 static const char *const states[] = {
     [CVY_TASK_FREE] = "free",         [CVY_TASK_NEW] = "new",
     [CVY_TASK_RUNNABLE] = "runnable", [CVY_TASK_RUNNING] = "running",
@@ -17,7 +19,8 @@ static const char *const states[] = {
 static void describe_sleep(const void *object, char *out, size_t size)
 {
     int64_t left = *(const int64_t *)object - cvy_clock_now();
-    (void)snprintf(out, size, "due in %.3f s", (double)left / (double)COVEY_SEC);
+    (void)snprintf(out, size, left >= 0 ? "due in %.3f s" : "overdue by %.3f s",
+                   (double)(left >= 0 ? left : -left) / (double)COVEY_SEC);
 }
 
 static const struct {
@@ -32,7 +35,7 @@ static const struct {
     [CVY_WAIT_RWMUTEX_READ] = {"rwmutex read", cvy_rwmutex_describe},
     [CVY_WAIT_RWMUTEX_WRITE] = {"rwmutex write", cvy_rwmutex_describe},
     [CVY_WAIT_COND] = {"cond", NULL},
-    [CVY_WAIT_SEM] = {"semaphore", NULL},
+    [CVY_WAIT_SEM] = {"semaphore", cvy_sem_describe},
     [CVY_WAIT_WAITGROUP] = {"waitgroup", cvy_waitgroup_describe},
     [CVY_WAIT_ONCE] = {"once", NULL},
     [CVY_WAIT_GROUP] = {"group wait", cvy_group_describe},
@@ -49,9 +52,22 @@ static const struct {
     [CVY_WAIT_HANGUP] = {"hang-up", cvy_fd_describe},
 };
 
+/* Its claim, once no other dump looks at it, which takes microseconds; but that one may have lost
+ * its CPU, or wait for this thread's end of a signal: then not for ever. */
+static uint32_t claim_not_held(struct cvy_task *t)
+{
+    uint32_t claim = cvy_load_relaxed(&t->claim);
+
+    for (int i = 0; (claim & CVY_CLAIM_HELD) && i < HELD_NAPS_MAX; i++) {
+        cvy_futex_wait(&t->claim, claim, 20 * COVEY_US);
+        claim = cvy_load_relaxed(&t->claim);
+    }
+    return claim;
+}
+
 bool cvy_task_hold(struct cvy_task *t, uint32_t *claim)
 {
-    uint32_t open = cvy_load_relaxed(&t->claim);
+    uint32_t open = claim_not_held(t);
 
     /* Acq_rel: acquire pairs with the open. From here on nobody else can wake it. */
     if ((open != CVY_CLAIM_OPEN && open != CVY_CLAIM_OPEN_CTX) ||

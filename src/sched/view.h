@@ -79,7 +79,7 @@ typedef void cvy_describe_fn(const void *object, char *out, size_t size);
 #define CVY_WEAK __attribute__((weak))
 CVY_WEAK cvy_describe_fn cvy_chan_describe, cvy_select_describe, cvy_group_describe,
     cvy_fd_describe, cvy_dial_describe, cvy_resolve_describe, cvy_mutex_describe,
-    cvy_rwmutex_describe, cvy_waitgroup_describe;
+    cvy_rwmutex_describe, cvy_waitgroup_describe, cvy_sem_describe;
 /* Who holds a mutex, or a rwmutex to write, as cvy_owner_of() has it; 0: nobody, or unknown. */
 CVY_WEAK uint32_t cvy_mutex_owner(const void *mutex);
 CVY_WEAK uint32_t cvy_rwmutex_owner(const void *rwmutex);

@@ -45,10 +45,14 @@ uint32_t cvy_mutex_owner(const void *mutex)
 
 void cvy_mutex_describe(const void *object, char *out, size_t size)
 {
-    uint32_t owner = cvy_mutex_owner(object);
+    const covey_mutex *m = object;
+    uint32_t state = cvy_load_relaxed((const _Atomic uint32_t *)&m->state_);
+    uint32_t owner = state >> OWNER_SHIFT;
 
     if (owner) {
         (void)snprintf(out, size, "held by task %u", owner);
+    } else if ((state & LOCKED) && cvy_diagnosis_on()) {
+        (void)snprintf(out, size, "held by a plain thread");
     }
 }
 

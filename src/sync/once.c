@@ -2,6 +2,7 @@
  * once.c - covey_once: NEW, RUNNING, DONE, and a bit for waiters while it runs. */
 #include "sched/lot.h"
 
+#include <covey/debug.h>
 #include <covey/sync.h>
 
 enum { NEW, RUNNING, DONE };
@@ -37,10 +38,14 @@ void covey_once(covey_once_flag *o, void (*fn)(void *), void *arg)
         return;
     }
     if (state == NEW && cvy_cas_acq_rel(word_of(o), &state, RUNNING)) {
+        uint64_t holder = covey_hold_begin(o);
         fn(arg);
+        covey_hold_end(o, holder);
         finish(o);
         return;
     }
+    covey_wait_note note = {.what = "the end of its call", .object = o};
+    covey_wait_note_begin(&note);
     struct cvy_thread *th = cvy_enter();
     CVY_WINDOW_NAMED(CVY_WINDOW_ONCE);
     struct cvy_lot *lot = cvy_lot_lock(o);
@@ -50,4 +55,5 @@ void covey_once(covey_once_flag *o, void (*fn)(void *), void *arg)
         (void)cvy_lot_wait(&th, NULL, lot, o, &wr, false, CVY_WAIT_ONCE);
     }
     cvy_leave(th);
+    covey_wait_note_end(&note);
 }

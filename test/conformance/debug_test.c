@@ -2,6 +2,7 @@
  * debug_test.c - dumps and leak scopes (covey/debug.h). */
 #include "support.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 static bool has_libdw(void)
@@ -166,7 +167,9 @@ TASK_TEST(the_json_dump_has_what_the_text_has)
     covey_chan *ch = covey_chan_new(0, 0);
     covey_group *g = covey_group_new(ctx);
 
-    go_waiting(g, "a \"quoted\\name\n", receive, ch);
+    covey_task_options opts = {.name = "a \"quoted\\name\n"};
+    CHECK_EQ(covey_group_go_with(g, &opts, receive, ch), 0);
+    await_waiting("a \"quoted\\name\\x0a");
     char *text = dump_as(COVEY_DUMP_JSON);
     check_has(text, "{\"covey\":\"" COVEY_VERSION "\",\"workers\":");
     check_has(text, "\"name\":\"a \\\"quoted\\\\name\\u000a\",\"state\":\"waiting\"");
@@ -193,6 +196,183 @@ TASK_TEST(a_name_that_is_no_utf8_makes_good_json)
     free(text);
     text = dump_as(COVEY_DUMP_PLACES_JSON);
     check_has(text, "\"name\":\"\\ufffd ");
+    free(text);
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
+TASK_TEST(a_name_cannot_break_its_line_or_move_the_cursor)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+    covey_task_options opts = {.name = "two\nlines \x1b[31m"};
+
+    CHECK_EQ(covey_group_go_with(g, &opts, receive, ch), 0);
+    await_waiting("two\\x0alines \\x1b[31m");
+    char *text = dump_as(COVEY_DUMP_FOLDED);
+    check_has(text, "\"two\\x0alines \\x1b[31m\" waiting in");
+    free(text);
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
+static int select_of_many(covey_ctx *ctx, void *arg)
+{
+    covey_case cases[20];
+
+    for (int i = 0; i < 20; i++) {
+        cases[i] = COVEY_RECV(arg, NULL);
+    }
+    cases[1] = COVEY_RECV((covey_chan *)NULL, NULL);
+    return covey_select_n(ctx, cases, 20) < 0 ? 0 : -1;
+}
+
+static int select_of_none(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    return covey_select_n(ctx, NULL, 0) < 0 ? 0 : -1;
+}
+
+TASK_TEST(a_channel_is_told_of_by_its_name)
+{
+    covey_chan *named = covey_chan_new(0, 3);
+    covey_group *g = covey_group_new(ctx);
+    char expected[160];
+
+    CHECK_EQ(covey_chan_set_name(named, "orders"), 0);
+    go_waiting(g, "alone", receive, named);
+    go_waiting(g, "many", select_of_many, named);
+    go_waiting(g, "none", select_of_none, NULL);
+    (void)snprintf(expected, sizeof(expected), "chan receive %p (\"orders\", 0 of 3 buffered)",
+                   (void *)named);
+    CHECK(dump_says(expected));
+    /* What has no object is no descriptor, and an address is not cut in half. */
+    (void)snprintf(expected, sizeof(expected),
+                   "select (receive %p \"orders\", receive NULL, receive", (void *)named);
+    CHECK(dump_says(expected));
+    CHECK(dump_says("\"orders\", and 1"));
+    CHECK(dump_says(" more) for ") || dump_says(" more), started"));
+    CHECK(dump_says("waiting in select (no case)"));
+    CHECK_EQ(covey_chan_set_name(named, NULL), 0);
+    CHECK(!dump_says("orders"));
+    covey_group_cancel(g, 0);
+    CHECK_EQ(covey_chan_close(named), 0);
+    (void)covey_group_wait(g);
+    covey_chan_unref(named);
+}
+
+TASK_TEST(a_deadline_that_has_passed_is_told_with_who_set_it)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_ctx *timeout = covey_ctx_with_timeout(ctx, 0);
+    int line = __LINE__ - 1;
+    covey_group *g = covey_group_new(timeout);
+    char expected[128];
+
+    go_waiting(g, "late", receive_without_ctx, ch);
+    (void)snprintf(expected, sizeof(expected), "is done (deadline exceeded, set at %s:%d)",
+                   __FILE__, line);
+    char *text = dump_as(COVEY_DUMP_TREE);
+    check_has(text, expected);
+    free(text);
+    CHECK_EQ(covey_chan_close(ch), 0);
+    (void)covey_group_wait(g);
+    covey_ctx_unref(timeout);
+    covey_chan_unref(ch);
+}
+
+__attribute__((noinline)) static int receive_down_there(covey_chan *ch, int depth)
+{
+    volatile char here = (char)depth;
+    int code = depth > 0 ? receive_down_there(ch, depth - 1) : receive(NULL, ch);
+    return code + (here - here);
+}
+
+static int receive_deep(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return receive_down_there(arg, 100);
+}
+
+TASK_TEST(a_stack_that_is_deeper_than_shown_says_so)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+
+    go_waiting(g, "flat", receive, ch);
+    CHECK(!dump_says("... called from deeper than"));
+    go_waiting(g, "deep", receive_deep, ch);
+    CHECK(dump_says("... called from deeper than 48 frames\n"));
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
+}
+
+static int acquire_three(covey_ctx *ctx, void *arg)
+{
+    int code = covey_sem_acquire(ctx, arg, 3);
+
+    if (code == 0) {
+        covey_sem_release(arg, 3);
+    }
+    return code;
+}
+
+TASK_TEST(a_wait_for_permits_says_how_many_are_free)
+{
+    covey_sem *s = covey_sem_new(4);
+    covey_group *g = covey_group_new(ctx);
+    char expected[96];
+
+    CHECK_EQ(covey_sem_acquire(ctx, s, 2), 0);
+    go_waiting(g, "acquirer", acquire_three, s);
+    (void)snprintf(expected, sizeof(expected), "waiting in semaphore %p (2 of 4 free)", (void *)s);
+    CHECK(dump_says(expected));
+    covey_sem_release(s, 2);
+    JOIN(g);
+    covey_sem_free(s);
+}
+
+static FILE *shared_out;
+
+static void *dump_often(void *arg)
+{
+    for (int i = 0; i < 20; i++) {
+        covey_dump(shared_out);
+    }
+    return arg;
+}
+
+TASK_TEST(two_dumps_at_once_keep_each_tasks_lines_together)
+{
+    covey_chan *ch = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+    pthread_t others[2];
+    char *text = NULL;
+    size_t len = 0;
+
+    go_waiting(g, "first", receive_without_ctx, ch);
+    go_waiting(g, "second", receive_without_ctx, ch);
+    shared_out = open_memstream(&text, &len);
+    CHECK(shared_out);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_create(&others[i], NULL, dump_often, NULL), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_join(others[i], NULL), 0);
+    }
+    CHECK_EQ(fclose(shared_out), 0);
+    int seen = 0;
+    for (char *at = text; (at = strstr(at, " waiting in chan receive")) != NULL; at++, seen++) {
+        size_t rest = strcspn(at, "\n");
+        CHECK(memmem(at, rest, "started at", 10) != NULL);
+        CHECK(strncmp(at + rest + 1 + strspn(at + rest + 1, " "), "at ", 3) == 0);
+    }
+    /* One dump waits while the other looks at a task, which is not runnable for that. But not for
+     * ever: it may have lost its CPU. */
+    CHECK(seen > 20 * 2);
     free(text);
     CHECK_EQ(covey_chan_close(ch), 0);
     JOIN(g);

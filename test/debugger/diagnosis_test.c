@@ -18,7 +18,7 @@
 
 static covey_mutex mutexes[8];
 static covey_rwmutex rwmutexes[8];
-static _Atomic int ready[10];
+static _Atomic int ready[11];
 static covey_redlock *redlock;
 
 /* Both of a pair hold what they hold. */
@@ -266,6 +266,52 @@ static int renews(covey_ctx *ctx, void *arg)
     return 0;
 }
 
+/* Two things that are made once, and each needs the other. */
+static covey_once_flag made[2];
+
+static void make_first(void *ctx);
+
+static void make_second(void *ctx)
+{
+    meet(ctx, 10);
+    covey_once(&made[0], make_first, ctx);
+}
+
+static void make_first(void *ctx)
+{
+    meet(ctx, 10);
+    covey_once(&made[1], make_second, ctx);
+}
+
+static int needs_first(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_once(&made[0], make_first, ctx);
+    return 0;
+}
+
+static int needs_second(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_once(&made[1], make_second, ctx);
+    return 0;
+}
+
+/* What is asked for once for all asks for itself. */
+static covey_singleflight *flights;
+
+static int ask_again(covey_ctx *ctx, void *arg, void **result)
+{
+    return covey_singleflight_do(ctx, flights, "price/7", ask_again, arg, result, NULL);
+}
+
+static int ask_first(covey_ctx *ctx, void *arg)
+{
+    void *result;
+
+    return covey_singleflight_do(ctx, flights, "price/7", ask_again, arg, &result, NULL);
+}
+
 /* A long row, each of whom waits for the next; the last four for each other. */
 enum { ROW = 1002, ROW_CYCLE = 4 };
 static covey_mutex row[ROW];
@@ -323,6 +369,10 @@ static int all_of_them(covey_ctx *ctx, void *arg)
     (void)covey_group_go(g, wait_for_long, NULL);
     (void)covey_group_go(g, renews, NULL);
     (void)covey_group_go(g, renews, renewed);
+    (void)covey_group_go(g, needs_first, NULL);
+    (void)covey_group_go(g, needs_second, NULL);
+    flights = covey_singleflight_new();
+    (void)covey_group_go(g, ask_first, NULL);
     row_start(ctx, g);
     return covey_group_wait(g);
 }
@@ -338,7 +388,7 @@ static int count_of(const char *text, const char *words)
 }
 
 /* What a child says on standard error until it says so a number of times, and two looks more. */
-static char *report_of_child(const char *until, int times)
+static char *report_of_child(const covey_options *o, covey_fn *fn, const char *until, int times)
 {
     char *text = calloc(1, REPORT_ROOM);
     size_t len = 0;
@@ -348,10 +398,9 @@ static char *report_of_child(const char *until, int times)
     CHECK(text && pipe(ends) == 0);
     pid_t child = fork();
     if (child == 0) {
-        covey_options o = {.diagnose = true};
         (void)dup2(ends[1], 2);
         (void)alarm(60);
-        _exit(covey_run_with(&o, all_of_them, NULL));
+        _exit(covey_run_with(o, fn, NULL));
     }
     (void)close(ends[1]);
     struct pollfd p = {.fd = ends[0], .events = POLLIN};
@@ -397,7 +446,8 @@ static void check_cycle(const char *report, const char *first, const char *secon
 
 TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
 {
-    char *report = report_of_child("covey: deadlock:", 8);
+    covey_options o = {.diagnose = true};
+    char *report = report_of_child(&o, all_of_them, "covey: deadlock:", 10);
 
     printf("%s", report);
     check_cycle(report, "writer_then_mutex", "mutex_then_read", "waiting in rwmutex read");
@@ -414,13 +464,160 @@ TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
     CHECK(strstr(shares, "awaiting share (held by task "));
     CHECK(strstr(shares, "share_then_join"));
     free(shares);
+    check_cycle(report, "needs_first", "needs_second",
+                "awaiting the end of its call (held by task ");
+    char *own = cycle_with(report, "ask_again");
+    CHECK(strncmp(own, "covey: deadlock: a task waits for itself:", 41) == 0);
+    CHECK(strstr(own, "awaiting call \"price/7\" (held by task "));
+    free(own);
     char *in_row_only = cycle_with(report, "in_row");
     CHECK(strncmp(in_row_only, "covey: deadlock: 4 tasks wait for each other:", 45) == 0);
     free(in_row_only);
-    CHECK_EQ(count_of(report, "covey: deadlock:"), 8);
+    CHECK_EQ(count_of(report, "covey: deadlock:"), 10);
     CHECK(!strstr(report, "renews"));
     CHECK(!strstr(report, "share_for_long"));
     CHECK(!strstr(report, "lease_for_long") && !strstr(report, "lease_after_long"));
     CHECK(!strstr(report, "hold_for_long") && !strstr(report, "wait_for_long"));
+    free(report);
+}
+
+/* ---- who holds a mutex, in a dump ---- */
+
+static int lock_and_end(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    covey_mutex_lock(arg);
+    return 0;
+}
+
+static int lock_and_stay(covey_ctx *ctx, void *arg)
+{
+    covey_mutex_lock(arg);
+    (void)covey_chan_recv(ctx, never, NULL);
+    covey_mutex_unlock(arg);
+    return 0;
+}
+
+static int lock_in_vain(covey_ctx *ctx, void *arg)
+{
+    if (covey_mutex_lock_ctx(ctx, arg) == 0) {
+        covey_mutex_unlock(arg);
+    }
+    return 0;
+}
+
+/* The dump, once it says that this task waits. */
+static char *dump_with(const char *waiting)
+{
+    char *text = NULL;
+
+    do {
+        size_t len = 0;
+        free(text);
+        covey_yield();
+        FILE *out = open_memstream(&text, &len);
+        CHECK(out);
+        covey_dump(out);
+        CHECK(fclose(out) == 0);
+    } while (!strstr(text, waiting));
+    return text;
+}
+
+static int three_holders(covey_ctx *ctx, void *thread_has)
+{
+    static covey_mutex left, kept;
+    covey_group *g = covey_group_new(ctx), *waiting = covey_group_new(ctx);
+    covey_mutex *wanted[] = {&left, &kept, thread_has};
+    const char *names[] = {"one", "two", "three"};
+    const char *said[] = {", which has ended)", "(held by task ", "(held by a plain thread)"};
+
+    never = covey_chan_new(0, 0);
+    (void)covey_group_go(g, lock_and_end, &left);
+    CHECK(covey_group_wait(g) == 0);
+    (void)covey_group_go(waiting, lock_and_stay, &kept);
+    free(dump_with("\"lock_and_stay\" waiting in"));
+    for (int i = 0; i < 3; i++) {
+        covey_task_options o = {.name = names[i]};
+        char quoted[64];
+        (void)covey_group_go_with(waiting, &o, lock_in_vain, wanted[i]);
+        (void)snprintf(quoted, sizeof(quoted), "\"%s\" waiting in mutex", names[i]);
+        char *text = dump_with(quoted), *line = strstr(text, quoted);
+        line[strcspn(line, "\n")] = '\0';
+        printf("%s\n", line);
+        CHECK(strstr(line, said[i]));
+        CHECK((strstr(line, "which has ended") != NULL) == (i == 0));
+        free(text);
+    }
+    covey_group_cancel(waiting, 0);
+    CHECK(covey_group_wait(waiting) == 0);
+    covey_mutex_unlock(&left);
+    covey_chan_unref(never);
+    return 0;
+}
+
+TEST(a_dump_says_if_who_locked_a_mutex_has_ended_or_is_no_task)
+{
+    covey_options o = {.diagnose = true};
+    covey_mutex has = {0};
+
+    covey_mutex_lock(&has);
+    CHECK(covey_run_with(&o, three_holders, &has) == 0);
+}
+
+/* ---- tasks that go on after their context's end ---- */
+
+static int compute_on(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    for (volatile int i = 0;; i = !i) {
+    }
+    return arg != NULL;
+}
+
+/* Its sleep fails at once, every time: it is in and out of covey, and never parked. */
+static int try_on(covey_ctx *ctx, void *arg)
+{
+    for (;;) {
+        if (covey_sleep(ctx, COVEY_MS) < 0) {
+            covey_yield();
+        }
+        for (volatile int i = 0; i < 5000; i++) {
+        }
+    }
+    return arg != NULL;
+}
+
+static int sleep_on(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return covey_sleep(NULL, 60 * COVEY_SEC);
+}
+
+static int cancelled_order(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    (void)covey_group_go(g, compute_on, NULL);
+    (void)covey_group_go(g, try_on, NULL);
+    (void)covey_group_go(g, sleep_on, NULL);
+    covey_group_cancel(g, 0);
+    return covey_group_wait(g);
+}
+
+TEST(each_task_that_ignores_its_contexts_end_is_told_of_once)
+{
+    covey_options o = {.ignored_end_ns = 50 * COVEY_MS, .workers = 2};
+    char *report = report_of_child(&o, cancelled_order, "covey: ignored:", 3);
+    const char *names[] = {"\"compute_on\"", "\"try_on\"", "\"sleep_on\""};
+
+    printf("%s", report);
+    for (int i = 0; i < 3; i++) {
+        const char *at = strstr(report, names[i]);
+        CHECK(at);
+        CHECK(!strstr(at + 1, names[i]));
+    }
+    CHECK(!strstr(report, "\"cancelled_order\""));
     free(report);
 }
