@@ -5,6 +5,7 @@
  * whoever adds permits, and whoever leaves the head without taking any, grants. */
 #include "base/alloc.h"
 #include "sched/view.h"
+#include "sched/wait.h"
 
 #include <covey/sync.h>
 

@@ -10,7 +10,7 @@
 #define FULL_DIALS 4
 
 static covey_chan *empty, *full, *held;
-static covey_mutex mutex, free_mutex;
+static covey_mutex mutex, free_mutex, left;
 static covey_rwmutex written, read_lock;
 static covey_waitgroup waitgroup;
 static covey_once_flag once;
@@ -49,12 +49,21 @@ static int selects(covey_ctx *ctx, void *arg)
 
     (void)arg;
     return covey_select(ctx, COVEY_RECV(empty, NULL), COVEY_SEND(full, &value), COVEY_DONE(ctx),
-                        COVEY_READABLE(pipes[0]), COVEY_AFTER(1000 * COVEY_SEC));
+                        COVEY_READABLE(pipes[0]), COVEY_AFTER(1000 * COVEY_SEC),
+                        COVEY_RECV(empty, NULL), COVEY_RECV(empty, NULL));
 }
 
 static int locks(covey_ctx *ctx, void *arg)
 {
     return covey_mutex_lock_ctx(ctx, arg);
+}
+
+/* And is gone when somebody wants it. */
+static int leaves_locked(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    covey_mutex_lock(arg);
+    return 0;
 }
 
 static int reads_under(covey_ctx *ctx, void *arg)
@@ -233,6 +242,17 @@ static int is_deaf(covey_ctx *ctx, void *arg)
     return code;
 }
 
+static int is_late(covey_ctx *ctx, void *arg)
+{
+    covey_ctx *limit = covey_ctx_with_timeout(ctx, 1);
+    covey_group *g = covey_group_new(limit);
+
+    (void)covey_group_go(g, receives_for_ever, arg);
+    int code = covey_group_wait(g);
+    covey_ctx_unref(limit);
+    return code;
+}
+
 static int notes(covey_ctx *ctx, void *arg)
 {
     covey_wait_note outer = {.what = "answer", .text = arg};
@@ -294,6 +314,7 @@ static void make_objects(covey_ctx *ctx)
     empty = covey_chan_new(0, 0);
     held = covey_chan_new(0, 0);
     full = covey_chan_new(sizeof(int), 2);
+    CHECK_EQ(covey_chan_set_name(full, "let\tters"), 0);
     CHECK(covey_chan_send(ctx, full, &value) == 0 && covey_chan_send(ctx, full, &value) == 0);
     sem = covey_sem_new(1);
     CHECK_EQ(covey_sem_acquire(ctx, sem, 1), 0);
@@ -307,7 +328,10 @@ static void make_objects(covey_ctx *ctx)
     CHECK(covey_udp_open(&udp, "udp://127.0.0.1:0", NULL) == 0);
 }
 
-#define WAIT(fn, arg) {#fn, fn, arg}
+#define WAIT(fn, arg)                                                                              \
+    {                                                                                              \
+#fn, fn, arg                                                                               \
+    }
 
 static const struct {
     const char *name;
@@ -319,6 +343,7 @@ static const struct {
     WAIT(selects, NULL),
     WAIT(receives_for_ever, NULL),
     WAIT(locks, &mutex),
+    WAIT(locks, &left),
     WAIT(reads_under, &written),
     WAIT(writes_under, &read_lock),
     WAIT(waits_for_cond, NULL),
@@ -338,6 +363,7 @@ static const struct {
     WAIT(blocks, NULL),
     WAIT(has_deadline, NULL),
     WAIT(is_deaf, NULL),
+    WAIT(is_late, NULL),
     WAIT(is_pinned, NULL),
     WAIT(notes, "the answer\nto   everything"),
     WAIT(notes,
@@ -348,18 +374,22 @@ static const struct {
 
 static const char *const expected[] = {
     "waiting in chan send 0x",
-    "(2 of 2 buffered)",
+    "(\"let?ters\", 2 of 2 buffered)",
     "waiting in select (receive 0x",
+    ", and 2 more) for ",
     "(held by task ",
+    ", which has ended) for ",
     "(read by task ",
     "waiting in cond 0x",
     "waiting in semaphore 0x",
+    "(0 of 1 free)",
     "(3 to go)",
     "waiting in once 0x",
     "waiting in singleflight 0x",
     "waiting in group wait 0x",
     "(1 alive, limit 1)",
-    "waiting in read (fd ", " at udp://127.0.0.1:",
+    "waiting in read (fd ",
+    " at udp://127.0.0.1:",
     "waiting in write (fd ",
     "waiting in hang-up (fd ",
     "waiting in accept (fd ",
@@ -367,6 +397,7 @@ static const char *const expected[] = {
     "waiting in blocking call of blocks_thread",
     "deadline in ",
     "its context is done (canceled)",
+    "its context is done (deadline exceeded, set at ",
     "not cancellable",
     "awaiting answer \"the answer to everything\"",
     "are all that a dump ...\"",
@@ -382,12 +413,15 @@ static int wait_all(covey_ctx *ctx, void *arg)
     make_objects(ctx);
     GO(g, holds_all, NULL);
     CHECK_EQ(covey_chan_recv(ctx, held, NULL), COVEY_ECLOSED);
+    covey_group *leaving = covey_group_new(ctx);
+    GO(leaving, leaves_locked, &left);
+    CHECK_EQ(covey_group_wait(leaving), 0);
     for (size_t i = 0; i < n; i++) {
         const covey_task_options named = {.name = waits[i].name};
         CHECK_EQ(covey_group_go_with(g, &named, waits[i].fn, waits[i].arg), 0);
     }
     GO(g, dials, (void *)(uintptr_t)deaf_address());
-    char *text = waits_dump(ctx, (int)n + 6, expected, sizeof(expected) / sizeof(expected[0]));
+    char *text = waits_dump(ctx, (int)n + 7, expected, sizeof(expected) / sizeof(expected[0]));
     free(text);
     _exit(0);
 }

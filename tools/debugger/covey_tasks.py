@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """covey's tasks as covey_dump() shows them, read from a stopped program or a core file; for
 gdb/covey.py and lldb/covey.py. A slab of records is read at once: 100,000 tasks take seconds."""
+import re
+
 from covey_memory import Memory, Missing
 from covey_waits import SEC, Waits
 
@@ -11,8 +13,10 @@ SCOPE_GROUP, SCOPE_NOTE = 0, 2
 OWNS_SCOPES = 8
 NOTES_SHOWN = 3
 DEPTH_MAX = 32
+OWNER_BITS = 0x0FFFFFFF  # of a number, cvy_owner_of()
 NEVER = (1 << 63) - 1
-ENDS = {-125: 'canceled', -62: 'deadline exceeded', -12: 'out of memory'}  # of contexts
+DEADLINE = -62  # COVEY_EDEADLINE
+ENDS = {-125: 'canceled', DEADLINE: 'deadline exceeded', -12: 'out of memory'}  # of contexts
 SEEN_BUCKETS = 4096  # src/sched/ignored.c
 # Waits whose words say it all: no address.
 PLAIN = {'select', 'read', 'write', 'accept', 'sleep', 'hang-up', 'dial', 'name lookup'}
@@ -39,7 +43,8 @@ class Task:
 
     @property
     def name(self):
-        return self.record.text('name') or self.all.site(self.record.number('site'))[0] or 'task'
+        name = self.record.text('name') or self.all.site(self.record.number('site'))[0] or 'task'
+        return ''.join(f'\\x{ord(c):02x}' if c < ' ' or c == '\x7f' else c for c in name)
 
     def carrier(self):
         """The pthread_t of the thread that runs it; 0: none is known."""
@@ -83,6 +88,8 @@ class Task:
         elif reason in PLAIN:
             words = f' ({detail})'
         else:
+            if self.all.has_ended(detail):
+                detail += ', which has ended'
             words = f' {address:#x}' + (f' ({detail})' if detail else '')
         return f' in {reason}{words}{self.lasting(self.record.number("wait_since"))}'
 
@@ -131,6 +138,7 @@ class Tasks:
         self.waits = Waits(memory, self.now)
         self.member_end = program.variable('cvy_group_member_end', None)
         self.sites, self.reasons, self.cancels = {}, {}, {}
+        self.alive = None  # their numbers as locks have them, once they are asked for
         self.ignored = self.read_ignored()
 
     def clock(self):
@@ -187,11 +195,21 @@ class Tasks:
             record = self.memory.record('cvy_cancel', cancel)
             done, deadline = record.number('done', True), record.number('deadline')
             self.cancels[cancel] = (
-                f', its context is done ({ENDS.get(done, done)})' if done else
+                f', its context is done ({ENDS.get(done, done)}{self.set_at(record, done)})' if done else
                 '' if deadline == NEVER else
                 f', deadline in {(deadline - self.now) / SEC:.3f} s' +
                 self.place(' set at', record.number('site')))
         return self.cancels[cancel] if cancel else ''
+
+    def set_at(self, cancel, done):
+        return self.place(', set at', cancel.number('site')) if done == DEADLINE else ''
+
+    def has_ended(self, detail):
+        """Whether what is told of a lock's owner is of a task that is gone."""
+        found = re.fullmatch(r'held by task (\d+)', detail) if self.waits.is_diagnosed else None
+        if found and self.alive is None:
+            self.alive = {task.id & OWNER_BITS for task in self}
+        return bool(found) and int(found[1]) not in self.alive
 
     def read_ignored(self):
         """Since when tasks go on after their context's end, by number; ignored.c."""

@@ -8,6 +8,8 @@ from covey_memory import Missing
 
 HOLDERS_ROOM, READERS_SHOWN = 4096, 4  # src/sync/holders.c
 BOUND = {'listener_free': 'covey_listener', 'udp_free': 'covey_udp'}  # on_free of src/io/
+DETAIL_ROOM, MORE_ROOM = 128, len(', and 1024 more') + 1  # of a select's cases, src/chan/select.c
+LOCKED, OWNER_SHIFT = 1, 3  # src/sync/mutex.c
 SEC = 1e9
 
 
@@ -39,9 +41,10 @@ class Waits:
         self.memory, self.now = memory, now
         self.is_diagnosed = memory.variable('cvy_diagnosis_is_on', 1) != 0
         self.holders = self.read_holders() if self.is_diagnosed else {}
+        self.names = self.read_names()
         self.by_reason = {
             'chan send': self.chan, 'chan receive': self.chan, 'select': self.select,
-            'mutex': self.mutex, 'rwmutex read': self.rwmutex, 'rwmutex write': self.rwmutex,
+            'mutex': self.mutex, 'semaphore': self.semaphore, 'rwmutex read': self.rwmutex, 'rwmutex write': self.rwmutex,
             'waitgroup': self.waitgroup, 'group wait': self.group, 'group limit': self.group,
             'sleep': self.sleep, 'read': self.descriptor, 'write': self.descriptor,
             'accept': self.descriptor, 'hang-up': self.descriptor, 'dial': self.dial,
@@ -98,29 +101,60 @@ class Waits:
 
     # ---- primitives ----
 
+    def read_names(self):
+        """Of channels, by address: src/chan/named.c."""
+        names = {}
+        try:
+            at = self.memory.variable('first', 8, 'chan')
+            while at:
+                named = self.memory.record('named:chan', at)
+                text = ''.join('?' if c < ' ' or c == '\x7f' else c for c in named.text('name'))
+                names[named.number('chan')] = f'"{text}"'
+                at = named.number('next')
+        except Missing:
+            pass  # a program without channels
+        return names
+
     def chan(self, address):
         chan = self.memory.record('covey_chan', address)
+        name = f'{self.names[address]}, ' if address in self.names else ''
         if not chan.number('capacity'):
-            return 'unbuffered'
-        return f"{chan.number('len')} of {chan.number('capacity')} buffered"
+            return f'{name}unbuffered'
+        return f"{name}{chan.number('len')} of {chan.number('capacity')} buffered"
 
     def select(self, address):
         select = self.memory.record('select:shuffled', address)
-        cases = self.memory.array('covey_case', select.number('cases'), min(select.number('n'), 1024))
-        return ', '.join(self.case(case) for case in cases)[:127]
+        count = select.number('n')
+        cases = self.memory.array('covey_case', select.number('cases'), min(count, 1024))
+        words = ''
+        for i, case in enumerate(cases):
+            more = (', ' if i else '') + self.case(case)
+            if len(words) + len(more) + (1 if i + 1 == count else MORE_ROOM) > DETAIL_ROOM:
+                return f'{words}, and {count - i} more'
+            words += more
+        return words or 'no case'
 
     def case(self, case):
         name = self.memory.record('covey_waitable', case.number('kind')).string('name')
-        number = case.number('number', signed=True)
+        number, address = case.number('number', signed=True), case.number('object')
         if name == 'after':
             return f'{name} {number / SEC:.6g} s'
-        if case.number('object'):
-            return f"{name} {case.number('object'):#x}"
-        return f'{name} fd {number & 0xFFFFFFFF}' if name in ('readable', 'writable') else f'{name} {number}'
+        if name in ('readable', 'writable'):
+            return f'{name} fd {number & 0xFFFFFFFF}'
+        if not address:
+            return f'{name} NULL'
+        known = self.names.get(address) if name in ('receive', 'send') else None
+        return f'{name} {address:#x}' + (f' {known}' if known else '')
 
     def mutex(self, address):
-        owner = self.number(address, 4) >> 3
-        return f'held by task {owner}' if owner else ''
+        state = self.number(address, 4)
+        if state >> OWNER_SHIFT:
+            return f'held by task {state >> OWNER_SHIFT}'
+        return 'held by a plain thread' if state & LOCKED and self.is_diagnosed else ''
+
+    def semaphore(self, address):
+        sem = self.memory.record('covey_sem', address)
+        return f"{sem.number('available', True)} of {sem.number('total', True)} free"
 
     def rwmutex(self, address):
         state = self.number(address, 4)
@@ -138,7 +172,8 @@ class Waits:
         return f"{group.number('state') // 4} alive" + (f', limit {limit}' if limit >= 0 else '')
 
     def sleep(self, address):
-        return f'due in {(self.number(address) - self.now) / SEC:.3f} s'
+        left = (self.number(address) - self.now) / SEC
+        return f'due in {left:.3f} s' if left >= 0 else f'overdue by {-left:.3f} s'
 
     # ---- descriptors ----
 
