@@ -19,11 +19,8 @@ static const struct {
     const char *name;
     uint32_t knob;
 } names[] = {
-    {"migrate", CVY_KNOB_MIGRATE},
-    {"delay", CVY_KNOB_DELAY},
-    {"pause", CVY_KNOB_PAUSE},
-    {"freed", CVY_KNOB_FREED},
-    {"native", CVY_KNOB_NATIVE},
+    {"migrate", CVY_KNOB_MIGRATE}, {"delay", CVY_KNOB_DELAY},   {"pause", CVY_KNOB_PAUSE},
+    {"freed", CVY_KNOB_FREED},     {"native", CVY_KNOB_NATIVE},
 };
 
 /* Written by whoever reads the environment first, before the release of cvy_knobs. */

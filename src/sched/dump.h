@@ -24,8 +24,8 @@ struct cvy_dump {
 };
 
 /* From any thread, in the runtime or not: opens a dump, lets write do its part (with arg), on a
- * stack with room, and closes it; flushes out. write's code; COVEY_ECLOSED: needs_runtime, and none is
- * up; why out cannot be written. */
+ * stack with room, and closes it; flushes out. write's code; COVEY_ECLOSED: needs_runtime, and none
+ * is up; why out cannot be written. */
 int cvy_dump_to(FILE *out, bool needs_runtime, int (*write)(struct cvy_dump *d, void *arg),
                 void *arg);
 

@@ -51,8 +51,8 @@ void cvy_recording_run(struct cvy_thread *th, const struct cvy_task *t);
 /* The running task leaves its worker; next runs, NULL: the base. what: the event that it is. */
 void cvy_recording_switch_slow(struct cvy_thread *th, struct cvy_task *next, uint64_t what);
 
-/* The same, to a task, without a call while no stamp is due. With a file or probes one is due at each event, so that
- * cvy_trace_put() sees them all. */
+/* The same, to a task, without a call while no stamp is due. With a file or probes one is due at
+ * each event, so that cvy_trace_put() sees them all. */
 static inline void cvy_recording_switch(struct cvy_thread *th, struct cvy_task *next, uint64_t what)
 {
     struct cvy_ring *r = th->ring;
