@@ -173,11 +173,11 @@ void *cvy_watchdog_main(void *arg)
             cvy_futex_wait(&rt->watchdog_wake, 0, next - now);
             now = cvy_clock_now();
         }
-        /* Acquire: pairs with the release in cvy_watchdog_rouse(); what it was roused for is seen.
-         */
-        if (cvy_load_acquire(&rt->watchdog_wake) || now >= look_at) {
+        /* In one step: what a rouse before it was for is seen (acquire, with the release in
+         * cvy_watchdog_rouse()), and one after it is not wiped out. */
+        bool is_roused = atomic_exchange_explicit(&rt->watchdog_wake, 0, memory_order_acq_rel) != 0;
+        if (is_roused || now >= look_at) {
             cvy_store_relaxed(&rt->watchdog_asleep, false);
-            cvy_store_relaxed(&rt->watchdog_wake, 0);
             look(rt);
             look_at = now + next_period(rt, &idle_rounds);
             /* Tasks have run: they may leave memory. */
