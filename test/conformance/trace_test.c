@@ -30,16 +30,6 @@ static const char *temporary(const char *name)
     return path;
 }
 
-static void add_text(struct content *c, const covey_trace_event *e)
-{
-    char part[11] = {0};
-    uint64_t high = e->meta >> 16;
-    memcpy(part, &e->id, 4);
-    memcpy(part + 4, &high, 6);
-    part[e->meta >> 8 & 0x7F] = '\0';
-    (void)strncat(c->text, part, sizeof(c->texts[0]) - strlen(c->text) - 1);
-}
-
 static void add_events(struct content *c, const covey_trace_section *s, const char *body)
 {
     c->rings++;
@@ -52,7 +42,7 @@ static void add_events(struct content *c, const covey_trace_section *s, const ch
             c->text = c->texts[type == COVEY_TRACE_message];
             c->text[0] = '\0';
         } else if (type == COVEY_TRACE_text) {
-            add_text(c, &e);
+            trace_file_add_text(c->text, sizeof(c->texts[0]), &e);
         }
     }
 }

@@ -61,4 +61,16 @@ static inline covey_trace_event trace_file_event(const char *body, size_t i)
     return e;
 }
 
+/* Adds what a text event holds to words, which has so much room. */
+static inline void trace_file_add_text(char *words, size_t room, const covey_trace_event *e)
+{
+    char part[11] = {0};
+    uint64_t high = e->meta >> 16;
+
+    memcpy(part, &e->id, 4);
+    memcpy(part + 4, &high, 6);
+    part[e->meta >> 8 & 0x7F] = '\0';
+    (void)strncat(words, part, room - strlen(words) - 1);
+}
+
 #endif

@@ -47,13 +47,7 @@ static void check_site(const struct reading *r, uint64_t site)
 
 static void see_words(struct ring_state *s, const covey_trace_event *e)
 {
-    char part[11] = {0};
-    uint64_t high = e->meta >> 16;
-
-    memcpy(part, &e->id, 4);
-    memcpy(part + 4, &high, 6);
-    part[e->meta >> 8 & 0x7F] = '\0';
-    (void)strncat(s->words, part, sizeof(s->words) - strlen(s->words) - 1);
+    trace_file_add_text(s->words, sizeof(s->words), e);
     if (e->meta >> 15 & 1) {
         CHECK_STR(s->words, WORDS);
         s->last_type = 0;
