@@ -96,7 +96,6 @@ void cvy_chan_figures(covey_chan *ch, struct cvy_chan_figures *out)
     cvy_lock(&ch->lock);
     out->len = cvy_load_relaxed(&ch->len);
     out->capacity = ch->capacity;
-    out->is_closed = cvy_load_relaxed(&ch->is_closed);
     out->senders = count_waiting(&ch->senders);
     out->receivers = count_waiting(&ch->receivers);
     cvy_unlock(&ch->lock);

@@ -11,7 +11,6 @@
 struct cvy_chan_figures {
     const char *name; /* valid during the call */
     size_t len, capacity, senders, receivers;
-    bool is_closed;
 };
 
 /* Calls fn for each name, with what its channels have together; it must not use channels. */
