@@ -11,16 +11,11 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/covey-metrics.XXXXXX")
 pid=
 trap '[[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
+# shellcheck source=test/profile/served.sh
+source "$COVEY_SOURCE_DIR/test/profile/served.sh"
 
-: >served.out
-"$COVEY_BUILD_DIR/examples/debugging/served" --ms 300000 --port 0 >served.out 2>&1 &
-pid=$!
-while ! grep -q listening served.out; do
-    kill -0 $pid || { cat served.out; exit 1; }
-    sleep 0.05 # sleeps: until the program says where it listens
-done
-addr=$(sed -n 's/.*listening on tcp:\/\///p' served.out)
-curl -sSD head "http://$addr/debug/covey/metrics" >scraped || exit 1
+start_served served.out --port 0
+curl -sSD head "http://${addr#tcp://}/debug/covey/metrics" >scraped || exit 1
 grep -qi '^content-type: text/plain; version=0.0.4' head || { echo "FAILED: the type"; cat head; exit 1; }
 promtool check metrics <scraped || { echo "FAILED: promtool"; exit 1; }
 echo "ok: $(grep -c '^# TYPE' scraped) metrics"

@@ -9,6 +9,8 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/covey-serve.XXXXXX")
 pids=()
 trap '[[ ${#pids[@]} == 0 ]] || kill -KILL "${pids[@]}" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
+# shellcheck source=test/profile/served.sh
+source "$COVEY_SOURCE_DIR/test/profile/served.sh"
 failed=0
 
 # has WHAT REGEX FILE
@@ -24,15 +26,10 @@ has() {
 
 # start NAME ARG... - a shop; sets addr.
 start() {
-    local name=$1
+    local out=$1.out
     shift
-    "$COVEY_BUILD_DIR/examples/debugging/served" --ms 300000 "$@" >"$name.out" 2>&1 &
-    pids+=($!)
-    while ! grep -q listening "$name.out"; do
-        kill -0 "${pids[-1]}" || { cat "$name.out"; exit 1; }
-        sleep 0.05 # sleeps: until the program says where it listens
-    done
-    addr=$(sed -n 's/.*listening on //p' "$name.out")
+    start_served "$out" "$@"
+    pids+=("$pid")
 }
 
 start tcp --port 0

@@ -10,15 +10,11 @@ socket=covey-top-$$
 pid=
 trap 'tmux -L "$socket" kill-server 2>/dev/null; [[ -z $pid ]] || kill -KILL "$pid" 2>/dev/null; rm -rf "$folder"' EXIT
 cd "$folder" || exit 1
+# shellcheck source=test/profile/served.sh
+source "$COVEY_SOURCE_DIR/test/profile/served.sh"
 failed=0
 
-"$COVEY_BUILD_DIR/examples/debugging/served" --ms 600000 >served.out 2>&1 &
-pid=$!
-while ! grep -q listening served.out; do
-    kill -0 $pid || { cat served.out; exit 1; }
-    sleep 0.05 # sleeps: until the program says where it listens
-done
-addr=$(sed -n 's/.*listening on //p' served.out)
+start_served served.out
 
 say() {
     if [[ $1 == 0 ]]; then
