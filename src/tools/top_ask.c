@@ -81,6 +81,7 @@ int cvy_top_ask_open(covey_ctx *ctx, struct cvy_top_watch *w)
 
 void cvy_top_ask(struct cvy_top_watch *w)
 {
+    w->is_unwanted = false;
     if (!w->is_asking) {
         w->is_asking = covey_group_go(w->asking, ask, w) == 0;
         w->asked_at = covey_now();
@@ -104,6 +105,10 @@ static void take_tree(struct cvy_top_watch *w, struct cvy_top_asked *a)
     int64_t now = covey_now();
 
     w->is_asking = false;
+    if (w->is_unwanted) {
+        cvy_top_answer_fini(&a->answer);
+        return;
+    }
     (void)snprintf(w->failure, sizeof(w->failure), "%s", a->words);
     if (a->code == 0) {
         int64_t rested_at = now + REST * (now - w->asked_at);

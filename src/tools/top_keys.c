@@ -98,6 +98,7 @@ static void act(struct cvy_top_watch *w, int key)
         break;
     case 'p':
         w->is_paused = !w->is_paused;
+        w->is_unwanted = w->is_paused && w->is_asking;
         break;
     case 'd':
         cvy_top_ask_dump(w);

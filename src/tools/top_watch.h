@@ -25,6 +25,7 @@ struct cvy_top_watch {
     covey_group *asking;
     covey_chan *answers; /* of struct cvy_top_asked */
     bool is_asking, is_dumping;
+    bool is_unwanted; /* the answer: who looks has paused since it was asked for */
     int64_t asked_at, next_at;
     char failure[256]; /* of the last question; empty: it was answered */
 

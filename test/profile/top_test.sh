@@ -84,6 +84,13 @@ reversed() {
          is_reverse'
 }
 
+# unchanged WHAT - the screen's heads are as in the file paused.
+unchanged() {
+    t capture-pane -p | head -n 3 >now
+    cmp -s paused now
+    say $? "$1" now
+}
+
 # cursor_on WHAT REGEX - waits until the selected row, which is drawn in reverse, has it.
 cursor_on() {
     local i
@@ -189,9 +196,7 @@ t send-keys p
 shows "paused" 'paused'
 t capture-pane -p | head -n 3 >paused
 sleep 0.3 # sleeps: three times as long as it takes to ask
-t capture-pane -p | head -n 3 >now
-cmp -s paused now
-say $? "paused: nothing changes" now
+unchanged "paused: nothing changes"
 for ((i = 0; i < 200; i++)); do
     t send-keys Space
     t capture-pane -p | head -n 3 >now
@@ -238,8 +243,16 @@ shows "no answer is told" 'no answer for [0-9]+ s; this is [0-9]+ s old'
 t send-keys '?'
 shows "keys are heard meanwhile" 'write a dump of all tasks'
 t send-keys x
+shows "and again" 'no answer for'
+t capture-pane -p | head -n 3 >paused
+t send-keys p '?'
+shows "paused without an answer" 'write a dump of all tasks'
 kill -CONT $pid
-shows "it answers again" 'by oldest wait'
+t send-keys x
+shows "it answers again" 'by oldest wait, paused'
+unchanged "what was asked for before the pause is not shown"
+t send-keys p
+shows_not "it goes on" 'paused'
 kill -KILL $pid
 wait $pid 2>/dev/null || true
 pid=

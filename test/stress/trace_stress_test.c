@@ -261,13 +261,19 @@ static void check_code(int code)
     CHECK(code == 0 || code == -ENOENT || code == -EBUSY);
 }
 
+/* On a busy machine a file may be over before any of the writers has had its turn. */
+static bool has_seen_all(void)
+{
+    return seen_new > 0 && seen_values > 0 && seen_words > 0;
+}
+
 static int write_files(covey_ctx *ctx, void *arg)
 {
     char path[64];
 
     (void)ctx;
     (void)arg;
-    for (int i = 0; i < turns(TURNS); i++) {
+    for (int i = 0; i < turns(TURNS) || !has_seen_all(); i++) {
         CHECK_EQ(covey_trace_start(new_path(path, sizeof(path))), 0);
         CHECK_EQ(covey_trace_start("/tmp/another"), -EBUSY);
         CHECK_EQ(covey_sleep(NULL, COVEY_MS), 0);
@@ -372,5 +378,4 @@ STRESS_TASK_TEST(what_is_recorded_is_true_whatever_is_turned_on_and_off)
     fprintf(stderr, "# %lu files: %lu starts, %lu numbers, %lu messages\n", files, seen_new,
             seen_values, seen_words);
     CHECK(files >= (unsigned long)turns(TURNS));
-    CHECK(seen_new > 0 && seen_values > 0 && seen_words > 0);
 }
