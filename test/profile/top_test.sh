@@ -47,33 +47,32 @@ say $? "no address: usage" out
 command -v tmux >/dev/null || { echo "no tmux"; exit "$failed"; }
 t() { tmux -L "$socket" "$@"; }
 
-# shows WHAT REGEX - waits until the screen has it.
-shows() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        t capture-pane -p >screen 2>&1
-        if grep -qE -- "$2" screen; then
-            say 0 "$1"
+# shellcheck disable=SC2317 # waits calls what looks
+# waits WHAT LOOK... - until LOOK, which leaves what it has seen in screen, finds what it looks for.
+waits() {
+    local i what=$1
+    shift
+    for ((i = 0; i < 200 * COVEY_TEST_TIMEOUT; i++)); do
+        if "$@"; then
+            say 0 "$what"
             return
         fi
         sleep 0.05 # sleeps: between two looks at the screen
     done
-    say 1 "$1: no $2" screen
+    say 1 "$what: not so: $*" screen
 }
 
-# shows_not WHAT REGEX - waits until it has not.
-shows_not() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        t capture-pane -p >screen 2>&1
-        if grep -q TASKS screen && ! grep -qE -- "$2" screen; then
-            say 0 "$1"
-            return
-        fi
-        sleep 0.05 # sleeps: between two looks at the screen
-    done
-    say 1 "$1: still $2" screen
+is_on_screen() {
+    t capture-pane -p >screen 2>&1
+    grep -qE -- "$1" screen
 }
+
+is_gone() {
+    ! is_on_screen "$1" && grep -q TASKS screen
+}
+
+shows() { waits "$1" is_on_screen "$2"; }
+shows_not() { waits "$1" is_gone "$2"; }
 
 # The lines that are drawn in reverse; tmux tells of it only where it changes.
 reversed() {
@@ -84,55 +83,31 @@ reversed() {
          is_reverse'
 }
 
-# unchanged WHAT - the screen's heads are as in the file paused.
-unchanged() {
-    t capture-pane -p | head -n 3 >now
-    cmp -s paused now
-    say $? "$1" now
+# The selected row is drawn in reverse.
+is_selected() {
+    t capture-pane -pe 2>&1 | reversed >screen
+    grep -qE -- "$1" screen
 }
 
-# cursor_on WHAT REGEX - waits until the selected row, which is drawn in reverse, has it.
-cursor_on() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        t capture-pane -pe 2>&1 | reversed >screen
-        if grep -qE -- "$2" screen; then
-            say 0 "$1"
-            return
-        fi
-        sleep 0.05 # sleeps: between two looks at the screen
-    done
-    say 1 "$1: the cursor is not on $2" screen
+# The last one above the foot.
+is_last_selected() {
+    local last selected
+    t capture-pane -pe >screen 2>&1
+    last=$(sed 's/\x1b\[[0-9;]*m//g' screen | grep -E '^ +[0-9]+ ' | tail -n 1)
+    selected=$(reversed <screen | sed 's/\x1b\[[0-9;]*m//g' | grep -E '^ +[0-9]+ ')
+    [[ -n $last && $last == "$selected" ]]
 }
 
-# cursor_at_end WHAT - waits until the selected row is the last one above the foot.
-cursor_at_end() {
-    local i last selected
-    for ((i = 0; i < 200; i++)); do
-        t capture-pane -pe >screen 2>&1
-        last=$(sed 's/\x1b\[[0-9;]*m//g' screen | grep -E '^ +[0-9]+ ' | tail -n 1)
-        selected=$(reversed <screen | sed 's/\x1b\[[0-9;]*m//g' | grep -E '^ +[0-9]+ ')
-        if [[ -n $last && $last == "$selected" ]]; then
-            say 0 "$1"
-            return
-        fi
-        sleep 0.05 # sleeps: between two looks at the screen
-    done
-    say 1 "$1: the cursor is on '$selected', not on '$last'" screen
+# The row of the first stands above that of the second.
+is_above() {
+    t capture-pane -p >screen 2>&1
+    grep -oE -- "[-+] ($1|$2) served" screen | head -n 1 | grep -q -- " $1 "
 }
 
-# above WHAT A B - waits until the row of A stands above that of B.
-above() {
-    local i
-    for ((i = 0; i < 200; i++)); do
-        t capture-pane -p >screen 2>&1
-        if grep -oE -- "[-+] ($2|$3) served" screen | head -n 1 | grep -q -- " $2 "; then
-            say 0 "$1"
-            return
-        fi
-        sleep 0.05 # sleeps: between two looks at the screen
-    done
-    say 1 "$1: $2 is not above $3" screen
+is_changed() {
+    t capture-pane -p >screen 2>&1
+    head -n 3 screen >now
+    ! cmp -s paused now
 }
 
 t -f /dev/null new-session -d -x 130 -y 24 bash --norc || exit 1
@@ -151,20 +126,20 @@ t send-keys Left
 t send-keys Escape
 shows "all again" 'clerk served'
 shows "sorted by tasks at first" 'by tasks'
-above "most tasks first" customer counter
+waits "most tasks first" is_above customer counter
 # Every key that moves, and its letter.
 t send-keys Home
-cursor_on "Home: the first row" 'shop served'
+waits "Home: the first row" is_selected 'shop served'
 for keys in 'Down Up' 'j k' 'PageDown PageUp' 'End Home'; do
     read -r there back <<<"$keys"
     t send-keys "$there"
-    cursor_on "$there" '[-+] (group|customer|counter|clerk|debug_|sleep at shop)'
+    waits "$there" is_selected '[-+] (group|customer|counter|clerk|debug_|sleep at shop)'
     t send-keys "$back"
-    cursor_on "$back" 'shop served'
+    waits "$back" is_selected 'shop served'
 done
 # And every one that opens and closes.
 t send-keys j j
-cursor_on "on the customers" 'customer served'
+waits "on the customers" is_selected 'customer served'
 shows "where most wait is told above all" '^most wait: [0-9]+% chan send at customer \(served\.c:[0-9]+\), up to [0-9]+ms'
 for keys in 'Right Left' 'l h' '+ -' 'Enter Left'; do
     read -r open close <<<"$keys"
@@ -184,7 +159,7 @@ t send-keys s s
 shows "sorted by change" 'by change'
 t send-keys s
 shows "sorted by name" 'by name'
-above "by the alphabet" counter customer
+waits "by the alphabet" is_above counter customer
 t send-keys s s
 shows "sorted by the oldest wait" 'by oldest wait'
 t send-keys '?'
@@ -196,15 +171,10 @@ t send-keys p
 shows "paused" 'paused'
 t capture-pane -p | head -n 3 >paused
 sleep 0.3 # sleeps: three times as long as it takes to ask
-unchanged "paused: nothing changes"
-for ((i = 0; i < 200; i++)); do
-    t send-keys Space
-    t capture-pane -p | head -n 3 >now
-    cmp -s paused now || break
-    sleep 0.05 # sleeps: between two looks at the screen
-done
-! cmp -s paused now
-say $? "Space asks all the same" now
+! is_changed
+say $? "paused: nothing changes" screen
+t send-keys Space
+waits "Space asks all the same" is_changed
 t resize-window -x 60 -y 10
 shows "drawn anew at another size" 'by oldest wait'
 [[ $(grep -c . screen) -le 10 ]]
@@ -222,11 +192,11 @@ t resize-window -x 130 -y 24
 t send-keys p
 # Left goes up where there is nothing to close.
 t send-keys End
-cursor_at_end "at the end"
+waits "at the end" is_last_selected
 for i in {1..9}; do
     t send-keys Left
 done
-cursor_on "Left, in the end to the first row" 'shop served'
+waits "Left, in the end to the first row" is_selected 'shop served'
 t send-keys Right
 # As a job of its shell.
 t send-keys C-z
@@ -250,7 +220,8 @@ shows "paused without an answer" 'write a dump of all tasks'
 kill -CONT $pid
 t send-keys x
 shows "it answers again" 'by oldest wait, paused'
-unchanged "what was asked for before the pause is not shown"
+! is_changed
+say $? "what was asked for before the pause is not shown" screen
 t send-keys p
 shows_not "it goes on" 'paused'
 kill -KILL $pid
