@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # top_test.sh - covey top on examples/debugging/served.c: as text, and in a terminal that tmux plays:
 # what it shows, its keys, another size, and that the terminal is as before when it ends.
+# shellcheck disable=SC2317 # waits() calls what looks
 set -uo pipefail
 
 [[ -x $COVEY_COMMAND ]] || { echo "no covey command"; exit 77; }
@@ -47,7 +48,6 @@ say $? "no address: usage" out
 command -v tmux >/dev/null || { echo "no tmux"; exit "$failed"; }
 t() { tmux -L "$socket" "$@"; }
 
-# shellcheck disable=SC2317 # waits calls what looks
 # waits WHAT LOOK... - until LOOK, which leaves what it has seen in screen, finds what it looks for.
 waits() {
     local i what=$1
