@@ -459,12 +459,13 @@ static int opens_for_long(covey_ctx *ctx, void *arg)
     covey_group *g = covey_group_new(ctx);
     bool is_tuned = arg != NULL;
 
-    covey_group_set_limit(g, 2);
-    (void)covey_group_go(g, is_tuned ? starts_for_long : stays_for_long, g);
+    covey_group_set_limit(g, is_tuned ? 1 : 2);
+    if (!is_tuned) {
+        (void)covey_group_go(g, stays_for_long, NULL);
+    }
+    (void)covey_group_go(g, starts_for_long, g);
     if (is_tuned) {
         covey_group_set_limit(g, 1);
-    } else {
-        (void)covey_group_go(g, starts_for_long, g);
     }
     return covey_group_wait(g);
 }
@@ -915,6 +916,34 @@ TEST(a_dump_says_if_who_locked_a_mutex_has_ended_or_is_no_task)
 
     covey_mutex_lock(&has);
     CHECK(covey_run_with(&o, three_holders, &has) == 0);
+}
+
+static int takes_permit(covey_ctx *ctx, void *arg)
+{
+    return covey_sem_acquire(ctx, arg, 1);
+}
+
+static int wants_permit(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+    (void)covey_group_go(g, takes_permit, arg);
+    char *text = dump_with("\"takes_permit\" waiting in semaphore");
+
+    CHECK(strstr(text, " (0 of 1 free) for "));
+    free(text);
+    covey_group_cancel(g, 0);
+    (void)covey_group_wait(g);
+    return 0;
+}
+
+TEST(a_run_does_not_know_who_held_what_in_the_run_before)
+{
+    covey_options o = {.diagnose = true};
+    covey_sem *s = covey_sem_new(1);
+
+    CHECK(covey_run_with(&o, takes_permit, s) == 0);
+    CHECK(covey_run_with(&o, wants_permit, s) == 0);
+    covey_sem_free(s);
 }
 
 /* ---- tasks that go on after their context's end ---- */
