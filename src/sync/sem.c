@@ -64,18 +64,20 @@ __attribute__((no_sanitize("thread"), noinline)) int64_t cvy_sem_held(const void
     return *(const volatile enum use *)&s->use == BY_HOLDERS ? s->total - permits_now(s) : 0;
 }
 
-/* t has n permits more. Lock held. */
-static inline void note_gain_locked(covey_sem *s, const struct cvy_task *t, int64_t n)
+/* While diagnosis is on: t has n permits more. Lock held. */
+__attribute__((noinline)) static void note_gain_locked(covey_sem *s, const struct cvy_task *t,
+                                                       int64_t n)
 {
-    if (cvy_unlikely(cvy_diagnosis_on()) && s->use != BY_ANYBODY && n > 0 && !t->is_foreign) {
+    if (s->use != BY_ANYBODY && !t->is_foreign) {
         cvy_holders_add(s, cvy_owner_of(t->id), n);
     }
 }
 
-/* t brings n permits back. Lock held. */
-static inline void note_return_locked(covey_sem *s, const struct cvy_task *t, int64_t n)
+/* The same: t brings n permits back. */
+__attribute__((noinline)) static void note_return_locked(covey_sem *s, const struct cvy_task *t,
+                                                         int64_t n)
 {
-    if (cvy_likely(!cvy_diagnosis_on()) || s->use == BY_ANYBODY || n <= 0) {
+    if (s->use == BY_ANYBODY || n == 0) {
         return;
     }
     s->use = BY_HOLDERS;
@@ -108,19 +110,23 @@ static void grant_locked(covey_sem *s, struct cvy_wakelist *list)
         cvy_list_remove(&w->node);
         if (cvy_claim(w->task, w->index)) {
             s->available -= w->amount;
-            note_gain_locked(s, w->task, w->amount);
+            if (cvy_unlikely(cvy_diagnosis_on())) {
+                note_gain_locked(s, w->task, w->amount);
+            }
             cvy_wakelist_add(list, w->task);
         }
     }
 }
 
-static bool try_take_locked(covey_sem *s, const struct cvy_task *t, int64_t n)
+static inline bool try_take_locked(covey_sem *s, int64_t n)
 {
     if (s->available < n || !cvy_list_is_empty(&s->waiters)) {
         return false;
     }
     s->available -= n;
-    note_gain_locked(s, t, n);
+    if (cvy_unlikely(cvy_diagnosis_on())) {
+        note_gain_locked(s, cvy_task_self(), n);
+    }
     return true;
 }
 
@@ -138,7 +144,7 @@ int covey_sem_acquire(covey_ctx *ctx, covey_sem *s, int64_t n)
         goto out;
     }
     cvy_lock(&s->lock);
-    if (n == 0 || try_take_locked(s, th->task, n)) {
+    if (n == 0 || try_take_locked(s, n)) {
         cvy_unlock(&s->lock);
         goto out;
     }
@@ -162,7 +168,7 @@ bool covey_sem_try_acquire(covey_sem *s, int64_t n)
     }
     struct cvy_thread *th = cvy_enter();
     cvy_lock(&s->lock);
-    bool is_taken = n == 0 || try_take_locked(s, th->task, n);
+    bool is_taken = n == 0 || try_take_locked(s, n);
     cvy_unlock(&s->lock);
     cvy_leave(th);
     return is_taken;
@@ -177,8 +183,12 @@ void covey_sem_release(covey_sem *s, int64_t n)
     bool is_valid = n >= 0 && n <= s->total - s->available;
     if (is_valid) {
         s->available += n;
-        note_return_locked(s, th->task, n);
-        grant_locked(s, &list);
+        if (cvy_unlikely(cvy_diagnosis_on())) {
+            note_return_locked(s, th->task, n);
+        }
+        if (!cvy_list_is_empty(&s->waiters)) {
+            grant_locked(s, &list);
+        }
     }
     cvy_unlock(&s->lock);
     COVEY_REQUIRE(is_valid, "semaphore released more than is held");
