@@ -171,6 +171,15 @@ static bool read_wait(struct cvy_task *t, struct node *n)
     return is_found;
 }
 
+/* Whether n has waited on since it was collected, for as many, and, if for one, for the same. */
+static bool waits_as_before(const struct node *n)
+{
+    struct node now;
+
+    return read_wait(n->task, &now) && now.id == n->id && now.since == n->since &&
+           now.object == n->object && now.holder == n->holder && now.shares == n->shares;
+}
+
 static bool collect(struct cvy_task *t, void *arg)
 {
     struct graph *g = arg;
@@ -320,16 +329,8 @@ static bool spare_some(struct graph *g, struct kept *k)
     return is_changed;
 }
 
-static bool waits_as_before(const struct node *n)
-{
-    struct node now;
-
-    return read_wait(n->task, &now) && now.id == n->id && now.since == n->since &&
-           now.object == n->object && now.shares == n->shares;
-}
-
-/* Whoever has gone on since it was collected, or waits for more or less, is not stuck. If there is
- * none, all that was read in between was so at one moment. */
+/* Whoever has gone on is not stuck. If nobody has, all that was read since they were collected was
+ * so at one moment. */
 static bool spare_moved(struct graph *g)
 {
     bool is_changed = false;
@@ -548,6 +549,17 @@ static void report(struct graph *g)
     g->told_ns += cvy_clock_thread() - began;
 }
 
+/* As in spare_moved(). */
+static bool cycle_stands(const struct graph *g)
+{
+    for (size_t i = g->cycle_first; i < g->depth; i++) {
+        if (!waits_as_before(&g->nodes[g->path[i]])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The next cycle that was not told of yet, among the nodes not seen; its hash, or 0. */
 static uint64_t next_cycle(struct graph *g)
 {
@@ -565,7 +577,7 @@ static uint64_t next_cycle(struct graph *g)
             find_others(g);
         }
         uint64_t hash = g->has_cycle ? hash_of(g) : 0;
-        if (g->has_cycle && !was_reported(hash)) {
+        if (g->has_cycle && !was_reported(hash) && cycle_stands(g)) {
             return hash;
         }
     }
