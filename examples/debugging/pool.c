@@ -109,8 +109,8 @@ int main(int argc, char **argv)
     }
     char *report = child_report(faulty, "covey: deadlock:", 2500);
     fputs(report, stdout);
-    expect(strstr(report, "covey: deadlock: 2 tasks wait for each other:") != NULL,
-           "the report says that two tasks wait for each other");
+    expect(strstr(report, "covey: deadlock: 3 tasks wait for each other:") != NULL,
+           "the report says that three tasks wait for each other");
     expect(strstr(report,
                   "awaiting database connection \"shop: all 2 are in use\" (held by task ") != NULL,
            "it names the pool, and which tasks have its connections");

@@ -73,7 +73,10 @@ COVEY_API int covey_cond_wait(covey_ctx *ctx, covey_cond *c, covey_mutex *m);
 COVEY_API void covey_cond_signal(covey_cond *c);
 COVEY_API void covey_cond_broadcast(covey_cond *c);
 
-/* Weighted, first come first served: a large request at the head is not overtaken by small ones. */
+/* Weighted, first come first served: a large request at the head is not overtaken by small ones.
+ * Anybody may release. The diagnosis (covey_options.diagnose) takes one for a lock, whose holders
+ * others wait for, only if permits have come back from the tasks that had acquired them, and none
+ * from anybody else. */
 typedef struct covey_sem covey_sem;
 COVEY_API covey_sem *covey_sem_new(int64_t permits); /* owned; NULL: out of memory or negative */
 /* n >= 0. 0; -EINVAL: more than it has in all, or negative; COVEY_ECANCELED, COVEY_EDEADLINE:

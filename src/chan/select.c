@@ -104,6 +104,23 @@ static bool is_object(const covey_case *c)
     return c->kind->try_now != NULL;
 }
 
+/* A case on no object never runs. */
+const void *cvy_select_joins(const void *object)
+{
+    const struct select *s = object;
+    const void *group = NULL;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const covey_case *c = &s->cases[i];
+        if (c->kind->rank == CVY_RANK_GROUP && (!group || group == c->object)) {
+            group = c->object;
+        } else if (s->entries[i].lock || !is_object(c)) {
+            return NULL;
+        }
+    }
+    return group;
+}
+
 /* A case that is no object. */
 static void note_special(struct select *s, uint16_t index)
 {

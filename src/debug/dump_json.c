@@ -61,7 +61,8 @@ static double seconds(int64_t ns)
 static void held_by(FILE *out, const void *object)
 {
     uint32_t holders[HOLDERS_MAX];
-    size_t n = object && cvy_diagnosis_on() ? cvy_holders_of(object, holders, HOLDERS_MAX) : 0;
+    size_t n =
+        object && cvy_diagnosis_on() ? cvy_holders_of(object, holders, NULL, HOLDERS_MAX) : 0;
 
     for (size_t i = 0; i < n; i++) {
         (void)fprintf(out, "%s%u", i > 0 ? "," : ",\"held_by\":[", holders[i]);

@@ -50,6 +50,8 @@ struct covey_group {
     struct cvy_node joiners, starters;
     struct cvy_message first; /* of the first failure; code 0: none */
     bool has_succeeded;
+    bool
+        is_tuned; /* its limit was changed while tasks were alive; diagnosis reads it at any time */
 };
 
 static void emit_open(const covey_group *g, const struct cvy_task *t)
@@ -207,6 +209,15 @@ void cvy_group_describe(const void *object, char *out, size_t size)
     }
 }
 
+/* Of one whose limit changes under way nobody knows when the next change comes. A moment's view. */
+__attribute__((no_sanitize("thread"), noinline)) int64_t cvy_group_full(const void *object)
+{
+    const covey_group *g = object;
+
+    return *(const volatile bool *)&g->is_tuned ? 0
+                                                : (int64_t)count_of(cvy_load_relaxed(&g->state));
+}
+
 /* Apart from the end of a task that changes nothing but the count. */
 __attribute__((noinline)) static void note_end(covey_group *g, struct cvy_task *t, int code)
 {
@@ -353,6 +364,7 @@ void covey_group_set_limit(covey_group *g, int limit)
     if (g) {
         cvy_lock(&g->lock);
         cvy_store_relaxed(&g->limit, limit < 0 ? -1 : limit);
+        g->is_tuned |= count_of(cvy_load_relaxed(&g->state)) > 0;
         admit_locked(g, &list);
         cvy_unlock(&g->lock);
         cvy_ready_all(th, &list);

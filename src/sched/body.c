@@ -96,8 +96,8 @@ static void check_scopes(const struct cvy_task *t)
               s->site ? s->site->line : 0);
 }
 
-/* Runs one task's function to its end; what it returned is in *out. */
-static struct cvy_thread *task_body(struct cvy_thread *th, int *out)
+/* Runs one task's function to its end; *end is as cvy_recording_end() has it. */
+static struct cvy_thread *task_body(struct cvy_thread *th, uint64_t *end)
 {
     struct cvy_task *t = th->task;
 
@@ -113,7 +113,7 @@ static struct cvy_thread *task_body(struct cvy_thread *th, int *out)
         th = cvy_deferred_run(th, code);
         check_scopes(t);
     }
-    cvy_recording_end(th, t, code);
+    *end = cvy_recording_end(th, t, code);
     if (t->pins) {
         t->pins = 0;
         t->pinned_to = NULL;
@@ -133,7 +133,6 @@ static struct cvy_thread *task_body(struct cvy_thread *th, int *out)
     cvy_cancel_unregister(t);
     cvy_check_leaving(t);
     cvy_task_clear(t);
-    *out = code;
     return th;
 }
 
@@ -147,8 +146,8 @@ static void task_main(void)
     struct cvy_thread *th = cvy_thread_self();
     cvy_after_switch(th);
     for (;;) {
-        int code;
-        th = task_body(th, &code);
+        uint64_t end;
+        th = task_body(th, &end);
         struct cvy_task *t = th->task;
         struct cvy_task *next = cvy_pick(th, th->worker);
         if (next && !next->stack && next->stack_class == t->stack_class && !next->pins) {
@@ -157,7 +156,7 @@ static void task_main(void)
             t->stack = NULL;
             cvy_store_relaxed(&t->on_cpu, 0);
             if (CVY_TRACES(run)) {
-                cvy_recording_hand_over(th, t, code, next);
+                cvy_recording_hand_over(th, t, end, next);
             }
             cvy_task_free(th->runtime, th->worker, t);
             cvy_make_current(th, next);
@@ -174,7 +173,7 @@ static void task_main(void)
         th->previous = t;
         th->previous_ended = true;
         if (CVY_TRACES(run)) {
-            cvy_recording_leave(th, t, code, next);
+            cvy_recording_leave(th, t, end, next);
         }
         if (next) {
             cvy_make_current(th, next);

@@ -9,7 +9,7 @@
 /* While it is set cvy_expect_free (worker.h) is a value that no mutex's word has, so that every
  * lock takes the slow way; the fast one is as fast as it would be without. Relaxed: set while no
  * task runs. */
-extern atomic_bool cvy_diagnosis_is_on;
+extern atomic_bool cvy_diagnosis_is_on CVY_HIDDEN;
 
 static inline bool cvy_diagnosis_on(void)
 {

@@ -162,8 +162,9 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
 static void print_holders(struct cvy_dump *d, const void *object)
 {
     uint32_t holders[4];
-    size_t n =
-        object && cvy_holders_of && cvy_diagnosis_on() ? cvy_holders_of(object, holders, 4) : 0;
+    size_t n = object && cvy_holders_of && cvy_diagnosis_on()
+                   ? cvy_holders_of(object, holders, NULL, 4)
+                   : 0;
 
     for (size_t i = 0; i < n; i++) {
         (void)fprintf(d->out, "%s%u", i > 0 ? ", " : " (held by task ", holders[i]);

@@ -79,25 +79,24 @@ void cvy_recording_run(struct cvy_thread *th, const struct cvy_task *t)
     cvy_trace_put(cvy_ring_of(th), id_of(t), COVEY_TRACE_run);
 }
 
-void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, int code,
+void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, uint64_t end,
                          struct cvy_task *next)
 {
     struct cvy_ring *r = th->worker->ring;
-    bool is_end_written = CVY_TRACES_AT(CVY_LEVEL_FULL);
     bool was_woken = next && cvy_recording_is_untold(next);
 
     if (!next) {
         settle_all(th);
     }
-    if (code == 0 && !is_end_written) {
+    if (end == 0 && !CVY_TRACES_AT(CVY_LEVEL_FULL)) {
         cvy_trace_put_relay(r, id_of(t), id_of(next), was_woken);
         return;
     }
     if (was_woken) {
         cvy_ring_put_late(r, id_of(next), COVEY_TRACE_ready);
     }
-    if (!is_end_written) {
-        cvy_trace_put(r, id_of(t), cvy_ring_what(COVEY_TRACE_end, 0, (uint32_t)code));
+    if (!(end & CVY_END_TOLD)) {
+        cvy_trace_put(r, id_of(t), cvy_ring_what(COVEY_TRACE_end, 0, end));
     }
     cvy_trace_put(r, id_of(next), COVEY_TRACE_run);
 }

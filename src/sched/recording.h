@@ -66,26 +66,33 @@ static inline void cvy_recording_switch(struct cvy_thread *th, struct cvy_task *
     }
 }
 
+/* How a task has ended: its code's low 32 bits, and whether that is recorded. */
+#define CVY_END_TOLD ((uint64_t)1 << 32)
+
 /* t's function has returned, and nobody knows yet. To a file at once: who joins t may be the one
- * who stops the trace. The flight recorder says it with who runs next. */
-static inline void cvy_recording_end(struct cvy_thread *th, const struct cvy_task *t, int code)
+ * who stops the trace. The flight recorder says it with who runs next, by what this returns: the
+ * level may change in between. */
+static inline uint64_t cvy_recording_end(struct cvy_thread *th, const struct cvy_task *t, int code)
 {
+    uint64_t end = (uint32_t)code;
+
     if (CVY_TRACES_AT(CVY_LEVEL_FULL)) {
-        cvy_trace_put(cvy_ring_of(th), (uint32_t)t->id,
-                      cvy_ring_what(COVEY_TRACE_end, 0, (uint32_t)code));
+        cvy_trace_put(cvy_ring_of(th), (uint32_t)t->id, cvy_ring_what(COVEY_TRACE_end, 0, end));
+        end |= CVY_END_TOLD;
     }
+    return end;
 }
 
 /* t, which ran and has ended, is over for all; next runs, NULL: the base. */
-void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, int code,
+void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, uint64_t end,
                          struct cvy_task *next);
 
 /* The same if next is a fresh task. */
 static inline void cvy_recording_hand_over(struct cvy_thread *th, const struct cvy_task *t,
-                                           int code, struct cvy_task *next)
+                                           uint64_t end, struct cvy_task *next)
 {
-    if (cvy_unlikely(code != 0) || !cvy_run_relay(th->ring, next->id - t->id)) {
-        cvy_recording_leave(th, t, code, next);
+    if (cvy_unlikely(end != 0) || !cvy_run_relay(th->ring, next->id - t->id)) {
+        cvy_recording_leave(th, t, end, next);
     }
 }
 

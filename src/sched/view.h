@@ -83,9 +83,18 @@ CVY_WEAK cvy_describe_fn cvy_chan_describe, cvy_select_describe, cvy_group_descr
 /* Who holds a mutex, or a rwmutex to write, as cvy_owner_of() has it; 0: nobody, or unknown. */
 CVY_WEAK uint32_t cvy_mutex_owner(const void *mutex);
 CVY_WEAK uint32_t cvy_rwmutex_owner(const void *rwmutex);
-/* Who reads under a rwmutex, or has told that it holds something else, while diagnosis is on: at
- * most max. The object may be gone. A moment's view. */
-CVY_WEAK size_t cvy_holders_of(const void *object, uint32_t *out, size_t max);
+/* Who reads under a rwmutex, has permits of a semaphore, or has told that it holds something else,
+ * while diagnosis is on, and how much (NULL: does not matter): at most max. The object may be gone.
+ * A moment's view. */
+CVY_WEAK size_t cvy_holders_of(const void *object, uint32_t *owners, int64_t *shares, size_t max);
+/* Forgets them all: a run begins. */
+CVY_WEAK void cvy_holders_clear(void);
+/* How many permits of a semaphore that is waited for are out, or tasks of a group in the way of one
+ * that waits for its limit; 0: others may let them go on, for all that is known. */
+CVY_WEAK int64_t cvy_sem_held(const void *sem);
+CVY_WEAK int64_t cvy_group_full(const void *group);
+/* The group whose end alone ends a select; NULL: something else may. */
+CVY_WEAK const void *cvy_select_joins(const void *select);
 /* The end of a group's tasks; their owner is its struct cvy_scope. */
 CVY_WEAK cvy_end_fn cvy_group_member_end;
 

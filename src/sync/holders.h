@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * holders.h - who reads which rwmutex, and who has what a library tells of (covey_hold_begin()),
- * kept while diagnosis is on (sched/diagnosis.h).
+ * holders.h - who reads which rwmutex, has permits of which semaphore, or has what a library tells
+ * of (covey_hold_begin()), kept while diagnosis is on (sched/diagnosis.h).
  *
- * A rwmutex's word only counts its readers. Records are few and found by address, so that they can
- * be looked at when the object may be gone. Without room for one a holder is not known. */
+ * The objects themselves only count. Records are few and found by address, so that they can be
+ * looked at when the object may be gone. Without room for one a holder is not known. */
 #ifndef CVY_SYNC_HOLDERS_H
 #define CVY_SYNC_HOLDERS_H
 
 #include "sched/view.h" /* cvy_holders_of() */
 
-/* owner: cvy_owner_of() a task. */
-void cvy_holders_add(const void *object, uint32_t owner);
-/* One of owner's; 0: of anybody's. False: there is none. */
-bool cvy_holders_remove(const void *object, uint32_t owner);
+/* owner: cvy_owner_of() a task. It has shares more. */
+void cvy_holders_add(const void *object, uint32_t owner, int64_t shares);
+/* At most shares of owner's less; 0: of anybody's. How many less. With more than one share at a
+ * time callers take turns. */
+int64_t cvy_holders_take(const void *object, uint32_t owner, int64_t shares);
+
+/* "held by task 7, 9": of the first few, behind a word of the caller's; nothing if there is none.
+ */
+void cvy_holders_print(const void *object, const char *before, char *out, size_t size);
 
 #endif

@@ -29,7 +29,6 @@
 #define READER 8u
 #define OWNER_SHIFT 3
 #define HAND_OVER_NS COVEY_MS
-#define READERS_SHOWN 4
 
 enum { READ, WRITE, HANDED }; /* a waiter's result: what it waits for, until it is handed it */
 
@@ -54,16 +53,12 @@ uint32_t cvy_rwmutex_owner(const void *object)
 
 void cvy_rwmutex_describe(const void *object, char *out, size_t size)
 {
-    uint32_t readers[READERS_SHOWN];
     uint32_t owner = cvy_rwmutex_owner(object);
-    size_t n = owner || !cvy_diagnosis_on() ? 0 : cvy_holders_of(object, readers, READERS_SHOWN);
 
     if (owner) {
         (void)snprintf(out, size, "held by task %u", owner);
-    }
-    for (size_t i = 0, at = 0; i < n && at < size; i++) {
-        at += (size_t)snprintf(out + at, size - at, "%s%u", i > 0 ? ", " : "read by task ",
-                               readers[i]);
+    } else {
+        cvy_holders_print(object, "read by task ", out, size);
     }
 }
 
@@ -90,7 +85,7 @@ static inline bool is_open(uint32_t state, int kind)
 static void note_reader(const covey_rwmutex *m, int kind, const struct cvy_task *t)
 {
     if (kind == READ && cvy_unlikely(cvy_diagnosis_on())) {
-        cvy_holders_add(m, cvy_owner_of(t->id));
+        cvy_holders_add(m, cvy_owner_of(t->id), 1);
     }
 }
 
@@ -359,8 +354,8 @@ void covey_rwmutex_runlock(covey_rwmutex *m)
 
     COVEY_REQUIRE(state >= READER && !is_written(state), "runlock of a rwmutex without readers");
     if (cvy_unlikely(cvy_diagnosis_on()) &&
-        !cvy_holders_remove(m, cvy_owner_of(cvy_task_self()->id))) {
-        (void)cvy_holders_remove(m, 0); /* another's: who unlocks for it is not known */
+        !cvy_holders_take(m, cvy_owner_of(cvy_task_self()->id), 1)) {
+        (void)cvy_holders_take(m, 0, 1); /* another's: who unlocks for it is not known */
     }
     release(m, READ);
     cvy_test_point();

@@ -2,15 +2,23 @@
  * sem.c - covey_sem: weighted, first come first served.
  *
  * Invariant: unless free permits are too few for it, nobody stands at the head of the queue. So
- * whoever adds permits, and whoever leaves the head without taking any, grants. */
+ * whoever adds permits, and whoever leaves the head without taking any, grants.
+ *
+ * Anybody may release, so that who has acquired is no owner by itself. While diagnosis is on
+ * (sched/diagnosis.h) permits are kept with who acquired them (holders.h), and the semaphore counts
+ * as one of locks once they came back from those, until the first that another brings. */
 #include "base/alloc.h"
-#include "sched/view.h"
+#include "sched/diagnosis.h"
 #include "sched/wait.h"
+#include "sync/holders.h"
 
 #include <covey/sync.h>
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Who releases, as far as diagnosis has seen it. */
+enum use { UNKNOWN, BY_HOLDERS, BY_ANYBODY };
 
 struct covey_sem {
     int64_t total; /* immutable */
@@ -18,6 +26,7 @@ struct covey_sem {
     struct cvy_lock lock; /* rank CVY_RANK_CHAN */
     int64_t available;
     struct cvy_node waiters;
+    enum use use; /* diagnosis reads it at any time */
 };
 
 covey_sem *covey_sem_new(int64_t permits)
@@ -42,7 +51,40 @@ void cvy_sem_describe(const void *object, char *out, size_t size)
 {
     const covey_sem *s = object;
 
-    (void)snprintf(out, size, "%lld of %lld free", (long long)permits_now(s), (long long)s->total);
+    int n =
+        snprintf(out, size, "%lld of %lld free", (long long)permits_now(s), (long long)s->total);
+    cvy_holders_print(s, ", held by task ", out + n, size - (size_t)n);
+}
+
+/* As above. */
+__attribute__((no_sanitize("thread"), noinline)) int64_t cvy_sem_held(const void *object)
+{
+    const covey_sem *s = object;
+
+    return *(const volatile enum use *)&s->use == BY_HOLDERS ? s->total - permits_now(s) : 0;
+}
+
+/* While diagnosis is on: t has n permits more. Lock held. */
+__attribute__((noinline)) static void note_gain_locked(covey_sem *s, const struct cvy_task *t,
+                                                       int64_t n)
+{
+    if (s->use != BY_ANYBODY && !t->is_foreign) {
+        cvy_holders_add(s, cvy_owner_of(t->id), n);
+    }
+}
+
+/* The same: t brings n permits back. */
+__attribute__((noinline)) static void note_return_locked(covey_sem *s, const struct cvy_task *t,
+                                                         int64_t n)
+{
+    if (s->use == BY_ANYBODY || n == 0) {
+        return;
+    }
+    s->use = BY_HOLDERS;
+    if (t->is_foreign || cvy_holders_take(s, cvy_owner_of(t->id), n) < n) {
+        s->use = BY_ANYBODY;
+        (void)cvy_holders_take(s, 0, INT64_MAX);
+    }
 }
 
 void covey_sem_free(covey_sem *s)
@@ -54,6 +96,9 @@ void covey_sem_free(covey_sem *s)
     /* One discarded at the end of a runtime does not count. */
     COVEY_REQUIRE(!w || cvy_load_relaxed(&w->task->claim) == CVY_CLAIM_CLOSED,
                   "free of a semaphore that tasks wait for");
+    if (cvy_diagnosis_on()) {
+        (void)cvy_holders_take(s, 0, INT64_MAX);
+    }
     free(s);
 }
 
@@ -65,17 +110,23 @@ static void grant_locked(covey_sem *s, struct cvy_wakelist *list)
         cvy_list_remove(&w->node);
         if (cvy_claim(w->task, w->index)) {
             s->available -= w->amount;
+            if (cvy_unlikely(cvy_diagnosis_on())) {
+                note_gain_locked(s, w->task, w->amount);
+            }
             cvy_wakelist_add(list, w->task);
         }
     }
 }
 
-static bool try_take_locked(covey_sem *s, int64_t n)
+static inline bool try_take_locked(covey_sem *s, int64_t n)
 {
     if (s->available < n || !cvy_list_is_empty(&s->waiters)) {
         return false;
     }
     s->available -= n;
+    if (cvy_unlikely(cvy_diagnosis_on())) {
+        note_gain_locked(s, cvy_task_self(), n);
+    }
     return true;
 }
 
@@ -132,7 +183,12 @@ void covey_sem_release(covey_sem *s, int64_t n)
     bool is_valid = n >= 0 && n <= s->total - s->available;
     if (is_valid) {
         s->available += n;
-        grant_locked(s, &list);
+        if (cvy_unlikely(cvy_diagnosis_on())) {
+            note_return_locked(s, th->task, n);
+        }
+        if (!cvy_list_is_empty(&s->waiters)) {
+            grant_locked(s, &list);
+        }
     }
     cvy_unlock(&s->lock);
     COVEY_REQUIRE(is_valid, "semaphore released more than is held");

@@ -708,6 +708,59 @@ TEST(a_trace_starts_and_stops_while_others_work)
     CHECK_EQ(covey_run(start_and_stop_under_load, NULL), 0);
 }
 
+/* The level changes between the end of a task's function and what follows it: in a handler. */
+static covey_chan *handled;
+
+static int fails(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return -EINVAL;
+}
+
+static void start_in_between(const char *name, uint64_t id, int code, const char *message)
+{
+    (void)name, (void)id, (void)code, (void)message;
+    CHECK_EQ(covey_trace_start(temporary("between")), 0);
+    CHECK_EQ(covey_chan_close(handled), 0);
+}
+
+static void stop_in_between(const char *name, uint64_t id, int code, const char *message)
+{
+    (void)name, (void)id, (void)code, (void)message;
+    CHECK_EQ(covey_trace_stop(), 0);
+    CHECK_EQ(covey_chan_close(handled), 0);
+}
+
+static int one_fails(covey_ctx *ctx, void *arg)
+{
+    bool is_file_first = arg != NULL;
+
+    handled = covey_chan_new(0, 0);
+    CHECK_EQ(covey_trace_flight_start(0), 0);
+    CHECK_EQ(is_file_first ? covey_trace_start(temporary("between")) : 0, 0);
+    CHECK_EQ(covey_go(fails, NULL), 0);
+    CHECK_EQ(covey_chan_recv(ctx, handled, NULL), COVEY_ECLOSED);
+    CHECK_EQ(is_file_first ? covey_trace_snapshot(path) : covey_trace_stop(), 0);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    covey_chan_unref(handled);
+    return 0;
+}
+
+TEST(an_end_is_told_once_whatever_is_turned_on_or_off_meanwhile)
+{
+    covey_options on = {.workers = 1, .on_error = start_in_between};
+    covey_options off = {.workers = 1, .on_error = stop_in_between};
+    CHECK_EQ(covey_run_with(&on, one_fails, NULL), 0);
+    struct content *c = read_file("fails", NULL);
+    CHECK_EQ(c->counts[COVEY_TRACE_end], 1);
+    free(c);
+    CHECK_EQ(covey_run_with(&off, one_fails, path), 0);
+    c = read_file("fails", NULL);
+    CHECK_EQ(c->counts[COVEY_TRACE_end], 1);
+    free(c);
+}
+
 /* From a plain thread, without a runtime. */
 TEST(regions_without_a_runtime_are_recorded_too)
 {

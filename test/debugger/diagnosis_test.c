@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * diagnosis_test.c - cycles of tasks that wait for each other, through mutexes, read-write mutexes,
- * leases, shares of a pool and joins of groups, while the rest of the program goes on; and waits
- * that are none. */
+ * semaphores, leases, shares of a pool, joins and limits of groups, while the rest of the program
+ * goes on; and waits that are none. */
 #include "harness.h"
 
 #include <covey.h>
@@ -18,7 +18,7 @@
 
 static covey_mutex mutexes[8];
 static covey_rwmutex rwmutexes[8];
-static _Atomic int ready[11];
+static _Atomic int ready[15];
 static covey_redlock *redlock;
 
 /* Both of a pair hold what they hold. */
@@ -312,6 +312,241 @@ static int ask_first(covey_ctx *ctx, void *arg)
     return covey_singleflight_do(ctx, flights, "price/7", ask_again, arg, &result, NULL);
 }
 
+/* Semaphores whose permits have come back from who had acquired them; but for one. */
+static covey_sem *sems[3], *signalled;
+static _Atomic bool has_three;
+
+static covey_sem *used_sem(int64_t permits)
+{
+    covey_sem *s = covey_sem_new(permits);
+
+    CHECK(s && covey_sem_acquire(NULL, s, permits) == 0);
+    covey_sem_release(s, 1);
+    covey_sem_release(s, permits - 1);
+    return s;
+}
+
+static int permit_then_mutex(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_sem_acquire(ctx, sems[0], 1);
+    meet(ctx, 11);
+    covey_mutex_lock(&mutexes[6]);
+    return 0;
+}
+
+static int mutex_then_permit(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_mutex_lock(&mutexes[6]);
+    meet(ctx, 11);
+    return covey_sem_acquire(ctx, sems[0], 1);
+}
+
+/* Of four permits one has one left, another two, and the last is too few for what they want. */
+static int three_permits_then_all(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_sem_acquire(ctx, sems[1], 3);
+    has_three = true;
+    covey_sem_release(sems[1], 2);
+    meet(ctx, 12);
+    return covey_sem_acquire(ctx, sems[1], 3);
+}
+
+static int two_permits_then_two(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    while (!has_three) {
+        (void)covey_sleep(ctx, COVEY_MS);
+    }
+    (void)covey_sem_acquire(ctx, sems[1], 2);
+    meet(ctx, 12);
+    return covey_sem_acquire(ctx, sems[1], 2);
+}
+
+/* One has the other permit that may let go. */
+static int permit_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_sem_acquire(ctx, sems[2], 1);
+    meet(ctx, 13);
+    return covey_sleep(ctx, 60 * COVEY_SEC);
+}
+
+static int second_permit_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    (void)covey_sem_acquire(ctx, sems[2], 1);
+    meet(ctx, 13);
+    return covey_sem_acquire(ctx, sems[2], 1);
+}
+
+/* Who waits for what another will release is no task that waits for itself: not all has come back
+ * from who had it, or nothing has yet. */
+static int signal_for_long(covey_ctx *ctx, void *arg)
+{
+    covey_sem *s = arg;
+
+    (void)covey_sem_acquire(ctx, s, 1);
+    return covey_sem_acquire(ctx, s, 1);
+}
+
+static int gives_signal(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    covey_sem_release(signalled, 1);
+    return 0;
+}
+
+static void sems_start(covey_ctx *ctx, covey_group *g)
+{
+    covey_group *once = covey_group_new(ctx);
+
+    sems[0] = used_sem(1);
+    sems[1] = used_sem(4);
+    sems[2] = used_sem(2);
+    signalled = used_sem(1);
+    (void)covey_sem_acquire(ctx, signalled, 1);
+    (void)covey_group_go(once, gives_signal, NULL);
+    (void)covey_group_wait(once);
+    (void)covey_sem_acquire(ctx, signalled, 1);
+    covey_sem_release(signalled, 1);
+    (void)covey_group_go(g, permit_then_mutex, NULL);
+    (void)covey_group_go(g, mutex_then_permit, NULL);
+    (void)covey_group_go(g, three_permits_then_all, NULL);
+    (void)covey_group_go(g, two_permits_then_two, NULL);
+    (void)covey_group_go(g, permit_for_long, NULL);
+    (void)covey_group_go(g, second_permit_for_long, NULL);
+    (void)covey_group_go(g, signal_for_long, signalled);
+    (void)covey_group_go(g, signal_for_long, covey_sem_new(1));
+}
+
+/* A full group that none leaves, for its tasks want to start another one there; and one that one
+ * may leave, or whose limit somebody changes. */
+static int stays_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    return covey_sleep(ctx, 60 * COVEY_SEC);
+}
+
+static int starts_in_own(covey_ctx *ctx, void *arg)
+{
+    meet(ctx, 14);
+    return covey_group_go(arg, stays_for_long, NULL);
+}
+
+static int starts_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    return covey_group_go(arg, stays_for_long, NULL);
+}
+
+static int opens_full(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    covey_group_set_limit(g, 2);
+    (void)covey_group_go(g, starts_in_own, g);
+    (void)covey_group_go(g, starts_in_own, g);
+    return covey_group_wait(g);
+}
+
+static int opens_for_long(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+    bool is_tuned = arg != NULL;
+
+    covey_group_set_limit(g, is_tuned ? 1 : 2);
+    if (!is_tuned) {
+        (void)covey_group_go(g, stays_for_long, NULL);
+    }
+    (void)covey_group_go(g, starts_for_long, g);
+    if (is_tuned) {
+        covey_group_set_limit(g, 1);
+    }
+    return covey_group_wait(g);
+}
+
+/* Who holds a lock starts a task in a full group whose only one needs that lock. */
+static int wants_lock(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    covey_mutex_lock(arg);
+    return 0;
+}
+
+static int starts_under_mutex(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new_with(ctx, &(covey_group_options){.limit = 1});
+
+    (void)arg;
+    covey_mutex_lock(&mutexes[7]);
+    (void)covey_group_go(g, wants_lock, &mutexes[7]);
+    (void)covey_group_go(g, stays_for_long, NULL);
+    return covey_group_wait(g);
+}
+
+/* A select that only the end of a group ends, or something else too. */
+static char ways[4];
+
+static int selects_under_mutex(covey_ctx *ctx, void *arg)
+{
+    static covey_mutex m;
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    covey_mutex_lock(&m);
+    (void)covey_group_go(g, wants_lock, &m);
+    (void)covey_select(ctx, COVEY_RECV(NULL, NULL), COVEY_JOINED(g), COVEY_DONE(NULL));
+    return covey_group_wait(g);
+}
+
+static int selects_own_group(covey_ctx *ctx, void *arg)
+{
+    return covey_select(ctx, COVEY_JOINED(arg), COVEY_JOINED(arg));
+}
+
+static int opens_selected(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    (void)covey_group_go(g, selects_own_group, g);
+    return covey_group_wait(g);
+}
+
+static int selects_for_long(covey_ctx *ctx, void *arg)
+{
+    static covey_mutex locks[4];
+    covey_group *g = covey_group_new(ctx), *other = covey_group_new(ctx);
+    int way = (int)((char *)arg - ways);
+
+    covey_mutex_lock(&locks[way]);
+    (void)covey_group_go(g, wants_lock, &locks[way]);
+    (void)covey_group_go(other, stays_for_long, NULL);
+    const covey_case others[] = {COVEY_JOINED(other), COVEY_RECV(never, NULL), COVEY_DONE(ctx),
+                                 COVEY_AFTER(60 * COVEY_SEC)};
+    (void)covey_select(ctx, COVEY_JOINED(g), others[way]);
+    (void)covey_group_wait(other);
+    return covey_group_wait(g);
+}
+
+static void groups_start(covey_group *g)
+{
+    (void)covey_group_go(g, opens_full, NULL);
+    (void)covey_group_go(g, opens_for_long, NULL);
+    (void)covey_group_go(g, opens_for_long, g);
+    (void)covey_group_go(g, starts_under_mutex, NULL);
+    (void)covey_group_go(g, selects_under_mutex, NULL);
+    (void)covey_group_go(g, opens_selected, NULL);
+    for (int i = 0; i < 4; i++) {
+        (void)covey_group_go(g, selects_for_long, &ways[i]);
+    }
+}
+
 /* A long row, each of whom waits for the next; the last four for each other. */
 enum { ROW = 1002, ROW_CYCLE = 4 };
 static covey_mutex row[ROW];
@@ -339,6 +574,112 @@ static void row_start(covey_ctx *ctx, covey_group *g)
         (void)covey_sleep(ctx, COVEY_MS);
     }
     (void)covey_chan_close(row_is_held);
+}
+
+/* A crowd that takes things in their order, and gives each back, many of them at a time and for
+ * up to seconds: it never deadlocks. */
+enum { CROWD = 60, THINGS = 12 };
+static struct thing {
+    covey_mutex mutex;
+    covey_rwmutex rwmutex;
+    covey_sem *sem;
+} things[THINGS];
+
+static uint32_t random_below(uint64_t *random, uint32_t n)
+{
+    *random = *random * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (uint32_t)(*random >> 33) % n;
+}
+
+struct errand {
+    uint64_t random;
+    int from; /* the first of the things it may take */
+    int depth;
+};
+
+static int take_in_order(covey_ctx *ctx, void *arg);
+
+static void pause_a_while(covey_ctx *ctx, uint64_t *random)
+{
+    int64_t most = random_below(random, 16) == 0 ? 1500 * COVEY_MS : 3 * COVEY_MS;
+
+    (void)covey_sleep(ctx, random_below(random, (uint32_t)(most / COVEY_US)) * COVEY_US);
+}
+
+/* Others do the rest in a group that is often full. */
+static void send_others(covey_ctx *ctx, struct errand *e)
+{
+    covey_group_options o = {.limit = 1 + (int)random_below(&e->random, 2)};
+    covey_group *g = covey_group_new_with(ctx, &o);
+
+    for (int i = 0; i < 3; i++) {
+        struct errand other = {random_below(&e->random, UINT32_MAX), e->from, e->depth + 1};
+        (void)covey_group_go_copy(g, take_in_order, &other, sizeof(other));
+    }
+    if (random_below(&e->random, 2)) {
+        (void)covey_select(ctx, COVEY_JOINED(g));
+    }
+    (void)covey_group_wait(g);
+}
+
+static void take_rest(covey_ctx *ctx, struct errand *e)
+{
+    struct thing *t = &things[e->from++];
+
+    if (e->from >= THINGS) {
+        pause_a_while(ctx, &e->random);
+    } else if (e->depth < 2 && random_below(&e->random, 12) == 0) {
+        send_others(ctx, e);
+    } else if (random_below(&e->random, 2)) {
+        take_rest(ctx, e);
+    } else if (random_below(&e->random, 4) == 0) {
+        covey_mutex_lock(&t->mutex);
+        take_rest(ctx, e);
+        covey_mutex_unlock(&t->mutex);
+    } else if (random_below(&e->random, 3) == 0) {
+        covey_rwmutex_rlock(&t->rwmutex);
+        take_rest(ctx, e);
+        covey_rwmutex_runlock(&t->rwmutex);
+    } else if (random_below(&e->random, 2)) {
+        covey_rwmutex_lock(&t->rwmutex);
+        take_rest(ctx, e);
+        covey_rwmutex_unlock(&t->rwmutex);
+    } else {
+        int64_t n = 1 + random_below(&e->random, 3);
+        (void)covey_sem_acquire(NULL, t->sem, n);
+        take_rest(ctx, e);
+        covey_sem_release(t->sem, n);
+    }
+}
+
+static int take_in_order(covey_ctx *ctx, void *arg)
+{
+    struct errand *e = arg;
+
+    take_rest(ctx, e);
+    return 0;
+}
+
+static int in_crowd(covey_ctx *ctx, void *arg)
+{
+    struct errand e = *(struct errand *)arg;
+
+    while (covey_ctx_err(ctx) == 0) {
+        e.from = 0;
+        take_rest(ctx, &e);
+    }
+    return 0;
+}
+
+static void crowd_start(covey_group *g)
+{
+    for (int i = 0; i < THINGS; i++) {
+        things[i].sem = used_sem(4);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        struct errand e = {.random = (uint64_t)i + 1};
+        (void)covey_group_go_copy(g, in_crowd, &e, sizeof(e));
+    }
 }
 
 static int all_of_them(covey_ctx *ctx, void *arg)
@@ -373,6 +714,9 @@ static int all_of_them(covey_ctx *ctx, void *arg)
     (void)covey_group_go(g, needs_second, NULL);
     flights = covey_singleflight_new();
     (void)covey_group_go(g, ask_first, NULL);
+    sems_start(ctx, g);
+    groups_start(g);
+    crowd_start(g);
     row_start(ctx, g);
     return covey_group_wait(g);
 }
@@ -447,7 +791,7 @@ static void check_cycle(const char *report, const char *first, const char *secon
 TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
 {
     covey_options o = {.diagnose = true};
-    char *report = report_of_child(&o, all_of_them, "covey: deadlock:", 10);
+    char *report = report_of_child(&o, all_of_them, "covey: deadlock:", 16);
 
     printf("%s", report);
     check_cycle(report, "writer_then_mutex", "mutex_then_read", "waiting in rwmutex read");
@@ -473,11 +817,21 @@ TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
     char *in_row_only = cycle_with(report, "in_row");
     CHECK(strncmp(in_row_only, "covey: deadlock: 4 tasks wait for each other:", 45) == 0);
     free(in_row_only);
-    CHECK_EQ(count_of(report, "covey: deadlock:"), 10);
+    check_cycle(report, "permit_then_mutex", "mutex_then_permit", " (0 of 1 free, held by task ");
+    check_cycle(report, "three_permits_then_all", "two_permits_then_two", " (1 of 4 free, held by");
+    char *full_group = cycle_with(report, "starts_in_own");
+    CHECK(strncmp(full_group, "covey: deadlock: 2 tasks wait for each other:", 45) == 0);
+    CHECK_EQ(count_of(full_group, "waiting in group limit"), 2);
+    free(full_group);
+    check_cycle(report, "starts_under_mutex", "wants_lock", "waiting in group limit");
+    check_cycle(report, "selects_under_mutex", "wants_lock", ", joined 0x");
+    char *selected = cycle_with(report, "selects_own_group");
+    CHECK(strncmp(selected, "covey: deadlock: a task waits for itself:", 41) == 0);
+    free(selected);
+    CHECK_EQ(count_of(report, "covey: deadlock:"), 16);
     CHECK(!strstr(report, "renews"));
-    CHECK(!strstr(report, "share_for_long"));
-    CHECK(!strstr(report, "lease_for_long") && !strstr(report, "lease_after_long"));
-    CHECK(!strstr(report, "hold_for_long") && !strstr(report, "wait_for_long"));
+    CHECK(!strstr(report, "_for_long") && !strstr(report, "lease_after_long"));
+    CHECK(!strstr(report, "in_crowd") && !strstr(report, "take_in_order"));
     free(report);
 }
 
@@ -562,6 +916,34 @@ TEST(a_dump_says_if_who_locked_a_mutex_has_ended_or_is_no_task)
 
     covey_mutex_lock(&has);
     CHECK(covey_run_with(&o, three_holders, &has) == 0);
+}
+
+static int takes_permit(covey_ctx *ctx, void *arg)
+{
+    return covey_sem_acquire(ctx, arg, 1);
+}
+
+static int wants_permit(covey_ctx *ctx, void *arg)
+{
+    covey_group *g = covey_group_new(ctx);
+    (void)covey_group_go(g, takes_permit, arg);
+    char *text = dump_with("\"takes_permit\" waiting in semaphore");
+
+    CHECK(strstr(text, " (0 of 1 free) for "));
+    free(text);
+    covey_group_cancel(g, 0);
+    (void)covey_group_wait(g);
+    return 0;
+}
+
+TEST(a_run_does_not_know_who_held_what_in_the_run_before)
+{
+    covey_options o = {.diagnose = true};
+    covey_sem *s = covey_sem_new(1);
+
+    CHECK(covey_run_with(&o, takes_permit, s) == 0);
+    CHECK(covey_run_with(&o, wants_permit, s) == 0);
+    covey_sem_free(s);
 }
 
 /* ---- tasks that go on after their context's end ---- */

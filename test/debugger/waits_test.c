@@ -382,7 +382,7 @@ static const char *const expected[] = {
     "(read by task ",
     "waiting in cond 0x",
     "waiting in semaphore 0x",
-    "(0 of 1 free)",
+    "(0 of 1 free, held by task ",
     "(3 to go)",
     "waiting in once 0x",
     "waiting in singleflight 0x",

@@ -154,7 +154,9 @@ class Waits:
 
     def semaphore(self, address):
         sem = self.memory.record('covey_sem', address)
-        return f"{sem.number('available', True)} of {sem.number('total', True)} free"
+        holders = self.holders_of(address)
+        return (f"{sem.number('available', True)} of {sem.number('total', True)} free"
+                + (f', held by task {holders}' if holders else ''))
 
     def rwmutex(self, address):
         state = self.number(address, 4)
