@@ -149,7 +149,7 @@ function(covey_examples)
         if(NOT stem IN_LIST arg_SERVERS)
             foreach(workers IN ITEMS 1 2 8)
                 add_test(NAME example.${stem}.w${workers} COMMAND examples-${stem})
-                covey_register(example.${stem}.w${workers} example 120 COVEY_WORKERS=${workers})
+                covey_register(example.${stem}.w${workers} example 300 COVEY_WORKERS=${workers})
                 if(stem STREQUAL "million") # it takes most of the memory that is free
                     set_tests_properties(example.million.w${workers} PROPERTIES RESOURCE_LOCK memory)
                 endif()
@@ -159,7 +159,7 @@ function(covey_examples)
     foreach(stem IN LISTS examples/debugging_stems)
         foreach(workers IN ITEMS 1 2 8)
             add_test(NAME example.debugging.${stem}.w${workers} COMMAND examples-debugging-${stem})
-            covey_register(example.debugging.${stem}.w${workers} example 120
+            covey_register(example.debugging.${stem}.w${workers} example 300
                 COVEY_WORKERS=${workers})
         endforeach()
     endforeach()
@@ -260,7 +260,7 @@ function(covey_litmus_broken name program file expression test)
     target_link_libraries(${target} PRIVATE ${target}-copy covey_harness)
     add_test(NAME litmus.broken.${name} COMMAND
         bash ${PROJECT_SOURCE_DIR}/test/litmus/broken.sh $<TARGET_FILE:${target}> ${test})
-    covey_register(litmus.broken.${name} litmus 60)
+    covey_register(litmus.broken.${name} litmus 300)
 endfunction()
 
 # covey_crash_tests(): each test/crash/NAME.c must die, and its standard error match NAME.expect.
@@ -274,7 +274,7 @@ function(covey_crash_tests)
         covey_add_program(crash-${stem} ${source} test/crash)
         add_test(NAME crash.${stem} COMMAND bash ${PROJECT_SOURCE_DIR}/test/crash/run.sh
             $<TARGET_FILE:crash-${stem}> ${PROJECT_SOURCE_DIR}/test/crash/${stem}.expect)
-        covey_register(crash.${stem} crash 60)
+        covey_register(crash.${stem} crash 120)
     endforeach()
 endfunction()
 
@@ -332,7 +332,7 @@ function(covey_fuzz_replays)
         covey_fuzz_program(replay-${stem} ${source} ${PROJECT_SOURCE_DIR}/test/harness/replay.c)
         add_test(NAME fuzz.${stem}
             COMMAND replay-${stem} ${PROJECT_SOURCE_DIR}/test/fuzz/corpus/${stem})
-        covey_register(fuzz.${stem} fuzz 60)
+        covey_register(fuzz.${stem} fuzz 300)
     endforeach()
 endfunction()
 

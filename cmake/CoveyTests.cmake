@@ -50,7 +50,7 @@ if(covey_with_sql)
             COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
                 sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec \"$0\" --url \"$COVEY_TEST_POSTGRES\""
                 $<TARGET_FILE:examples-${example}>)
-        covey_register(example.${example}.postgres example 120)
+        covey_register(example.${example}.postgres example 600)
     endforeach()
     if(covey_with_http)
         # The order service with one.
@@ -58,7 +58,7 @@ if(covey_with_sql)
             COMMAND bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh
                 sh -c "test \"$COVEY_TEST_POSTGRES\" || exit 77; exec python3 -B \"$0\" \"$1\" Postgres PostgresInvoices"
                 ${PROJECT_SOURCE_DIR}/test/http/orders_test.py $<TARGET_FILE:examples-orders>)
-        covey_register(example.orders.postgres example 120)
+        covey_register(example.orders.postgres example 600)
     endif()
 endif()
 if(covey_with_redis)
@@ -68,13 +68,13 @@ if(covey_with_redis)
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 5
             sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\" --ttl 1000"
             $<TARGET_FILE:examples-order_lease>)
-    covey_register(example.order_lease.redis example 120)
+    covey_register(example.order_lease.redis example 600)
     # Scenario 22 with worker processes.
     add_test(NAME example.distributed_group.redis
         COMMAND bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 1
             sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec \"$0\" --redis \"$COVEY_TEST_REDIS\""
             $<TARGET_FILE:examples-distributed_group>)
-    covey_register(example.distributed_group.redis example 120)
+    covey_register(example.distributed_group.redis example 600)
     if(covey_with_http AND covey_with_sql)
         # The order service in several processes, on PostgreSQL if it is there.
         add_test(NAME example.orders.redis
@@ -82,30 +82,30 @@ if(covey_with_redis)
                 bash ${PROJECT_SOURCE_DIR}/test/redis/with_redis.sh 3
                 sh -c "test \"$COVEY_TEST_REDIS\" || exit 77; exec python3 -B \"$0\" \"$1\""
                 ${PROJECT_SOURCE_DIR}/test/http/orders_redis_test.py $<TARGET_FILE:examples-orders>)
-        covey_register(example.orders.redis example 240)
+        covey_register(example.orders.redis example 600)
     endif()
 endif()
-covey_suite(fault SECONDS 300)
+covey_suite(fault SECONDS 600)
 covey_wrap_heap(fault-http_lack_test)
 covey_wrap_heap(fault-fanout_lack_test)
-covey_suite(explore SECONDS 300)
-covey_suite(debugger SECONDS 300)
-covey_suite(profile SECONDS 300)
+covey_suite(explore SECONDS 600)
+covey_suite(debugger SECONDS 900)
+covey_suite(profile SECONDS 600)
 if(covey_with_http)
-    covey_suite(fetch SECONDS 300)
-    covey_suite(http SECONDS 300)
+    covey_suite(fetch SECONDS 600)
+    covey_suite(http SECONDS 600)
     covey_wrap_heap(http-lack_test)
-    covey_suite(trace SECONDS 300)
+    covey_suite(trace SECONDS 600)
 endif()
 if(covey_with_tls)
-    covey_suite(tls SECONDS 300)
+    covey_suite(tls SECONDS 600)
 endif()
 # A default beside moving channels: the window between two cases, made wide.
 if(COVEY_DEBUG AND NOT CMAKE_CROSSCOMPILING)
     add_test(NAME conformance.select.delay
         COMMAND ${CMAKE_COMMAND} -E env COVEY_DEBUG=delay COVEY_WORKERS=2
             $<TARGET_FILE:conformance-select_test> default_never)
-    covey_register(conformance.select.delay conformance 120)
+    covey_register(conformance.select.delay conformance 600)
 endif()
 covey_crash_tests()
 covey_fuzz_replays()
@@ -128,25 +128,25 @@ if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
         add_test(NAME rules.mutations
             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/mutation/run --stale)
         add_test(NAME rules.mechanisms COMMAND ${PROJECT_SOURCE_DIR}/bench/without --stale)
-        covey_register(rules.mutations rules 60)
-        covey_register(rules.mechanisms rules 60)
-        covey_register(rules.docs rules 60)
-        covey_register(rules.excerpts rules 60)
-        covey_register(rules.layers rules 60)
-        covey_register(rules.layers_self_test rules 60)
+        covey_register(rules.mutations rules 300)
+        covey_register(rules.mechanisms rules 300)
+        covey_register(rules.docs rules 300)
+        covey_register(rules.excerpts rules 300)
+        covey_register(rules.layers rules 300)
+        covey_register(rules.layers_self_test rules 300)
     endif()
     find_program(shellcheck_program shellcheck)
     if(shellcheck_program)
         file(GLOB scripts CONFIGURE_DEPENDS scripts/*.sh test/*/*.sh)
         add_test(NAME rules.shellcheck COMMAND ${shellcheck_program} ${scripts} dev .ci/run
             WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-        covey_register(rules.shellcheck rules 120)
+        covey_register(rules.shellcheck rules 300)
     endif()
     if(covey_with_http)
         # What the README has a newcomer run first.
         add_test(NAME fetch.demo
             COMMAND bash ${PROJECT_SOURCE_DIR}/scripts/demo.sh ${PROJECT_BINARY_DIR})
-        covey_register(fetch.demo fetch 120)
+        covey_register(fetch.demo fetch 300)
     endif()
     add_test(NAME install.headers COMMAND bash ${PROJECT_SOURCE_DIR}/test/install/headers.sh)
     covey_register(install.headers install 300)

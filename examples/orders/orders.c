@@ -36,7 +36,9 @@ int order_place(covey_ctx *ctx, struct service *s, struct order *o)
     if (code < 0 && covey_ctx_cause(covey_lease_ctx(lease)) == COVEY_ELOST) {
         code = covey_errorf(COVEY_ELOST, "lease %s was lost on the way", name);
     }
+    char words[256]; /* of that failure, whatever the release meets */
+    snprintf(words, sizeof(words), "%s", code < 0 ? covey_errmsg() : "");
     /* A lease that was lost after the order was stored takes nothing back. */
     (void)covey_lease_release(lease);
-    return code;
+    return code < 0 ? covey_errorf(code, "%s", words) : code;
 }

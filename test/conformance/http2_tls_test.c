@@ -103,7 +103,7 @@ TASK_TEST(a_client_that_goes_away_in_the_middle_ends_what_is_written)
 
 TASK_TEST(an_idle_connection_is_told_before_it_is_closed)
 {
-    struct site s = {.handler = version, .opts.idle_timeout_ns = 50 * COVEY_MS};
+    struct site s = {.handler = version, .opts.idle_timeout_ns = COVEY_SEC};
     struct secure t;
     secure_open(&t, &s, covey_http_alpn(), "h2");
 

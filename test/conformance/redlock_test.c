@@ -409,7 +409,7 @@ static int hold_contest(covey_ctx *ctx, void *arg)
 
 TEST(in_any_schedule_one_lease_is_valid_and_tokens_grow)
 {
-    covey_explore_options opts = {.seeds = 300, .quiet = true};
+    covey_explore_options opts = {.seeds = turns(300), .quiet = true};
     int code = covey_explore(&opts, hold_contest, NULL);
 
     if (code < 0) {

@@ -297,7 +297,7 @@ TASK_TEST(a_unix_socket_is_gone_afterwards)
 TASK_TEST(silent_clients_keep_nobody_out)
 {
     enum { SILENT = 8 };
-    struct server s = {.options = {.connections_max = SILENT + 1, .patience_ns = 200 * COVEY_MS}};
+    struct server s = {.options = {.connections_max = SILENT + 1, .patience_ns = 60 * COVEY_SEC}};
     covey_conn *silent[SILENT];
 
     start(&s, ctx, "tcp://127.0.0.1:0");
@@ -307,10 +307,21 @@ TASK_TEST(silent_clients_keep_nobody_out)
     }
     check_has(get(ctx, &s, "/debug/covey/"), "HTTP/1.1 200 ", "covey");
     for (int i = 0; i < SILENT; i++) {
-        char byte;
-        CHECK(covey_read(ctx, silent[i], &byte, 1) <= 0); /* its patience is at its end */
         covey_close(silent[i]);
     }
+    stop(&s);
+}
+
+TASK_TEST(a_silent_client_is_given_up)
+{
+    struct server s = {.options = {.patience_ns = 50 * COVEY_MS}};
+    char byte;
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    covey_conn *silent = dial(ctx, &s);
+    (void)covey_write(ctx, silent, "GET /", 5); /* perhaps too late already */
+    CHECK(covey_read(ctx, silent, &byte, 1) <= 0);
+    covey_close(silent);
     stop(&s);
 }
 
@@ -354,7 +365,7 @@ static int park(covey_ctx *ctx, void *arg)
 TASK_TEST(dumps_that_nobody_fetches_are_few)
 {
     enum { TASKS = 4000, FEW = 4 }; /* a dump is longer than a socket's buffers */
-    struct server s = {0};
+    struct server s = {.options.patience_ns = 600 * COVEY_SEC};
     char addr[64];
     covey_conn *slow[FEW];
     const char *request = "GET /debug/covey/tasks HTTP/1.0\r\n\r\n";

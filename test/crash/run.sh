@@ -7,7 +7,7 @@
 set -uo pipefail
 program=$1
 expect=$2
-limit=$((30 * ${COVEY_TEST_TIMEOUT:-1}))
+limit=$((60 * ${COVEY_TEST_TIMEOUT:-1}))
 output=$(mktemp "${TMPDIR:-/tmp}/covey-crash.XXXXXX")
 trap 'rm -f "$output"' EXIT
 

@@ -27,11 +27,11 @@ compare() {
 }
 
 in_gdb() {
-    timeout 60 gdb -batch -nx "$@" -ex "source $tools/gdb/covey.py" -ex 'info covey tree' >seen 2>&1
+    timeout 240 gdb -batch -nx "$@" -ex "source $tools/gdb/covey.py" -ex 'info covey tree' >seen 2>&1
 }
 
 in_lldb() {
-    PYTHONPATH=$modules timeout 60 "$lldb" --batch --no-lldbinit "$@" \
+    PYTHONPATH=$modules timeout 240 "$lldb" --batch --no-lldbinit "$@" \
         -o "command script import $tools/lldb/covey.py" -o 'covey-tasks tree' >seen 2>&1
 }
 
@@ -44,8 +44,7 @@ for name in waits notes; do
     COVEY_TEST_NOFORK=1 COVEY_WAITS_DUMP=dump "$program" >out 2>&1 &
     pid=$!
     # The dump has its name once it is whole.
-    for _ in $(seq 600); do
-        [[ ! -e dump ]] || break
+    until [[ -e dump ]]; do
         kill -0 "$pid" 2>/dev/null || { cat out; echo "FAILED: $name"; exit 1; }
         sleep 0.05 # sleeps: nothing tells of a file but its name
     done

@@ -12,7 +12,7 @@ source "$COVEY_SOURCE_DIR/test/debugger/hang.sh"
 
 # in_gdb ARG... - the script's commands, with gdb started by these.
 in_gdb() {
-    timeout 60 gdb -batch -nx "$@" -ex "source $script" -ex 'info tasks' -ex 'task all bt' \
+    timeout 240 gdb -batch -nx "$@" -ex "source $script" -ex 'info tasks' -ex 'task all bt' \
         -ex 'echo == locals\n' -ex "task $order bt full" -ex "task $order info frame" \
         >"$folder/out" 2>&1
 }

@@ -28,15 +28,15 @@ ulimit -c unlimited
 COVEY_WORKERS=2 COVEY_DUMP_SIGNAL=USR2 "$program" --stay 1 >/dev/null 2>"$folder/dump" &
 pid=$!
 # Not before it listens: until then the signal would end it.
-for _ in $(seq $((200 * COVEY_TEST_TIMEOUT))); do
+while kill -0 "$pid" 2>/dev/null; do
     caught=$(sed -n 's/^SigCgt:\s*/0x/p' "/proc/$pid/status")
     ((caught >> ($(kill -l USR2) - 1) & 1)) && break
     sleep 0.05 # sleeps: nothing tells of a handler but /proc
 done
 # Dumps say when it hangs, and which task it is: in two of them, as others wait for a moment.
 order=
-for _ in $(seq $((200 * COVEY_TEST_TIMEOUT))); do
-    kill -USR2 "$pid" 2>/dev/null
+for _ in $(seq 1500); do
+    kill -USR2 "$pid" 2>/dev/null || break
     sleep 0.1 # sleeps: nothing tells of a dump's end but its text
     order=$(sed -n 's/.*task \([0-9]*\) "place_order" waiting in chan receive.*/\1/p' "$folder/dump" | tail -n 1)
     [[ -z $order || $(grep -c "task $order \"place_order\" waiting in chan receive" "$folder/dump") -lt 2 ]] || break

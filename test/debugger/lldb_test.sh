@@ -14,7 +14,7 @@ source "$COVEY_SOURCE_DIR/test/debugger/hang.sh"
 
 # in_lldb ARG... - the threads and stacks, with lldb started by these.
 in_lldb() {
-    timeout 120 "$lldb" --batch --no-lldbinit "$@" \
+    timeout 240 "$lldb" --batch --no-lldbinit "$@" \
         -o "settings set target.process.python-os-plugin-path $COVEY_SOURCE_DIR/tools/lldb/covey.py" \
         -o 'thread list' -o 'bt all' >"$folder/out" 2>&1
 }

@@ -47,7 +47,7 @@ printf "argc %d, reason %d, object 0x%lx\n", $_probe_argc, $_probe_arg1, $_probe
 backtrace 12
 kill
 END
-timeout 120 gdb -batch -nx -x "$folder/commands" --args "$program" --ms 60000 >"$folder/out" 2>&1
+timeout 240 gdb -batch -nx -x "$folder/commands" --args "$program" --ms 600000 >"$folder/out" 2>&1
 if grep -qE 'ptrace: Operation not permitted|Could not trace|Couldn.t get registers' "$folder/out"; then
     echo "not allowed to trace"
     exit 0

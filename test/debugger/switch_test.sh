@@ -8,7 +8,7 @@ set -uo pipefail
 command -v gdb >/dev/null || { echo "no gdb"; exit 77; }
 gdb -batch -nx -ex 'python import gdb.unwinder' >/dev/null 2>&1 || { echo "gdb without Python"; exit 77; }
 
-seen=$(COVEY_WORKERS=1 timeout 60 gdb -batch -nx -x "$COVEY_SOURCE_DIR/test/debugger/switch.py" \
+seen=$(COVEY_WORKERS=1 timeout 240 gdb -batch -nx -x "$COVEY_SOURCE_DIR/test/debugger/switch.py" \
     "$COVEY_BUILD_DIR/examples/debugging/hang" 2>&1)
 echo "$seen"
 if grep -qE 'Operation not permitted|Could not trace' <<<"$seen"; then

@@ -129,22 +129,25 @@ TASK_TEST(garbage_in_the_preface_or_behind_it_ends_the_connection)
 
 TASK_TEST(a_preface_or_a_head_that_does_not_end_ends_the_connection)
 {
-    struct site s = {
-        .handler = until_done,
-        .opts = {.header_timeout_ns = 100 * COVEY_MS, .idle_timeout_ns = COVEY_HTTP_UNLIMITED}};
-    site_open(&s);
+    struct site hasty = {.handler = until_done, .opts.header_timeout_ns = 100 * COVEY_MS};
+    site_open(&hasty);
 
-    struct peer *p = peer_over(dial(&s));
+    struct peer *p = peer_over(dial(&hasty));
     p->is_mute = true;
     say_bytes(p->c, PREFACE, 18);
     hear_end(p);
     peer_close(p);
-    p = peer_over(dial(&s));
+    p = peer_over(dial(&hasty));
     p->is_mute = true;
     say_bytes(p->c, PREFACE, strlen(PREFACE)); /* and no settings */
     hear_end(p);
     peer_close(p);
+    CHECK_EQ(site_close(&hasty), 0);
 
+    struct site s = {
+        .handler = until_done,
+        .opts = {.header_timeout_ns = COVEY_SEC, .idle_timeout_ns = COVEY_HTTP_UNLIMITED}};
+    site_open(&s);
     p = peer_open(&s);
     p->is_mute = true;
     get2(p, 1, "/"); /* runs, and ends with the connection */
@@ -160,7 +163,7 @@ TASK_TEST(the_time_for_a_head_does_not_run_while_none_comes)
 {
     struct site s = {
         .handler = hello,
-        .opts = {.header_timeout_ns = 100 * COVEY_MS, .idle_timeout_ns = COVEY_HTTP_UNLIMITED}};
+        .opts = {.header_timeout_ns = COVEY_SEC, .idle_timeout_ns = COVEY_HTTP_UNLIMITED}};
     site_open(&s);
 
     struct peer *p = peer_open(&s), *late = peer_over(dial(&s));
@@ -192,7 +195,7 @@ static int drip(covey_ctx *ctx, void *arg)
 TASK_TEST(slowloris_does_not_hold_a_connection)
 {
     enum { SLOW = 20 };
-    struct site s = {.handler = hello, .opts.header_timeout_ns = 200 * COVEY_MS};
+    struct site s = {.handler = hello, .opts.header_timeout_ns = COVEY_SEC};
     struct peer *p[SLOW];
     site_open(&s);
 
@@ -219,7 +222,7 @@ TASK_TEST(slowloris_does_not_hold_a_connection)
 TASK_TEST(a_body_that_stops_is_408_and_the_connection_goes_on)
 {
     atomic_int code = 0;
-    struct site s = {.handler = swallow, .arg = &code, .opts.io_timeout_ns = 100 * COVEY_MS};
+    struct site s = {.handler = swallow, .arg = &code, .opts.io_timeout_ns = COVEY_SEC};
     site_open(&s);
 
     struct peer *p = peer_open(&s);
@@ -499,7 +502,7 @@ static int pester(covey_ctx *ctx, void *arg)
 
 TASK_TEST(frames_that_ask_for_nothing_do_not_keep_a_connection)
 {
-    struct site s = {.handler = hello, .opts.idle_timeout_ns = 100 * COVEY_MS};
+    struct site s = {.handler = hello, .opts.idle_timeout_ns = COVEY_SEC};
     site_open(&s);
 
     struct peer *p = peer_open(&s);
@@ -546,7 +549,7 @@ TASK_TEST(empty_pieces_of_a_body_are_no_progress)
 TASK_TEST(a_window_that_opens_byte_by_byte_ends_with_the_requests_time)
 {
     atomic_int code = 0;
-    struct site s = {.handler = pour, .arg = &code, .opts.request_timeout_ns = 200 * COVEY_MS};
+    struct site s = {.handler = pour, .arg = &code, .opts.request_timeout_ns = 500 * COVEY_MS};
     site_open(&s);
 
     struct peer *p = stingy_peer(&s, 1);

@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TIME_LIMIT_S = 60, DUMP_GRACE_S = 3, STATUS_SKIPPED = 77 };
+enum { TIME_LIMIT_S = 120, DUMP_GRACE_S = 3, STATUS_SKIPPED = 77 };
 
 static struct harness_test *first, **last = &first;
 

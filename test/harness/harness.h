@@ -6,7 +6,7 @@
  * covey_run() as often as it likes, crash or hang.
  *
  * prog [-l] [WORD]...            runs (lists) the tests whose name contains a WORD, or all
- * COVEY_TEST_TIMEOUT=N           multiplies the limit of 60 s a test, for sanitizers and emulators
+ * COVEY_TEST_TIMEOUT=N           multiplies the limit of 120 s a test, for sanitizers and emulators
  * COVEY_TEST_NOFORK=1            runs them in this process, for gdb
  *
  * A test that hangs is sent SIGQUIT (with COVEY_DUMP_SIGNAL=QUIT its tasks are listed), then

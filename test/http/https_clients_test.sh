@@ -15,8 +15,7 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 "$server" tcp://127.0.0.1:0 "$work/cert.pem" "$work/key.pem" >"$work/address" 2>"$work/errors" &
 pid=$!
 trap 'kill -KILL "$pid" 2>/dev/null || true; rm -rf "$work"' EXIT
-for _ in {1..500}; do
-    [[ ! -s $work/address ]] || break
+until [[ -s $work/address ]]; do
     kill -0 "$pid"
     sleep 0.02 # sleeps: until the program has said its address
 done

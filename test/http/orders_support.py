@@ -195,7 +195,8 @@ class Case(unittest.TestCase):
         return p
 
     def start_orders(self, *args):
-        return self.start("--addr", "tcp://127.0.0.1:0", "--db", self.url, "--settle-ms", "0", *args)
+        return self.start("--addr", "tcp://127.0.0.1:0", "--db", self.url, "--settle-ms", "0",
+                          "--deadline-ms", "60000", *args)
 
     def start_prices(self, *args):
         prices = Prices(*args)

@@ -338,7 +338,7 @@ class Drain(Case):
         silent = socket.create_server(("127.0.0.1", 0))
         silent.settimeout(PATIENCE)
         p = self.start_orders("--prices", f"http://127.0.0.1:{silent.getsockname()[1]}",
-                              "--deadline-ms", "400")
+                              "--deadline-ms", "1200")
         asking = Asking(p.order, "tea")
         with silent.accept()[0]:  # it asks for the price
             self.assertEqual(p.end(), 0)

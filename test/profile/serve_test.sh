@@ -65,7 +65,7 @@ while kill -0 "$recording" 2>/dev/null; do
 done
 wait "$recording"
 if [[ -x $COVEY_COMMAND ]]; then
-    "$COVEY_COMMAND" trace seconds.trace >out 2>&1
+    "$COVEY_COMMAND" trace --rows 100 seconds.trace >out 2>&1
     has "covey trace reads it" 'clerk' out
     has "it says where is accepted" '^  accept .* at tcp://127\.0\.0\.1:[0-9]+$' out
     has "and with whom is spoken" '^  read .* to tcp://127\.0\.0\.1:[0-9]+$' out

@@ -273,7 +273,7 @@ REDIS_TEST(the_parents_deadline_reaches_handlers_and_those_that_wait)
 
     start_crew(&c, r, &calm, 1, 2);
     /* Opening it, too, takes its time. */
-    covey_ctx *parent = covey_ctx_with_timeout(ctx, 500 * COVEY_MS);
+    covey_ctx *parent = covey_ctx_with_timeout(ctx, 1500 * COVEY_MS);
     OK(covey_fanout_open(parent, &f, c.engine, &(covey_fanout_options){.stats = &stats}));
     for (int i = 1; i <= 20; i++) {
         (void)submit(f, "last", "");

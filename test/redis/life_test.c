@@ -250,7 +250,7 @@ REDIS_TEST(hundreds_that_give_up_shift_nobodys_reply)
     CHECK_EQ(stats_of(r).connected, 1);
 }
 
-REDIS_TEST_WITH(a_server_that_falls_silent_is_given_up, .silence_ns = 500 * COVEY_MS,
+REDIS_TEST_WITH(a_server_that_falls_silent_is_given_up, .silence_ns = 1500 * COVEY_MS,
                 .reconnect = patient)
 {
     server_signal(s, SIGSTOP);
@@ -261,7 +261,7 @@ REDIS_TEST_WITH(a_server_that_falls_silent_is_given_up, .silence_ns = 500 * COVE
     CHECK_EQ(stats_of(r).lost, 1);
 }
 
-REDIS_TEST_WITH(a_server_that_cannot_greet_is_no_connection, .connect_timeout_ns = 300 * COVEY_MS,
+REDIS_TEST_WITH(a_server_that_cannot_greet_is_no_connection, .connect_timeout_ns = COVEY_SEC,
                 .lazy = true, .reconnect = hasty)
 {
     server_signal(s, SIGSTOP);
