@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "os/file.h"
+#include "os/module.h"
 #include "sched/diagnosis.h"
 #include "sched/fold.h"
 #include "sched/ignored.h"
@@ -48,6 +49,7 @@ static void place(FILE *out, const char *name, const char *file, int line)
 
 static void site(FILE *out, const char *name, const covey_site *s)
 {
+    s = cvy_site_still_there(s);
     if (s) {
         place(out, name, s->file, s->line);
     }
@@ -201,12 +203,14 @@ void cvy_dump_json(struct cvy_dump *d)
 
 static void place_group(FILE *out, const struct cvy_view *v)
 {
-    if (!v->group_site) {
+    const covey_site *opened = cvy_site_still_there(v->group_site);
+
+    if (!opened) {
         return;
     }
     (void)fputs(",\"group\":{\"opened\":{\"file\":", out);
-    string(out, v->group_site->file);
-    (void)fprintf(out, ",\"line\":%d}", v->group_site->line);
+    string(out, opened->file);
+    (void)fprintf(out, ",\"line\":%d}", opened->line);
     if (v->group_opener) {
         struct cvy_view opener = {.started = v->opener_started};
         memcpy(opener.name, v->opener_name, sizeof(opener.name));

@@ -3,10 +3,13 @@
 #define _GNU_SOURCE
 #include "os/module.h"
 
+#include "os/pages.h"
+
 #include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct walk {
@@ -74,4 +77,22 @@ void cvy_modules_each(void (*fn)(const struct cvy_module *m, void *arg), void *a
 
     w.program[n > 0 ? n : 0] = '\0';
     (void)dl_iterate_phdr(visit, &w);
+}
+
+/* Without a lock of the loader's: a dump must not wait for who loads a library just now. */
+static bool is_mapped(const void *address)
+{
+    unsigned char is_resident;
+
+    return !address ||
+           mincore((void *)((uintptr_t)address & ~(uintptr_t)(CVY_PAGE - 1)), 1, &is_resident) == 0;
+}
+
+const covey_site *cvy_site_still_there(const covey_site *site)
+{
+    static const covey_site unloaded = {"unloaded", "a library that was unloaded", 0};
+
+    return is_mapped(site) && (!site || (is_mapped(site->name) && is_mapped(site->file)))
+               ? site
+               : &unloaded;
 }

@@ -3,6 +3,7 @@
 #include "sched/dump.h"
 
 #include "os/file.h"
+#include "os/module.h"
 
 #include "sched/diagnosis.h"
 #include "sched/ignored.h"
@@ -113,6 +114,7 @@ static void print_frame(struct cvy_dump *d, const void *pc, const struct cvy_sym
 
 void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site)
 {
+    site = cvy_site_still_there(site);
     if (site && site->line > 0) {
         (void)fprintf(d->out, "%s %s:%d", before, site->file, site->line);
     } else if (site) {

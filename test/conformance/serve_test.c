@@ -416,6 +416,8 @@ TASK_TEST(it_answers_while_no_blocking_call_gets_a_thread)
     }
     start(&s, ctx, "tcp://127.0.0.1:0");
     check_says(ctx, &s, "/debug/covey/tasks?format=folded", "512 tasks \"block\"");
+    check_says(ctx, &s, "/debug/covey/tasks?format=folded",
+               ", awaiting thread \"all 512 are in use\" for ");
     stop(&s);
     CHECK(close(ends[1]) == 0);
     JOIN(g);
