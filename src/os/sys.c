@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -166,6 +167,15 @@ int cvy_thread_count(void)
 void cvy_thread_stand_back(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST);
+}
+
+void cvy_thread_block_sigpipe(void)
+{
+    sigset_t pipe;
+
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 }
 
 uint64_t cvy_random_seed(void)

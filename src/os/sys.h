@@ -44,6 +44,8 @@ int cvy_thread_count(void);
 /* From now on the calling thread has the lowest of the usual priorities: for good, since the kernel
  * lets nobody take that back. */
 void cvy_thread_stand_back(void);
+/* What it writes to a pipe without a reader fails, and does not end the process. */
+void cvy_thread_block_sigpipe(void);
 /* From the kernel, or drawn from the test mode's state while that stands in cvy_random_virtual. */
 uint64_t cvy_random_seed(void);
 extern _Atomic uint64_t cvy_random_virtual CVY_HIDDEN; /* relaxed; 0: none */

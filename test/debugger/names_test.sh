@@ -9,7 +9,9 @@ set -uo pipefail
 for command in gcc g++ addr2line; do
     command -v "$command" >/dev/null || { echo "no $command"; exit 77; }
 done
-[[ -f $COVEY_BUILD_DIR/libcovey.so ]] || { echo "built without the shared library"; exit 77; }
+for library in libcovey.so libcovey.a; do
+    [[ -f $COVEY_BUILD_DIR/$library ]] || { echo "built without $library"; exit 77; }
+done
 folder=$(mktemp -d "${TMPDIR:-/tmp}/covey-names.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 
