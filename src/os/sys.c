@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -24,7 +25,9 @@
 #include <unistd.h>
 
 #define NS_PER_SEC 1000000000
-#define LOWEST 19 /* of priorities, as nice counts them */
+#define DESCRIPTORS_WANTED 8 /* for reading names: a program and its libraries, one after another  \
+                              */
+#define LOWEST 19            /* of priorities, as nice counts them */
 
 atomic_bool cvy_fence_needed = true;
 
@@ -167,6 +170,22 @@ int cvy_thread_count(void)
 void cvy_thread_stand_back(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST);
+}
+
+void cvy_thread_find_descriptors(void)
+{
+    struct rlimit limit;
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)close(fd);
+    } else if (errno == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+               limit.rlim_cur > 2 * DESCRIPTORS_WANTED) {
+        /* What is closed are the thread's references: nothing ends, and no lock is given up. Linux
+         * before 5.9 cannot: then nothing has been gained. */
+        (void)syscall(SYS_close_range, (unsigned)limit.rlim_cur - DESCRIPTORS_WANTED,
+                      (unsigned)limit.rlim_cur - 1, CLOSE_RANGE_UNSHARE);
+    }
 }
 
 void cvy_thread_block_sigpipe(void)
