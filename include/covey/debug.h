@@ -138,7 +138,8 @@ COVEY_API int covey_profile_on_signal(int number, const char *prefix);
  * nothing but its own task; answers are made in memory before they are sent, and of dumps with a
  * line for each task there are four at once. Each answer is written by a thread of its own: it
  * needs a worker for an instant, which a watchdog finds also if tasks compute on all of them, and
- * none of the threads of covey_blocking().
+ * none of the threads of covey_blocking(). A descriptor is kept for a client that comes when the
+ * process has no other left.
  *
  * May switch. -EACCES: addr is not of this machine; -EINVAL: not an address, or an option out of
  * range; what covey_listen() and covey_accept() say. */

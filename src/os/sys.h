@@ -13,6 +13,7 @@ int64_t cvy_clock_now(void);
 int64_t cvy_clock_real(void);
 /* CPU time of the calling thread. */
 int64_t cvy_clock_thread(void);
+int64_t cvy_clock_process(void); /* CPU time of all threads */
 extern _Atomic int64_t cvy_clock_virtual CVY_HIDDEN; /* relaxed; 0: none */
 
 /* Sleeps while *word == expected, at most timeout_ns (< 0: no limit). May wake for no reason. */

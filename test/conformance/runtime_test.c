@@ -918,6 +918,34 @@ static void run_with_slow_stderr(covey_fn *ask)
     CHECK_EQ(covey_run_with(&opts, stand_still, &ask), 0);
 }
 
+static int be_stopped(covey_ctx *ctx, void *arg)
+{
+    pid_t self = getpid();
+    pid_t helper;
+    int status;
+
+    (void)arg;
+    CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+    if ((helper = fork()) == 0) {
+        (void)kill(self, SIGSTOP);
+        (void)usleep(300000); /* sleeps: so long the program is stopped */
+        (void)kill(self, SIGCONT);
+        _exit(0);
+    }
+    CHECK(helper > 0);
+    while (waitpid(helper, &status, WNOHANG) == 0) {
+    }
+    return 0;
+}
+
+TEST(a_stop_of_the_process_is_told_as_one)
+{
+    covey_options opts = {.slow_task_ns = 200 * COVEY_MS};
+
+    CHECK(strstr(run_and_read_stderr(&opts, be_stopped, 0),
+                 "covey: slow: the whole process stood still for "));
+}
+
 TEST(a_dump_asked_for_while_one_is_written_follows_it)
 {
     if (WITH_TSAN) {
