@@ -83,6 +83,9 @@ static void awaiting(struct cvy_dump *d, const struct cvy_view *v)
         if (n->text[0]) {
             field(d->out, "which", n->text);
         }
+        if (n->is_work) {
+            (void)fputs(",\"is_work\":true", d->out);
+        }
         held_by(d->out, n->object);
         if (n->since > 0) {
             (void)fprintf(d->out, ",\"seconds\":%.6f", seconds(d->now - n->since));
@@ -232,7 +235,7 @@ static void json_place(struct cvy_dump *d, const struct cvy_place *p)
     place_group(d->out, v);
     if (v->state == CVY_TASK_WAITING) {
         field(d->out, "wait", cvy_view_reason(v));
-        if (v->note_count > 0) {
+        if (v->note_count > 0 && !v->notes[0].is_work) {
             field(d->out, "awaiting", v->notes[0].what);
         }
         if (p->oldest > 0) {

@@ -179,8 +179,8 @@ static void print_notes(struct cvy_dump *d, const struct cvy_view *v)
 {
     for (uint32_t i = 0; i < v->note_count; i++) {
         const struct cvy_view_note *n = &v->notes[i];
-        (void)fprintf(d->out, n->text[0] ? ", awaiting %s \"%s\"" : ", awaiting %s", n->what,
-                      n->text);
+        (void)fprintf(d->out, n->text[0] ? ", %s %s \"%s\"" : ", %s %s",
+                      n->is_work ? "at work on" : "awaiting", n->what, n->text);
         print_holders(d, n->object);
         if (n->since > 0 && d->now > n->since) {
             (void)fprintf(d->out, " for %.3f s", (double)(d->now - n->since) / (double)COVEY_SEC);

@@ -112,6 +112,7 @@ void cvy_notes_view(const struct cvy_task *t, struct cvy_view *v, bool is_brief)
         struct cvy_view_note *n = &v->notes[v->note_count++];
         n->what = note->what;
         n->object = note->object;
+        n->is_work = note->is_work;
         n->since = cvy_note_since(note);
         n->text[0] = '\0';
         if (!is_brief) {

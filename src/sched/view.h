@@ -21,7 +21,8 @@ struct cvy_view_note {
     const char *what;
     const void *object; /* what others may hold; an address, not to be read */
     int64_t since;      /* 0: unknown */
-    char text[96];      /* may be empty */
+    bool is_work;
+    char text[96]; /* may be empty */
 };
 
 struct cvy_view {
