@@ -35,6 +35,7 @@ struct served {
     covey_conn *conn;
 };
 
+/* Nothing happens if it is there, or cannot be had. */
 static void spare_take(struct server *s)
 {
     int none = -1;

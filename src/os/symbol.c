@@ -23,9 +23,11 @@ typedef struct Dwarf_Die Die;
 typedef struct Dwarf_Line Line;
 
 /* elfutils/libdwfl.h */
+typedef int find_debuginfo_fn(Dwfl_Module *module, void **user, const char *name, uint64_t base,
+                              const char *file, const char *link, uint32_t checksum, char **found);
 struct callbacks {
     void *find_elf;
-    void *find_debuginfo;
+    find_debuginfo_fn *find_debuginfo;
     void *section_address;
     char **debuginfo_path;
 };
@@ -47,10 +49,7 @@ static struct {
     const char *(*line_file)(Line *line, uint64_t *mtime, uint64_t *length);
     int (*line_number)(Line *line, int *number);
     /* By the build ID; and by the name and checksum that the program has beside that. */
-    int (*find_by_id)(Dwfl_Module *module, void **user, const char *name, uint64_t base,
-                      const char *file, const char *link, uint32_t checksum, char **found);
-    int (*find_by_link)(Dwfl_Module *module, void **user, const char *name, uint64_t base,
-                        const char *file, const char *link, uint32_t checksum, char **found);
+    find_debuginfo_fn *find_by_id, *find_by_link;
     struct callbacks callbacks;
 } dw;
 
@@ -107,7 +106,7 @@ static void load(void)
         (void)dlclose(dw.library);
         dw.library = NULL;
     }
-    dw.callbacks.find_debuginfo = (void *)(uintptr_t)find_debuginfo;
+    dw.callbacks.find_debuginfo = find_debuginfo;
 }
 
 static void load_demangle(void)

@@ -25,8 +25,7 @@
 #include <unistd.h>
 
 #define NS_PER_SEC 1000000000
-#define DESCRIPTORS_WANTED 8 /* for reading names: a program and its libraries, one after another  \
-                              */
+#define DESCRIPTORS_WANTED 8 /* to read names from files, one after another */
 #define LOWEST 19            /* of priorities, as nice counts them */
 
 atomic_bool cvy_fence_needed = true;
