@@ -40,9 +40,10 @@ COVEY_API int covey_dump_as(FILE *out, covey_dump_format format);
  * so for queries and connections of a database, Redis commands, HTTP transfers, leases and
  * fan-outs.
  *
- * Fill in the first five, in a frame of the calling task's that lives until the end; notes nest as
- * calls do. Whenever the task waits meanwhile, dumps show its innermost three. Some nanoseconds:
- * nothing is formatted until a dump is made. In a plain thread nothing happens. Does not switch. */
+ * Fill in what is needed of the first six, in a frame of the calling task's that lives until the
+ * end; notes nest as calls do. Whenever the task waits meanwhile, dumps show its innermost three.
+ * Some nanoseconds: nothing is formatted until a dump is made. In a plain thread nothing happens.
+ * Does not switch. */
 typedef struct covey_wait_note {
     const char *what; /* "query"; a literal */
     const char *text; /* which; stays until the end; cut at 95 bytes, lines joined; NULL: none */
@@ -50,10 +51,12 @@ typedef struct covey_wait_note {
      * while the task is kept parked: it only reads, takes no lock and allocates nothing. May be
      * NULL. Debuggers, who can call nothing in a core file, show text if there is one. */
     void (*describe)(const struct covey_wait_note *note, char *out, size_t size);
-    const void *object;     /* what others have meanwhile: covey_hold_begin(); NULL: nothing */
-    size_t shares;          /* how many may have it at once, as connections of a pool: the wait ends
-                               when one of them lets go. 0: one */
-    unsigned char own_[48]; /* covey's */
+    const void *object; /* what others have meanwhile: covey_hold_begin(); NULL: nothing */
+    size_t shares;      /* how many may have it at once, as connections of a pool: the wait ends
+                           when one of them lets go. 0: one */
+    bool is_work;       /* not what it waits for, but what it does meanwhile: "at work on request
+                           "/orders"", as covey's HTTP server says of each handler */
+    uint64_t own_[6];   /* covey's */
 } covey_wait_note;
 COVEY_API void covey_wait_note_begin(covey_wait_note *note);
 /* In the same task. */
@@ -138,7 +141,8 @@ COVEY_API int covey_profile_on_signal(int number, const char *prefix);
  * nothing but its own task; answers are made in memory before they are sent, and of dumps with a
  * line for each task there are four at once. Each answer is written by a thread of its own: it
  * needs a worker for an instant, which a watchdog finds also if tasks compute on all of them, and
- * none of the threads of covey_blocking().
+ * none of the threads of covey_blocking(). A descriptor is kept for a client that comes when the
+ * process has no other left.
  *
  * May switch. -EACCES: addr is not of this machine; -EINVAL: not an address, or an option out of
  * range; what covey_listen() and covey_accept() say. */

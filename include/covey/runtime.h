@@ -31,7 +31,8 @@ typedef struct covey_options {
                                nothing of covey's that could switch, is reported on standard error
                                once, with its stack at that time. Its thread is asked by SIGURG, so
                                system calls that cannot be restarted may end with EINTR. Seen at
-                               intervals of 5 ms */
+                               intervals of 5 ms. That the whole process stood still, which is no
+                               task's fault, is told as that */
     int64_t ignored_end_ns; /* > 0: a task that still goes on so long after its context's end is
                                reported on standard error once, with its stack, and dumps say it:
                                one that waits without a context, or runs C code (asked by SIGURG, as

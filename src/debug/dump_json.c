@@ -4,6 +4,7 @@
 
 #include "base/utf8.h"
 #include "os/file.h"
+#include "os/module.h"
 #include "sched/diagnosis.h"
 #include "sched/fold.h"
 #include "sched/ignored.h"
@@ -48,6 +49,7 @@ static void place(FILE *out, const char *name, const char *file, int line)
 
 static void site(FILE *out, const char *name, const covey_site *s)
 {
+    s = cvy_site_still_there(s);
     if (s) {
         place(out, name, s->file, s->line);
     }
@@ -81,6 +83,9 @@ static void awaiting(struct cvy_dump *d, const struct cvy_view *v)
         string(d->out, n->what);
         if (n->text[0]) {
             field(d->out, "which", n->text);
+        }
+        if (n->is_work) {
+            (void)fputs(",\"is_work\":true", d->out);
         }
         held_by(d->out, n->object);
         if (n->since > 0) {
@@ -202,12 +207,14 @@ void cvy_dump_json(struct cvy_dump *d)
 
 static void place_group(FILE *out, const struct cvy_view *v)
 {
-    if (!v->group_site) {
+    const covey_site *opened = cvy_site_still_there(v->group_site);
+
+    if (!opened) {
         return;
     }
     (void)fputs(",\"group\":{\"opened\":{\"file\":", out);
-    string(out, v->group_site->file);
-    (void)fprintf(out, ",\"line\":%d}", v->group_site->line);
+    string(out, opened->file);
+    (void)fprintf(out, ",\"line\":%d}", opened->line);
     if (v->group_opener) {
         struct cvy_view opener = {.started = v->opener_started};
         memcpy(opener.name, v->opener_name, sizeof(opener.name));
@@ -229,7 +236,7 @@ static void json_place(struct cvy_dump *d, const struct cvy_place *p)
     place_group(d->out, v);
     if (v->state == CVY_TASK_WAITING) {
         field(d->out, "wait", cvy_view_reason(v));
-        if (v->note_count > 0) {
+        if (v->note_count > 0 && !v->notes[0].is_work) {
             field(d->out, "awaiting", v->notes[0].what);
         }
         if (p->oldest > 0) {

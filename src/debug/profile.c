@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "os/file.h"
+#include "os/module.h"
 #include "debug/pprof.h"
 #include "sched/dump.h"
 
@@ -162,6 +163,7 @@ static void put_site(struct cvy_pprof *p, const char *key, const covey_site *sit
 {
     char text[512];
 
+    site = cvy_site_still_there(site);
     if (site) {
         (void)snprintf(text, sizeof(text), "%s:%d", site->file, site->line);
         cvy_pprof_sample_label(p, key, text);

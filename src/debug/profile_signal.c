@@ -104,6 +104,7 @@ static void *writer_main(void *arg)
 {
     uint32_t seen = (uint32_t)(uintptr_t)arg;
 
+    cvy_thread_block_sigpipe();
     for (uint32_t number = 1;; number++) {
         uint32_t now;
         while ((now = cvy_load_acquire(&comes)) == seen) {

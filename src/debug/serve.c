@@ -5,6 +5,7 @@
  *
  * What it tells is for who may debug the process: serve_guard.h says who that is. */
 #include "base/alloc.h"
+#include "os/net.h"
 #include "debug/serve_guard.h"
 #include "debug/serve_pages.h"
 
@@ -26,12 +27,35 @@ struct server {
     covey_listener *listener;
     covey_group *group;
     _Atomic int dumps; /* of all tasks, that are made or sent */
+    _Atomic int spare; /* a descriptor, for a client where there are none left; -1: it is in use */
 };
 
 struct served {
     struct server *server;
     covey_conn *conn;
 };
+
+/* Nothing happens if it is there, or cannot be had. */
+static void spare_take(struct server *s)
+{
+    int none = -1;
+    int fd =
+        cvy_load_relaxed(&s->spare) >= 0 ? -1 : cvy_net_duplicate(covey_listener_fd(s->listener));
+
+    if (fd >= 0 && !atomic_compare_exchange_strong_explicit(
+                       &s->spare, &none, fd, memory_order_relaxed, memory_order_relaxed)) {
+        cvy_net_close(fd);
+    }
+}
+
+static void spare_give(struct server *s)
+{
+    int fd = atomic_exchange_explicit(&s->spare, -1, memory_order_relaxed);
+
+    if (fd >= 0) {
+        cvy_net_close(fd);
+    }
+}
 
 /* ---- a connection ---- */
 
@@ -123,6 +147,7 @@ static int debug_client(covey_ctx *ctx, void *arg)
 
     serve_client(&c, served->server);
     close_gently(&c);
+    spare_take(served->server);
     return 0;
 }
 
@@ -150,11 +175,15 @@ static int accept_all(covey_ctx *ctx, struct server *s)
     covey_conn *conn;
     int code;
 
-    /* Out of descriptors, which covey_accept() has waited for: others may close some. */
+    spare_take(s);
+    /* Out of descriptors, which covey_accept() has waited for: there is the spare one, and others
+     * may close some. */
     while ((code = covey_accept(ctx, s->listener, &conn)) == 0 || code == -EMFILE ||
            code == -ENFILE) {
         if (code == 0) {
             start_one(s, conn);
+        } else {
+            spare_give(s);
         }
     }
     return code;
@@ -162,7 +191,7 @@ static int accept_all(covey_ctx *ctx, struct server *s)
 
 int covey_debug_serve_with(covey_ctx *ctx, const char *addr, const covey_debug_options *options)
 {
-    struct server s = {.options = options ? *options : (covey_debug_options){0}};
+    struct server s = {.options = options ? *options : (covey_debug_options){0}, .spare = -1};
     covey_group_options group = {.policy = COVEY_ALL};
     int code = options_fill(&s.options);
 
@@ -185,6 +214,7 @@ int covey_debug_serve_with(covey_ctx *ctx, const char *addr, const covey_debug_o
     code = accept_all(ctx, &s);
     covey_group_cancel(s.group, COVEY_ECANCELED);
     (void)covey_group_wait(s.group);
+    spare_give(&s);
     covey_listener_close(s.listener);
     /* That its context ends is how it ends. */
     return ctx && covey_ctx_err(ctx) == code ? 0 : code;

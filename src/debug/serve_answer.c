@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "os/file.h"
+#include "os/sys.h"
 
 #include <covey/chan.h>
 #include <covey/ctx.h>
@@ -124,6 +125,8 @@ struct writing {
 static void *write_off(void *arg)
 {
     struct writing *w = arg;
+
+    cvy_thread_find_descriptors();
     FILE *out = cvy_alloc_fails() ? NULL : open_memstream(&w->text, &w->len);
 
     w->code = out ? w->write(out, w->arg) : covey_errorf(-ENOMEM, "no memory for an answer");

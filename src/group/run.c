@@ -44,7 +44,9 @@ static bool report_one(struct cvy_task *t, void *arg)
     struct cvy_view v;
 
     if (cvy_view_take(t, &v, false)) {
-        r->has_running |= v.state == CVY_TASK_RUNNING;
+        /* A blocking call runs C code too; one that still waits for a thread has ended. */
+        r->has_running |= v.state == CVY_TASK_RUNNING ||
+                          (v.state == CVY_TASK_WAITING && v.reason == CVY_WAIT_BLOCKING);
         if (r->count++ < LEAKS_LISTED_MAX) {
             (void)fputs("covey: leak: ", stderr);
             cvy_dump_view(&r->dump, &v, 0);

@@ -81,10 +81,14 @@ covey_ctx *cvy_http_exchange_ctx(covey_ctx *parent, struct cvy_http_exchange *x)
 static int run(covey_ctx *ctx, struct cvy_http_exchange *x)
 {
     struct cvy_http_server *s = x->conn->server;
+    /* Without the query, which may hold what no dump should. */
+    covey_wait_note note = {.what = "request", .text = x->req.path, .is_work = true};
 
     CVY_HTTP_COUNT(s, requests, 1);
     CVY_HTTP_COUNT(s, running, 1);
+    covey_wait_note_begin(&note);
     int code = s->handler(ctx, &x->req, &x->writer, s->arg);
+    covey_wait_note_end(&note);
     CVY_HTTP_COUNT(s, running, -1);
     covey_ctx_cancel(ctx);
     if (code < 0) {

@@ -3,10 +3,14 @@
 #define _GNU_SOURCE
 #include "os/module.h"
 
+#include "os/pages.h"
+
+#include <errno.h>
 #include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct walk {
@@ -74,4 +78,22 @@ void cvy_modules_each(void (*fn)(const struct cvy_module *m, void *arg), void *a
 
     w.program[n > 0 ? n : 0] = '\0';
     (void)dl_iterate_phdr(visit, &w);
+}
+
+/* Without a lock of the loader's: a dump must not wait for who loads a library just now. */
+static bool is_mapped(const void *address)
+{
+    const char *page = (const char *)address - (uintptr_t)address % CVY_PAGE;
+    unsigned char is_resident;
+
+    return mincore((void *)page, 1, &is_resident) == 0 || errno != ENOMEM;
+}
+
+const covey_site *cvy_site_still_there(const covey_site *site)
+{
+    static const covey_site unloaded = {"unloaded", "a library that was unloaded", 0};
+
+    bool is_there = !site || (is_mapped(site) && (!site->name || is_mapped(site->name)) &&
+                              (!site->file || is_mapped(site->file)));
+    return is_there ? site : &unloaded;
 }

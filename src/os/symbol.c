@@ -7,10 +7,12 @@
 #include "base/alloc.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <link.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -21,9 +23,11 @@ typedef struct Dwarf_Die Die;
 typedef struct Dwarf_Line Line;
 
 /* elfutils/libdwfl.h */
+typedef int find_debuginfo_fn(Dwfl_Module *module, void **user, const char *name, uint64_t base,
+                              const char *file, const char *link, uint32_t checksum, char **found);
 struct callbacks {
     void *find_elf;
-    void *find_debuginfo;
+    find_debuginfo_fn *find_debuginfo;
     void *section_address;
     char **debuginfo_path;
 };
@@ -44,6 +48,8 @@ static struct {
     Line *(*line_in)(Die *unit, uint64_t address);
     const char *(*line_file)(Line *line, uint64_t *mtime, uint64_t *length);
     int (*line_number)(Line *line, int *number);
+    /* By the build ID; and by the name and checksum that the program has beside that. */
+    find_debuginfo_fn *find_by_id, *find_by_link;
     struct callbacks callbacks;
 } dw;
 
@@ -62,32 +68,45 @@ static bool load_one(void *place, void *library, const char *name)
     return found != NULL;
 }
 
+/* The search by link also asks servers, if the environment names some: not in a dump. */
+static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, uint64_t base,
+                          const char *file, const char *link, uint32_t checksum, char **found)
+{
+    int fd = dw.find_by_id(module, user, name, base, file, link, checksum, found);
+
+    return fd < 0 && link && !getenv("DEBUGINFOD_URLS")
+               ? dw.find_by_link(module, user, name, base, file, link, checksum, found)
+               : fd;
+}
+
 static void load(void)
 {
-    if (getenv("COVEY_NO_LIBDW")) {
+    /* A static program has no loader that could make a library's thread-locals; dlopen() works, and
+     * what it has loaded crashes. */
+    if (getenv("COVEY_NO_LIBDW") || getauxval(AT_BASE) == 0) {
         return;
     }
     dw.library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
-    /* The build ID's search, not the standard one, which may ask servers. */
-    if (dw.library &&
-        !(load_one(&dw.begin, dw.library, "dwfl_begin") &&
-          load_one(&dw.end, dw.library, "dwfl_end") &&
-          load_one(&dw.report, dw.library, "dwfl_linux_proc_report") &&
-          load_one(&dw.report_end, dw.library, "dwfl_report_end") &&
-          load_one(&dw.module_of, dw.library, "dwfl_addrmodule") &&
-          load_one(&dw.name_of, dw.library, "dwfl_module_addrname") &&
-          load_one(&dw.line_of, dw.library, "dwfl_module_getsrc") &&
-          load_one(&dw.line_info, dw.library, "dwfl_lineinfo") &&
-          load_one(&dw.next_unit, dw.library, "dwfl_module_nextcu") &&
-          load_one(&dw.has_pc, dw.library, "dwarf_haspc") &&
-          load_one(&dw.line_in, dw.library, "dwarf_getsrc_die") &&
-          load_one(&dw.line_file, dw.library, "dwarf_linesrc") &&
-          load_one(&dw.line_number, dw.library, "dwarf_lineno") &&
-          load_one(&dw.callbacks.find_elf, dw.library, "dwfl_linux_proc_find_elf") &&
-          load_one(&dw.callbacks.find_debuginfo, dw.library, "dwfl_build_id_find_debuginfo"))) {
+    if (dw.library && !(load_one(&dw.begin, dw.library, "dwfl_begin") &&
+                        load_one(&dw.end, dw.library, "dwfl_end") &&
+                        load_one(&dw.report, dw.library, "dwfl_linux_proc_report") &&
+                        load_one(&dw.report_end, dw.library, "dwfl_report_end") &&
+                        load_one(&dw.module_of, dw.library, "dwfl_addrmodule") &&
+                        load_one(&dw.name_of, dw.library, "dwfl_module_addrname") &&
+                        load_one(&dw.line_of, dw.library, "dwfl_module_getsrc") &&
+                        load_one(&dw.line_info, dw.library, "dwfl_lineinfo") &&
+                        load_one(&dw.next_unit, dw.library, "dwfl_module_nextcu") &&
+                        load_one(&dw.has_pc, dw.library, "dwarf_haspc") &&
+                        load_one(&dw.line_in, dw.library, "dwarf_getsrc_die") &&
+                        load_one(&dw.line_file, dw.library, "dwarf_linesrc") &&
+                        load_one(&dw.line_number, dw.library, "dwarf_lineno") &&
+                        load_one(&dw.callbacks.find_elf, dw.library, "dwfl_linux_proc_find_elf") &&
+                        load_one(&dw.find_by_id, dw.library, "dwfl_build_id_find_debuginfo") &&
+                        load_one(&dw.find_by_link, dw.library, "dwfl_standard_find_debuginfo"))) {
         (void)dlclose(dw.library);
         dw.library = NULL;
     }
+    dw.callbacks.find_debuginfo = find_debuginfo;
 }
 
 static void load_demangle(void)
@@ -171,12 +190,35 @@ static uintptr_t bias_of(const void *pc, Dl_info *info)
                : (uintptr_t)info->dli_fbase;
 }
 
+struct searched {
+    uintptr_t pc;
+    struct cvy_symbol *out;
+};
+
+static int find_in_program(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    const struct searched *s = arg;
+
+    (void)size;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        if (p->p_type == PT_LOAD && s->pc - info->dlpi_addr - p->p_vaddr < p->p_memsz) {
+            s->out->module = program_invocation_name;
+            s->out->offset = s->pc - info->dlpi_addr;
+            return 1;
+        }
+    }
+    return 0;
+}
+
 static void find_by_linker(const void *pc, struct cvy_symbol *out)
 {
     Dl_info info;
     const ElfW(Sym) *entry = NULL;
 
     if (dladdr1(pc, &info, (void **)&entry, RTLD_DL_SYMENT) == 0 || !info.dli_fname) {
+        /* Of a static program the linker knows nothing. */
+        (void)dl_iterate_phdr(find_in_program, &(struct searched){(uintptr_t)pc, out});
         return;
     }
     out->module = info.dli_fname;

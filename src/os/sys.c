@@ -10,11 +10,13 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -23,7 +25,8 @@
 #include <unistd.h>
 
 #define NS_PER_SEC 1000000000
-#define LOWEST 19 /* of priorities, as nice counts them */
+#define DESCRIPTORS_WANTED 8 /* to read names from files, one after another */
+#define LOWEST 19            /* of priorities, as nice counts them */
 
 atomic_bool cvy_fence_needed = true;
 
@@ -47,6 +50,13 @@ int64_t cvy_clock_thread(void)
 {
     struct timespec ts;
     (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+int64_t cvy_clock_process(void)
+{
+    struct timespec ts;
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
     return (int64_t)ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
 }
 
@@ -166,6 +176,31 @@ int cvy_thread_count(void)
 void cvy_thread_stand_back(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST);
+}
+
+void cvy_thread_find_descriptors(void)
+{
+    struct rlimit limit;
+    int fd = eventfd(0, EFD_CLOEXEC);
+
+    if (fd >= 0) {
+        (void)close(fd);
+    } else if (errno == EMFILE && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+               limit.rlim_cur > 2 * DESCRIPTORS_WANTED) {
+        /* What is closed are the thread's references: nothing ends, and no lock is given up. Linux
+         * before 5.9 cannot: then nothing has been gained. */
+        (void)syscall(SYS_close_range, (unsigned)limit.rlim_cur - DESCRIPTORS_WANTED,
+                      (unsigned)limit.rlim_cur - 1, CLOSE_RANGE_UNSHARE);
+    }
+}
+
+void cvy_thread_block_sigpipe(void)
+{
+    sigset_t pipe;
+
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 }
 
 uint64_t cvy_random_seed(void)

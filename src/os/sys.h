@@ -13,6 +13,7 @@ int64_t cvy_clock_now(void);
 int64_t cvy_clock_real(void);
 /* CPU time of the calling thread. */
 int64_t cvy_clock_thread(void);
+int64_t cvy_clock_process(void); /* CPU time of all threads */
 extern _Atomic int64_t cvy_clock_virtual CVY_HIDDEN; /* relaxed; 0: none */
 
 /* Sleeps while *word == expected, at most timeout_ns (< 0: no limit). May wake for no reason. */
@@ -44,6 +45,11 @@ int cvy_thread_count(void);
 /* From now on the calling thread has the lowest of the usual priorities: for good, since the kernel
  * lets nobody take that back. */
 void cvy_thread_stand_back(void);
+/* If the process is out of descriptors, the calling thread, which lives for a task of covey's own,
+ * goes on with a table of its own, in which a few are closed. */
+void cvy_thread_find_descriptors(void);
+/* What it writes to a pipe without a reader fails, and does not end the process. */
+void cvy_thread_block_sigpipe(void);
 /* From the kernel, or drawn from the test mode's state while that stands in cvy_random_virtual. */
 uint64_t cvy_random_seed(void);
 extern _Atomic uint64_t cvy_random_virtual CVY_HIDDEN; /* relaxed; 0: none */

@@ -7,6 +7,7 @@
  * time is over. */
 #include "resilience/attempt.h"
 
+#include <covey/debug.h>
 #include <covey/retry.h>
 #include <covey/task.h>
 #include <covey/time.h>
@@ -182,7 +183,10 @@ static int retry_loop(covey_ctx *ctx, struct retrying *r, covey_fn *fn, void *ar
         char words[WORDS_MAX]; /* of this failure: the sleep may have its own */
         (void)snprintf(words, sizeof(words), "%s",
                        covey_errcode() == code ? covey_errmsg() : covey_strerror(code));
+        covey_wait_note note = {.what = "another try", .text = words};
+        covey_wait_note_begin(&note);
         int err = covey_sleep(r->ctx, wait_ns);
+        covey_wait_note_end(&note);
         if (err < 0) {
             return covey_wrapf(err, "after %d %s, the last: %s", r->attempt.number,
                                r->attempt.number == 1 ? "try" : "tries", words);

@@ -8,7 +8,7 @@
  * the stop. These are plain threads, so a pthread mutex does. */
 #define _GNU_SOURCE
 #include "base/alloc.h"
-#include "sched/wait.h"
+#include "sched/note.h"
 
 #include <covey/error.h>
 
@@ -225,8 +225,14 @@ int cvy_blocking_take_slot(struct cvy_thread **thp, covey_ctx *ctx, bool stands_
         cvy_unlock(&l->lock);
         return 0;
     }
-    return cvy_wait_in(thp, ctx, &l->lock, &l->waiters, &wr, CVY_WAIT_BLOCKING,
-                       (const void *)(uintptr_t)fn);
+    /* It has not begun. */
+    covey_wait_note note = {.what = "thread", .text = "all 512 are in use"};
+    static_assert(THREADS_MAX == 512, "as it says");
+    cvy_note_open(*thp, &note);
+    int code = cvy_wait_in(thp, ctx, &l->lock, &l->waiters, &wr, CVY_WAIT_BLOCKING,
+                           (const void *)(uintptr_t)fn);
+    covey_wait_note_end(&note);
+    return code;
 }
 
 /* To the first in line, if there is one. */

@@ -3,6 +3,7 @@
 #include "sched/dump.h"
 
 #include "os/file.h"
+#include "os/module.h"
 
 #include "sched/diagnosis.h"
 #include "sched/ignored.h"
@@ -113,6 +114,7 @@ static void print_frame(struct cvy_dump *d, const void *pc, const struct cvy_sym
 
 void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site)
 {
+    site = cvy_site_still_there(site);
     if (site && site->line > 0) {
         (void)fprintf(d->out, "%s %s:%d", before, site->file, site->line);
     } else if (site) {
@@ -178,8 +180,8 @@ static void print_notes(struct cvy_dump *d, const struct cvy_view *v)
 {
     for (uint32_t i = 0; i < v->note_count; i++) {
         const struct cvy_view_note *n = &v->notes[i];
-        (void)fprintf(d->out, n->text[0] ? ", awaiting %s \"%s\"" : ", awaiting %s", n->what,
-                      n->text);
+        (void)fprintf(d->out, n->text[0] ? ", %s %s \"%s\"" : ", %s %s",
+                      n->is_work ? "at work on" : "awaiting", n->what, n->text);
         print_holders(d, n->object);
         if (n->since > 0 && d->now > n->since) {
             (void)fprintf(d->out, " for %.3f s", (double)(d->now - n->since) / (double)COVEY_SEC);

@@ -28,7 +28,8 @@ static void print_place(struct cvy_dump *d, const struct cvy_place *p)
                           (double)(d->now - p->oldest) / (double)COVEY_SEC);
         }
         if (v.note_count > 0) {
-            (void)fprintf(d->out, ", awaiting %s", v.notes[0].what);
+            (void)fprintf(d->out, ", %s %s", v.notes[0].is_work ? "at work on" : "awaiting",
+                          v.notes[0].what);
         }
     }
     cvy_dump_site(d, ", started at", v.started);

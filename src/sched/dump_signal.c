@@ -28,6 +28,9 @@ static void *writer_main(void *arg)
 {
     struct cvy_runtime *rt = arg;
 
+    /* Who asks for a dump does not mean to end the program, whatever its log has come to. */
+    cvy_thread_block_sigpipe();
+    cvy_thread_find_descriptors();
     cvy_dump_tasks(rt, stderr);
     cvy_store_release(&is_written, true);
     /* Another may have been asked for meanwhile, and the watchdog sleeps for long where nothing

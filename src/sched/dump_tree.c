@@ -188,7 +188,8 @@ void cvy_dump_tree(struct cvy_dump *d)
     if (t.count > 0) {
         qsort(t.nodes, t.count, sizeof(*t.nodes), compare_nodes);
     }
-    (void)fprintf(d->out, "covey: %zu task(s) on %d worker(s)\n", t.count, d->rt->worker_count);
+    size_t all = t.is_short_of_memory ? cvy_tasks_each(d->rt, NULL, NULL) : t.count;
+    (void)fprintf(d->out, "covey: %zu task(s) on %d worker(s)\n", all, d->rt->worker_count);
     print_from(&t, 0, 1);
     /* Too deep, or their opener has just come or gone. */
     for (size_t i = 0; i < t.count; i++) {
@@ -197,7 +198,7 @@ void cvy_dump_tree(struct cvy_dump *d)
         }
     }
     if (t.is_short_of_memory) {
-        (void)fputs("covey: out of memory for the rest of the tasks\n", d->out);
+        (void)fprintf(d->out, "covey: out of memory for all but %zu of the tasks\n", t.count);
     }
     free(t.groups);
     free(t.nodes);

@@ -15,20 +15,7 @@ struct fatal {
     void *arg;
     struct cvy_thread *thread;
     struct cvy_task *task; /* NULL: none */
-    const void *frame;     /* of cvy_fatal_dump(), on the task's stack */
 };
-
-/* The stack that cvy_fatal() was called on; we may be on its thread's base by now. */
-static void take_stack(const struct fatal *f, struct cvy_view *v)
-{
-    const struct cvy_stack *s = f->task ? f->task->stack : NULL;
-
-    if (s && cvy_stack_holds(s, f->frame) && !cvy_stack_holds(s, __builtin_frame_address(0))) {
-        v->frame_count = (uint32_t)cvy_unwind_saved(f->task->sp, v->frames, CVY_VIEW_FRAMES);
-    } else {
-        v->frame_count = (uint32_t)cvy_unwind_here(v->frames, CVY_VIEW_FRAMES, 0);
-    }
-}
 
 static void dump(void *arg)
 {
@@ -40,13 +27,14 @@ static void dump(void *arg)
     f->print(f->arg);
     cvy_abort_after(DUMP_SECONDS_MAX);
     cvy_dump_open(&d, rt, stderr, f->thread && f->thread->is_faulting_in_libc);
-    take_stack(f, &v);
     if (f->task) {
+        cvy_view_take_own_stack(f->task, &v);
         (void)fprintf(stderr, "covey: in task %llu \"%s\"", (unsigned long long)f->task->id,
                       cvy_task_label(f->task));
         cvy_dump_site(&d, ", started at", f->task->site);
         (void)fputs(":\n", stderr);
     } else if (f->thread) {
+        v.frame_count = (uint32_t)cvy_unwind_here(v.frames, CVY_VIEW_FRAMES, 0);
         (void)fputs("covey: in a plain thread:\n", stderr);
     }
     if (f->thread) {
@@ -68,8 +56,7 @@ void cvy_fatal_dump(void (*print)(void *arg), void *arg)
                       .arg = arg,
                       .thread = th,
                       .task = th && th->task && !th->task->is_foreign && th->task->stack ? th->task
-                                                                                         : NULL,
-                      .frame = __builtin_frame_address(0)};
+                                                                                         : NULL};
 
     if (th && th->is_faulting) {
         /* On the alternate stack. */

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * fault.c - recognises a stack overflow in SIGSEGV or SIGBUS and says so.
+ * fault.c - recognises a stack overflow in SIGSEGV or SIGBUS and says so; of any other fault that
+ * will end the process, which task's it is and where.
  *
- * Runs on an alternate stack, one per carrier thread. Any other fault goes to the handler that was
+ * Runs on an alternate stack, one per carrier thread. Other faults then go to the handler that was
  * there before. Left alone in sanitizer builds, which have handlers of their own. */
 #define _GNU_SOURCE
 #include "base/alloc.h"
+#include "os/file.h"
+#include "os/module.h"
+#include "os/symbol.h"
 #include "sched/worker.h"
 
 #include <dlfcn.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #define ALT_STACK_BYTES ((size_t)256 << 10) /* committed on touch; a dump reads symbols on it */
 #define GUARD_BYTES 4096
@@ -24,6 +31,31 @@ static bool is_in_libc(const void *context)
 
     return dladdr(cvy_fault_pc(context), &here) != 0 &&
            dladdr((const void *)(uintptr_t)malloc, &libc) != 0 && here.dli_fbase == libc.dli_fbase;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* In one write, without the heap, which may be what is broken. The core file has the rest. */
+static void tell(int number, const siginfo_t *info, const void *context, const struct cvy_task *t)
+{
+    struct cvy_symbols without_names = {0};
+    struct cvy_symbol s;
+    char text[1024];
+    const covey_site *site = cvy_site_still_there(t->site);
+
+    cvy_symbols_find(&without_names, cvy_fault_pc(context), &s);
+    int len = snprintf(text, sizeof(text),
+                       "covey: %s at address %p in task %llu \"%s\", started at %s:%d\n"
+                       "    at %s (%s+0x%llx)\n",
+                       number == SIGSEGV ? "SIGSEGV" : "SIGBUS", info->si_addr,
+                       (unsigned long long)t->id, cvy_task_label(t), site ? site->file : "?",
+                       site ? site->line : 0, s.function ? s.function : "?",
+                       s.module ? base_name(s.module) : "?", (unsigned long long)s.offset);
+    (void)cvy_file_write(STDERR_FILENO, text, len < (int)sizeof(text) ? (size_t)len : sizeof(text));
 }
 
 static void on_fault(int number, siginfo_t *info, void *context)
@@ -44,6 +76,9 @@ static void on_fault(int number, siginfo_t *info, void *context)
     } else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
         previous->sa_handler(number);
     } else {
+        if (t && t->stack && info->si_code > 0) {
+            tell(number, info, context, t);
+        }
         /* The instruction faults again, now with the default's effect. */
         (void)sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
         if (info->si_code <= 0) {

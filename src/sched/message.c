@@ -2,6 +2,7 @@
  * message.c - the words beside an error code, kept per task (covey/error.h). */
 #define _GNU_SOURCE
 #include "base/debug.h"
+#include "os/module.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -129,11 +130,12 @@ static void make_text(struct cvy_message *m)
     if (m->text || !m->site) {
         return;
     }
-    const char *slash = strrchr(m->site->file, '/');
-    const char *file = slash ? slash + 1 : m->site->file;
+    const covey_site *site = cvy_site_still_there(m->site);
+    const char *slash = strrchr(site->file, '/');
+    const char *file = slash ? slash + 1 : site->file;
     format_span(span, m->timeout_ns);
-    m->text = m->site->line > 0
-                  ? format_of("deadline exceeded (%sset at %s:%d)", span, file, m->site->line)
+    m->text = site->line > 0
+                  ? format_of("deadline exceeded (%sset at %s:%d)", span, file, site->line)
                   : format_of("deadline exceeded (%sset by %s)", span, file); /* an option */
 }
 

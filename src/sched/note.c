@@ -19,17 +19,23 @@ static struct cvy_note *own_part(covey_wait_note *note)
     return (struct cvy_note *)(void *)note->own_;
 }
 
+void cvy_note_open(struct cvy_thread *th, covey_wait_note *note)
+{
+    struct cvy_note *n = own_part(note);
+
+    n->scope.kind = CVY_SCOPE_NOTE;
+    n->scope.site = NULL;
+    n->since = th->worker->checked_at;
+    cvy_scope_open(&n->scope, th->task);
+}
+
 void covey_wait_note_begin(covey_wait_note *note)
 {
     struct cvy_thread *th = cvy_enter();
 
     /* A plain thread stands in no dump. */
     if (!th->task->is_foreign) {
-        struct cvy_note *n = own_part(note);
-        n->scope.kind = CVY_SCOPE_NOTE;
-        n->scope.site = NULL;
-        n->since = th->worker->checked_at;
-        cvy_scope_open(&n->scope, th->task);
+        cvy_note_open(th, note);
     }
     cvy_leave(th);
 }
@@ -106,6 +112,7 @@ void cvy_notes_view(const struct cvy_task *t, struct cvy_view *v, bool is_brief)
         struct cvy_view_note *n = &v->notes[v->note_count++];
         n->what = note->what;
         n->object = note->object;
+        n->is_work = note->is_work;
         n->since = cvy_note_since(note);
         n->text[0] = '\0';
         if (!is_brief) {

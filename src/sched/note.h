@@ -8,6 +8,9 @@
 
 #include "sched/view.h"
 
+/* covey_wait_note_begin() inside the runtime; covey_wait_note_end() ends it. */
+void cvy_note_open(struct cvy_thread *th, covey_wait_note *note);
+
 /* A note of a parked task that is held; NULL: no more. from: the task's scopes, then what stands
  * behind the note before. The innermost comes first. */
 const covey_wait_note *cvy_note_next(const struct cvy_scope **from);

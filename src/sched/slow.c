@@ -14,6 +14,8 @@
 #include <signal.h>
 
 #define ANSWER_NS_MAX (50 * COVEY_MS)
+#define STILL_NS_MIN (100 * COVEY_MS)
+#define STILL_SHARE 10 /* less than so small a part of the time was spent on a CPU */
 
 static struct sigaction previous;
 
@@ -138,17 +140,39 @@ static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task 
     cvy_dump_close(&d);
 }
 
-void cvy_slow_look(struct cvy_runtime *rt, int64_t now)
+/* For how long the whole process has not run: it was stopped, or had no CPU. Then the watchdog is
+ * late too, and no thread has done anything. What was held meanwhile is no task's fault. */
+static int64_t look_for_standstill(struct cvy_runtime *rt, int64_t late_ns)
+{
+    static int64_t spent; /* the watchdog's */
+    int64_t before = spent;
+
+    spent = cvy_clock_process();
+    if (late_ns < STILL_NS_MIN || spent - before > late_ns / STILL_SHARE) {
+        return 0;
+    }
+    if (late_ns >= rt->options.slow_task_ns) {
+        (void)fprintf(stderr,
+                      "covey: slow: the whole process stood still for %.3f s: it was stopped, or "
+                      "had no CPU\n",
+                      (double)late_ns / (double)COVEY_SEC);
+    }
+    return late_ns;
+}
+
+void cvy_slow_look(struct cvy_runtime *rt, int64_t now, int64_t late_ns)
 {
     if (rt->options.slow_task_ns <= 0) {
         return;
     }
+    int64_t still_ns = look_for_standstill(rt, late_ns);
     /* Threads are added in front, and freed after the watchdog's end. */
     cvy_lock(&rt->lock);
     struct cvy_thread *th = rt->threads;
     cvy_unlock(&rt->lock);
     for (; th; th = th->all_next) {
         struct moment m = moment_of(th);
+        th->slow.since += still_ns;
         /* One that has lost its worker still runs the same. */
         bool is_same =
             m.task && m.id == th->slow.id && (!m.has_worker || m.turns == th->slow.turns);

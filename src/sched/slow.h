@@ -8,8 +8,8 @@
 
 void cvy_slow_start(struct cvy_runtime *rt);
 void cvy_slow_stop(struct cvy_runtime *rt);
-/* The watchdog's, at each of its turns. */
-void cvy_slow_look(struct cvy_runtime *rt, int64_t now);
+/* The watchdog's, at each of its turns; late_ns: by how much this one is. */
+void cvy_slow_look(struct cvy_runtime *rt, int64_t now, int64_t late_ns);
 /* The watchdog's: the stack of what th is in the midst of, to v. False: there was no answer. */
 bool cvy_slow_ask(struct cvy_thread *th, struct cvy_view *v);
 

@@ -2,6 +2,7 @@
  * view.c - see view.h. */
 #include "sched/view.h"
 
+#include "os/module.h"
 #include "os/unwind.h"
 #include "sched/note.h"
 
@@ -169,7 +170,9 @@ static void clear(struct cvy_view *v)
 
 void cvy_view_take_own_stack(const struct cvy_task *t, struct cvy_view *v)
 {
-    bool is_away = t->stack && !cvy_stack_holds(t->stack, __builtin_frame_address(0));
+    /* A fault is told on a stack of its own, which leads back to the task's. */
+    bool is_away = t->stack && !cvy_stack_holds(t->stack, __builtin_frame_address(0)) &&
+                   !cvy_thread_self()->is_faulting;
 
     v->frame_count = (uint32_t)(is_away ? cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES)
                                         : cvy_unwind_here(v->frames, CVY_VIEW_FRAMES, 0));
@@ -221,7 +224,8 @@ const char *cvy_view_label(const struct cvy_view *v)
     if (v->name[0]) {
         return v->name;
     }
-    return v->started && v->started->name ? v->started->name : "task";
+    const covey_site *started = cvy_site_still_there(v->started);
+    return started && started->name ? started->name : "task";
 }
 
 const char *cvy_view_state(const struct cvy_view *v)

@@ -21,7 +21,8 @@ struct cvy_view_note {
     const char *what;
     const void *object; /* what others may hold; an address, not to be read */
     int64_t since;      /* 0: unknown */
-    char text[96];      /* may be empty */
+    bool is_work;
+    char text[96]; /* may be empty */
 };
 
 struct cvy_view {
@@ -63,7 +64,7 @@ const char *cvy_view_reason(const struct cvy_view *v);
 
 /* The task that th, the caller's, runs: what it is, without its stack. Signal handlers may ask. */
 void cvy_view_take_running(const struct cvy_thread *th, struct cvy_view *v);
-/* Its stack, also from the thread's base. */
+/* Its stack, also from the thread's base, or where it has just come off it, or has faulted. */
 void cvy_view_take_own_stack(const struct cvy_task *t, struct cvy_view *v);
 
 /* A task's name as it is at the moment; out has the room of cvy_task.name. */

@@ -92,14 +92,14 @@ static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
     }
 }
 
-static void look(struct cvy_runtime *rt)
+static void look(struct cvy_runtime *rt, int64_t late_ns)
 {
     int64_t now = cvy_clock_now();
 
     cvy_recording_look(rt);
     cvy_dump_signal_answer(rt);
     cvy_diagnosis_look(rt, now);
-    cvy_slow_look(rt, now);
+    cvy_slow_look(rt, now, late_ns);
     cvy_ignored_look(rt, now);
     cvy_profile_look();
     if (cvy_knob(CVY_KNOB_PAUSE)) {
@@ -169,16 +169,18 @@ void *cvy_watchdog_main(void *arg)
     while (!cvy_load_acquire(&rt->stopping)) {
         int64_t now = cvy_clock_now();
         int64_t next = look_at < trim_at ? look_at : trim_at;
+        int64_t late_ns = 0; /* but for what it was busy with itself */
         if (next > now) {
             cvy_futex_wait(&rt->watchdog_wake, 0, next - now);
             now = cvy_clock_now();
+            late_ns = now - next;
         }
         /* In one step: what a rouse before it was for is seen (acquire, with the release in
          * cvy_watchdog_rouse()), and one after it is not wiped out. */
         bool is_roused = atomic_exchange_explicit(&rt->watchdog_wake, 0, memory_order_acq_rel) != 0;
         if (is_roused || now >= look_at) {
             cvy_store_relaxed(&rt->watchdog_asleep, false);
-            look(rt);
+            look(rt, late_ns);
             look_at = now + next_period(rt, &idle_rounds);
             /* Tasks have run: they may leave memory. */
             trim_at = trim_at == CVY_NEVER ? now + TRIM_PERIOD_NS : trim_at;

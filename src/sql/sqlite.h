@@ -29,6 +29,7 @@ struct cvy_sqlite_conn {
     struct cvy_sql_cache cache;
     covey_ctx *ctx; /* of the present hop: ends it */
     bool holds_writer;
+    uint64_t writing; /* for whom: covey_hold_begin(); 0: not told */
 
     /* Of the transaction. */
     bool is_read_only;
@@ -47,7 +48,7 @@ int cvy_sqlite_run(covey_ctx *ctx, struct cvy_sqlite_conn *c, covey_fn *hop, voi
 void cvy_sqlite_run_surely(covey_fn *hop, void *arg);
 /* In a hop: whether the connection may write now. */
 bool cvy_sqlite_try_write(struct cvy_sqlite_conn *c);
-/* Lets the next writer on if this one is done. */
+/* Lets the next writer on if this one is done; else tells whose turn it is. */
 void cvy_sqlite_settle(struct cvy_sqlite_conn *c);
 /* In a hop: the code of what SQLite said, with its words; may be CVY_SQLITE_IS_LOCKED. */
 int cvy_sqlite_fail(struct cvy_sqlite_conn *c, int rc);

@@ -6,6 +6,20 @@
 #define PAUSE_NS COVEY_MS
 #define PAUSE_NS_MAX (25 * COVEY_MS)
 
+static int take_writer(covey_ctx *ctx, struct cvy_sqlite_conn *c)
+{
+    const struct cvy_sqlite_shared *s = c->shared;
+    const char *name = s->config->options.name;
+    covey_wait_note note = {
+        .what = "turn to write", .text = name ? name : "sqlite", .object = s->writer};
+
+    covey_wait_note_begin(&note);
+    int code = covey_sem_acquire(ctx, s->writer, 1);
+    covey_wait_note_end(&note);
+    c->holds_writer = code == 0;
+    return code;
+}
+
 int cvy_sqlite_run(covey_ctx *ctx, struct cvy_sqlite_conn *c, covey_fn *hop, void *arg)
 {
     int64_t pause = PAUSE_NS;
@@ -13,8 +27,7 @@ int cvy_sqlite_run(covey_ctx *ctx, struct cvy_sqlite_conn *c, covey_fn *hop, voi
     for (;;) {
         int code = covey_blocking(ctx, hop, arg);
         if (code == CVY_SQLITE_WANTS_WRITER) {
-            code = covey_sem_acquire(ctx, c->shared->writer, 1);
-            c->holds_writer = code == 0;
+            code = take_writer(ctx, c);
         } else if (code == CVY_SQLITE_IS_LOCKED) {
             code = covey_sleep(ctx, pause);
             pause = 2 * pause < PAUSE_NS_MAX ? 2 * pause : PAUSE_NS_MAX;
@@ -46,7 +59,11 @@ void cvy_sqlite_settle(struct cvy_sqlite_conn *c)
 {
     if (c->holds_writer && !c->base.is_in_tx && !c->stmt) {
         c->holds_writer = false;
+        covey_hold_end(c->shared->writer, c->writing);
+        c->writing = 0;
         covey_sem_release(c->shared->writer, 1);
+    } else if (c->holds_writer && !c->writing) {
+        c->writing = covey_hold_begin(c->shared->writer);
     }
 }
 

@@ -7,18 +7,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #undef errno
 
 #define ANSWER_MAX ((size_t)1 << 30)
 
+static bool is_socket(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISSOCK(s.st_mode);
+}
+
 bool cvy_top_source_parse(struct cvy_top_source *s, const char *text)
 {
     static const char http[] = "http://";
     int n;
-
-    if (strncmp(text, "unix://", 7) == 0 || text[0] == '/' || text[0] == '.') {
-        n = snprintf(s->addr, sizeof(s->addr), "%s%s", text[0] == 'u' ? "" : "unix://", text);
+    bool is_unix = strncmp(text, "unix://", 7) == 0;
+    if (is_unix || text[0] == '/' || text[0] == '.' || is_socket(text)) {
+        char *path = is_unix ? NULL : realpath(text, NULL); /* an address has an absolute one */
+        n = snprintf(s->addr, sizeof(s->addr), "%s%s", is_unix ? "" : "unix://",
+                     path ? path : text);
+        free(path);
         (void)snprintf(s->host, sizeof(s->host), "localhost");
         return n < (int)sizeof(s->addr);
     }

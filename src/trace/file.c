@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "os/file.h"
+#include "os/module.h"
 #include "os/sys.h"
 
 #include <covey/error.h>
@@ -60,7 +61,7 @@ static size_t slot_of(const uintptr_t *sites, size_t room, uintptr_t site)
 
 static void put_site(struct cvy_trace_file *f, uintptr_t address)
 {
-    const covey_site *site = (const covey_site *)address;
+    const covey_site *site = cvy_site_still_there((const covey_site *)address);
     const char *name = site->name ? site->name : "";
     const char *file = site->file ? site->file : "";
     uint64_t head = address;

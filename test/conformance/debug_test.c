@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static bool has_libdw(void)
@@ -629,6 +630,76 @@ TASK_TEST(a_scope_that_leaves_nothing_passes)
         runs++;
     }
     CHECK_EQ(runs, 1);
+}
+
+/* A site as a library has it, which can be unloaded. */
+static const covey_site *site_to_unload(void)
+{
+    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    covey_site *site = (covey_site *)(void *)page;
+
+    CHECK(page != MAP_FAILED);
+    site->name = strcpy(page + 256, "plugin_task");
+    site->file = strcpy(page + 512, "plugin.c");
+    site->line = 7;
+    return site;
+}
+
+static void unload(const covey_site *site)
+{
+    CHECK_EQ(munmap((void *)(uintptr_t)site, 4096), 0);
+}
+
+static void check_profile_has(const char *part)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    CHECK(out);
+    CHECK_EQ(covey_profile_write("task", COVEY_PROFILE_PPROF, out), 0);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(memmem(text, len, part, strlen(part)));
+    free(text);
+}
+
+static void check_snapshot_has(const char *part)
+{
+    char path[] = "/tmp/covey-debug.XXXXXX", bytes[65536];
+    int fd = mkstemp(path);
+
+    CHECK(fd >= 0);
+    CHECK_EQ(covey_trace_snapshot(path), 0);
+    ssize_t len = read(fd, bytes, sizeof(bytes));
+    CHECK(len > 0);
+    CHECK(memmem(bytes, (size_t)len, part, strlen(part)));
+    CHECK_EQ(close(fd), 0);
+    CHECK_EQ(unlink(path), 0);
+}
+
+TASK_TEST(of_a_library_that_was_unloaded_only_that_is_said)
+{
+    const char *words = "a library that was unloaded";
+    const covey_site *site = site_to_unload();
+    covey_chan *ch = covey_chan_new(0, 0);
+
+    CHECK_EQ(covey_trace_flight_start(0), 0);
+    covey_group *g = covey_group_new_at(site, ctx, NULL);
+    CHECK_EQ(covey_group_go_at(site, g, NULL, receive, ch), 0);
+    await_waiting("plugin_task");
+    unload(site);
+    for (int format = COVEY_DUMP_TREE; format <= COVEY_DUMP_PLACES_JSON; format++) {
+        char *text = dump_as((covey_dump_format)format);
+        check_has(text, "\"unloaded\"");
+        check_has(text, words);
+        free(text);
+    }
+    check_profile_has(words);
+    check_snapshot_has(words);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    CHECK_EQ(covey_chan_close(ch), 0);
+    JOIN(g);
+    covey_chan_unref(ch);
 }
 
 TASK_TEST(a_task_and_a_descriptor_left_are_counted_until_they_go)

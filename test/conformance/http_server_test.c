@@ -509,7 +509,7 @@ static int get_under_a_password(covey_ctx *ctx, void *arg)
     return code == COVEY_ECANCELED ? 0 : code;
 }
 
-TASK_TEST(a_dump_says_which_transfer_a_client_waits_for)
+TASK_TEST(a_dump_says_which_transfer_a_client_waits_for_and_which_request_is_answered)
 {
     struct ends ends = {0};
     struct site s = {.handler = until_done, .arg = &ends};
@@ -522,6 +522,9 @@ TASK_TEST(a_dump_says_which_transfer_a_client_waits_for)
         covey_yield();
     }
     CHECK(!dump_says("secret"));
+    while (!dump_says(", at work on request \"/slow\"")) { /* once its handler waits */
+        covey_yield();
+    }
     covey_group_cancel(g, 0);
     JOIN(g);
     CHECK_EQ(site_close(&s), 0);

@@ -490,6 +490,31 @@ static int retry_once(covey_ctx *ctx, void *arg)
     return code == 7 || code == -EIO ? 0 : code;
 }
 
+static int refuse_for_long(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    covey_retry_after(ctx, 3600 * COVEY_SEC);
+    return covey_errorf(-ECONNREFUSED, "nobody is there");
+}
+
+static int try_again(covey_ctx *ctx, void *arg)
+{
+    int code = covey_retry(ctx, NULL, refuse_for_long, arg);
+    return code == COVEY_ECANCELED ? 0 : code;
+}
+
+TASK_TEST(a_dump_says_why_there_will_be_another_try)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    GO(g, try_again, NULL);
+    while (!dump_says(", awaiting another try \"nobody is there\"")) {
+        covey_yield();
+    }
+    covey_group_cancel(g, 0);
+    JOIN(g);
+}
+
 TASK_TEST(a_thousand_share_a_budget)
 {
     covey_retry_budget *budget = covey_retry_budget_new(NULL);

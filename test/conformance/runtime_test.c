@@ -857,6 +857,16 @@ static void read_until(const char *words)
     }
 }
 
+static int ask_and_hang_up(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    CHECK_EQ(kill(getpid(), SIGUSR2), 0);
+    read_until("covey: ");
+    CHECK_EQ(close(slow_stderr[0]), 0);
+    return 0;
+}
+
 /* The writer stands still where nobody reads. A second dump that came only with the watchdog's next
  * turn, in ten seconds, would take too long. */
 static int ask_twice(covey_ctx *ctx, void *arg)
@@ -883,32 +893,70 @@ static int stay(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-static int stand_still(covey_ctx *ctx, void *arg)
+/* Asks from outside for dumps that are longer than the pipe. */
+static int stand_still(covey_ctx *ctx, void *ask)
 {
     covey_group *g = covey_group_new(ctx);
     covey_task_options o = {.name = "the last one"};
 
-    (void)arg;
     for (int i = 0; i < 100; i++) {
         GO(g, stay, NULL);
     }
     CHECK_EQ(covey_group_go_with(g, &o, stay, NULL), 0);
-    CHECK_EQ(covey_blocking(ctx, ask_twice, NULL), 0);
+    CHECK_EQ(covey_blocking(ctx, *(covey_fn **)ask, NULL), 0);
     covey_group_cancel(g, 0);
     return covey_group_wait(g);
 }
 
-TEST(a_dump_asked_for_while_one_is_written_follows_it)
+static void run_with_slow_stderr(covey_fn *ask)
 {
     covey_options opts = {.dump_signal = SIGUSR2};
 
-    if (WITH_TSAN) {
-        SKIP("TSan delivers signals late: two may come as one");
-    }
     CHECK_EQ(pipe(slow_stderr), 0);
     CHECK(fcntl(slow_stderr[1], F_SETPIPE_SZ, 4096) >= 4096);
     CHECK(dup2(slow_stderr[1], STDERR_FILENO) >= 0);
-    CHECK_EQ(covey_run_with(&opts, stand_still, NULL), 0);
+    CHECK_EQ(covey_run_with(&opts, stand_still, &ask), 0);
+}
+
+static int be_stopped(covey_ctx *ctx, void *arg)
+{
+    pid_t self = getpid();
+    pid_t helper;
+    int status;
+
+    (void)arg;
+    CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+    if ((helper = fork()) == 0) {
+        (void)kill(self, SIGSTOP);
+        (void)usleep(300000); /* sleeps: so long the program is stopped */
+        (void)kill(self, SIGCONT);
+        _exit(0);
+    }
+    CHECK(helper > 0);
+    while (waitpid(helper, &status, WNOHANG) == 0) {
+    }
+    return 0;
+}
+
+TEST(a_stop_of_the_process_is_told_as_one)
+{
+    covey_options opts = {.slow_task_ns = 200 * COVEY_MS};
+
+    CHECK(strstr(run_and_read_stderr(&opts, be_stopped, 0),
+                 "covey: slow: the whole process stood still for "));
+}
+
+TEST(a_dump_asked_for_while_one_is_written_follows_it)
+{
+    if (WITH_TSAN) {
+        SKIP("TSan delivers signals late: two may come as one");
+    }
+    run_with_slow_stderr(ask_twice);
+}
+
+TEST(a_dump_whose_reader_goes_away_ends_nothing)
+{
+    run_with_slow_stderr(ask_and_hang_up);
 }
 
 /* The deadlock check does not cry wolf. */

@@ -3,6 +3,9 @@
  * and a browser's eyes: test/profile/serve_test.sh. */
 #include "support.h"
 
+#include <arpa/inet.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { ANSWER_MAX = 1 << 20 };
@@ -427,10 +430,52 @@ TASK_TEST(it_answers_while_no_blocking_call_gets_a_thread)
     }
     start(&s, ctx, "tcp://127.0.0.1:0");
     check_says(ctx, &s, "/debug/covey/tasks?format=folded", "512 tasks \"block\"");
+    check_says(ctx, &s, "/debug/covey/tasks?format=folded",
+               ", awaiting thread \"all 512 are in use\" for ");
     stop(&s);
     CHECK(close(ends[1]) == 0);
     JOIN(g);
     CHECK(close(ends[0]) == 0);
+}
+
+static void connect_plainly(int fd, const struct server *s)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_port = htons((uint16_t)atoi(strrchr(s->addr, ':') + 1));
+    CHECK_EQ(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+}
+
+/* With names, for which files are opened. */
+TASK_TEST(it_answers_while_no_descriptor_is_left)
+{
+    static const char request[] = "GET /debug/covey/tasks HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    struct server s = {0};
+    struct rlimit few = {.rlim_cur = 128, .rlim_max = 128};
+    char *answer = calloc(1, ANSWER_MAX);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    covey_conn *c;
+
+    CHECK(answer && fd >= 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    await_waiting("serve");
+    while (dup(STDERR_FILENO) >= 0) {
+    }
+    connect_plainly(fd, &s);
+    CHECK_EQ(covey_conn_from_fd(&c, fd), 0);
+    CHECK_EQ(covey_write(ctx, c, request, strlen(request)), (ssize_t)strlen(request));
+    CHECK(covey_read_full(ctx, c, answer, ANSWER_MAX - 1) >= 0);
+    CHECK(strstr(answer, "\"debug_client\" waiting in "));
+#if defined(__x86_64__)
+    if (access("/usr/lib/x86_64-linux-gnu/libdw.so.1", R_OK) == 0) {
+        CHECK(strstr(answer, "at debug_client (serve.c:"));
+    }
+#endif
+    free(answer);
+    covey_close(c);
+    stop(&s);
 }
 
 /* A client whose request is being recorded for. */

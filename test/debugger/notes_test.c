@@ -57,6 +57,8 @@ static int holds(covey_ctx *ctx, void *arg)
 
     CHECK_EQ(covey_db_begin(ctx, db, &tx, NULL), 0);
     CHECK_EQ(covey_redlock_acquire(ctx, redlock, "till", &lease), 0);
+    covey_wait_note note = {.what = "request", .text = "/till", .is_work = true};
+    covey_wait_note_begin(&note);
     covey_chan_close(arg);
     return covey_sleep(ctx, 1000 * COVEY_SEC);
 }
@@ -67,6 +69,7 @@ static const char *const expected[] = {
     "awaiting Redis command \"SET user:7\"",
     "awaiting database connection \"sqlite: all 1 are in use\"",
     "awaiting lease \"till\" (held by task ",
+    "at work on request \"/till\"",
 };
 
 static int wait_all(covey_ctx *ctx, void *arg)

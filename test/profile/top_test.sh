@@ -41,6 +41,11 @@ has "as text: where tasks are" 'mutex at clerk \(served\.c:[0-9]+\)|sleep at cle
 "$COVEY_COMMAND" top unix://@covey-nobody-is-here >out 2>&1
 [[ $? == 1 ]]
 say $? "nobody there: a failure" out
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("here.sock")'
+for path in here.sock ./here.sock; do
+    "$COVEY_COMMAND" top $path >out 2>&1
+    has "a socket in this folder: $path" 'unix:///.*/here\.sock: .*refused' out
+done
 "$COVEY_COMMAND" top ftp://x >out 2>&1
 [[ $? == 2 ]]
 say $? "no address: usage" out

@@ -27,6 +27,39 @@ static int take_a_turn(covey_ctx *ctx, void *arg)
     return 0;
 }
 
+static int write_one(covey_ctx *ctx, void *arg)
+{
+    return (int)covey_db_exec(ctx, arg, "INSERT INTO t VALUES (2)", NONE);
+}
+
+static void check_turn_to_write(covey_ctx *ctx, struct database_test *t, covey_db *db)
+{
+    covey_group *g = covey_group_new(ctx);
+    char words[64];
+    covey_db *tx;
+
+    (void)t;
+    OK(covey_db_script(ctx, db, "CREATE TABLE t (v INTEGER)"));
+    OK(covey_db_begin(ctx, db, &tx, NULL));
+    OK(covey_db_exec(ctx, tx, "INSERT INTO t VALUES (1)", NONE));
+    CHECK_EQ(covey_group_go(g, write_one, db), 0);
+    (void)snprintf(words, sizeof(words), ", awaiting turn to write \"shop\" (held by task %llu)",
+                   (unsigned long long)covey_task_id());
+    while (!dump_says(words)) {
+        covey_yield();
+    }
+    OK(covey_db_commit(ctx, tx));
+    CHECK_EQ(covey_group_wait(g), 0);
+    CHECK(!dump_says("held by"));
+}
+
+/* The statement that it is for has not begun. */
+TEST(a_dump_says_that_a_write_waits_for_its_turn_and_whose_it_is)
+{
+    CHECK_EQ(setenv("COVEY_DIAGNOSE", "1", 1), 0);
+    database_run(false, (covey_db_options){.name = "shop"}, check_turn_to_write);
+}
+
 DB_TEST_WITH(connections_go_first_come_first_served, .max_open = 1)
 {
     struct turns w = {.db = db};

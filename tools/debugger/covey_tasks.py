@@ -105,7 +105,8 @@ class Task:
                 which = self.all.waits.note_words(note)
                 holders = self.all.waits.holders_of(note.number('object'))
                 since = memory.record('cvy_note', at).number('since')
-                words.append(f", awaiting {note.string('what')}" + (f' "{which}"' if which else '') +
+                verb = 'at work on' if note.number('is_work') else 'awaiting'
+                words.append(f", {verb} {note.string('what')}" + (f' "{which}"' if which else '') +
                              (f' (held by task {holders})' if holders else '') + self.lasting(since))
         return ''.join(words)
 
