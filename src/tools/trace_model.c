@@ -175,6 +175,38 @@ static void move_to(struct cvy_trace_model *m, uint32_t life, uint8_t state, int
     }
 }
 
+/* The worker goes on without a word on its task, which has ended; or it held its thread, and the
+ * worker was given another one. */
+static void lose(struct cvy_trace_model *m, struct cvy_trace_worker *w, int64_t now)
+{
+    move_to(m, w->current, m->lives[w->current].end < 0 ? CVY_TRACE_ASTRAY : 0, now);
+    w->current = 0;
+}
+
+/* Events are missing: nobody knows what becomes of the worker's task. */
+static void gap_begins(struct cvy_trace_model *m, struct cvy_trace_worker *w, int64_t now)
+{
+    move_to(m, w->current, 0, now);
+    w->current = 0;
+    w->is_in_gap = true;
+    w->gap_start = now;
+    m->rings_in_gap++;
+}
+
+static void gap_ends(struct cvy_trace_model *m, struct cvy_trace_worker *w, int64_t now)
+{
+    w->is_in_gap = false;
+    w->unknown = cvy_trace_sum(w->unknown, now - w->gap_start);
+    m->rings_in_gap--;
+    m->last_gap_end = now;
+}
+
+/* A task that runs may have run before, where events are missing, if it was in the queue then. */
+static bool is_queued_in_gap(const struct cvy_trace_model *m, const struct cvy_trace_life *l)
+{
+    return l->state == CVY_TRACE_QUEUED && (m->rings_in_gap > 0 || l->since < m->last_gap_end);
+}
+
 /* The task runs on the worker from now on. */
 static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now)
 {
@@ -185,10 +217,7 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
     if (life == w->current) {
         return;
     }
-    if (w->current) {
-        /* It has ended; or else events are missing, and nobody knows what became of it. */
-        move_to(m, w->current, 0, now);
-    }
+    lose(m, w, now);
     w->current = life;
     if (!life) {
         return;
@@ -196,6 +225,9 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
     struct cvy_trace_life *l = &m->lives[life];
     if (l->was_there_before && l->since == 0 && l->reason == 0) {
         /* One of those alive at the beginning; it did not wait but run. */
+        l->state = 0;
+    }
+    if (is_queued_in_gap(m, l)) {
         l->state = 0;
     }
     l->expects_ready = l->state == CVY_TRACE_WAITING;
@@ -523,6 +555,9 @@ static bool see(const struct cvy_trace_item *e, void *arg)
     struct cvy_trace_model *m = arg;
     struct cvy_trace_worker *w = &m->workers[e->ring];
 
+    if (w->is_in_gap) {
+        gap_ends(m, w, e->ns);
+    }
     m->counts[e->type]++;
     m->end = e->ns > m->end ? e->ns : m->end;
     switch (e->type) {
@@ -548,9 +583,7 @@ static bool see(const struct cvy_trace_item *e, void *arg)
         break;
     case COVEY_TRACE_idle:
         w->idles++;
-        /* Its task held the thread; the worker went on with another. */
-        move_to(m, w->current, m->lives[w->current].end < 0 ? CVY_TRACE_ASTRAY : 0, e->ns);
-        w->current = 0;
+        lose(m, w, e->ns);
         break;
     case COVEY_TRACE_takeover:
         taken_over(m, e);
@@ -577,6 +610,9 @@ static bool see(const struct cvy_trace_item *e, void *arg)
     default:
         misc(m, e);
         break;
+    }
+    if (e->is_before_gap) {
+        gap_begins(m, w, e->ns);
     }
     return !m->is_out_of_memory;
 }

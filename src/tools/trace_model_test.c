@@ -293,6 +293,58 @@ TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
     cvy_trace_free(t);
 }
 
+/* In a snapshot a take-over may seem to be no later than the run of the task that it is about. */
+TEST(a_task_is_without_a_worker_that_goes_on_without_it)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events shared = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2100, COVEY_TRACE_takeover, 0, 0),
+                                     event(5000, COVEY_TRACE_return, 1, 0)}};
+    put_events(CVY_TRACE_RING_SHARED, &shared, 3);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(3000, COVEY_TRACE_run, 2, 0), event(4000, COVEY_TRACE_end, 2, 0),
+                 event(4000, COVEY_TRACE_run, 0, 0), event(6000, COVEY_TRACE_run, 1, 0)}};
+    struct cvy_trace *t = end(&e, 6);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    CHECK_EQ(l->running, 1000);
+    CHECK_EQ(m->segments[l->first + 1].state, CVY_TRACE_ASTRAY);
+    CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
+    CHECK_EQ(m->lives[life_of(m, 2)].running, 1000);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* 1 and 2 take turns; then 7 events are missing, and whatever they did meanwhile is not told. */
+TEST(while_events_are_missing_nothing_is_told_of_a_worker_and_of_the_queue)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events before = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2000, COVEY_TRACE_run, 1, 0),
+                                     event(3000, COVEY_TRACE_yield, 2, 0)}};
+    put_events(0, &before, 3);
+    struct events after = {
+        .position = 10,
+        .list = {event(8000, COVEY_TRACE_clock, 0, 0), event(8000, COVEY_TRACE_run, 1, 0),
+                 event(8500, COVEY_TRACE_yield, 2, 0), event(8700, COVEY_TRACE_yield, 1, 0)}};
+    struct cvy_trace *t = end(&after, 4);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    const struct cvy_trace_life *one = &m->lives[life_of(m, 1)];
+    const struct cvy_trace_life *two = &m->lives[life_of(m, 2)];
+    CHECK_EQ(one->running, 1500);
+    CHECK_EQ(one->queued, 200);
+    CHECK_EQ(two->running, 200);
+    CHECK_EQ(two->queued, 0);
+    CHECK_EQ(m->workers[0].unknown, 5000);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
 TEST(workers_come_by_number)
 {
     begin(COVEY_TRACE_VERSION);

@@ -324,6 +324,14 @@ static bool advance(struct cursor *c)
     return false;
 }
 
+/* Whether events are missing behind the current one. */
+static bool is_before_gap(const struct cursor *c)
+{
+    const struct cvy_trace_span *s = &c->ring->spans[c->span];
+
+    return c->at == s->count && c->span + 1 < c->ring->span_count && s[1].position != c->expected;
+}
+
 /* A heap of cursors, the earliest on top. */
 static void sift_down(struct cursor **heap, size_t n, size_t i)
 {
@@ -417,6 +425,7 @@ int cvy_trace_each(const struct cvy_trace *t,
                                            .object = c->event.meta >> 16}};
         int count = split(items);
         bool goes_on = true;
+        items[count - 1].is_before_gap = is_before_gap(c);
         for (int i = 0; i < count && goes_on; i++) {
             goes_on = (is_early && items[i].type > COVEY_TRACE_end) || see(&items[i], arg);
         }

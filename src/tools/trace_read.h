@@ -57,8 +57,9 @@ const struct cvy_trace_site *cvy_trace_site_at(const struct cvy_trace *t, uint64
 
 /* One event, in order of time. */
 struct cvy_trace_item {
-    int64_t ns;  /* since the trace began */
-    size_t ring; /* index */
+    int64_t ns;         /* since the trace began */
+    size_t ring;        /* index */
+    bool is_before_gap; /* what the ring had next is missing, up to the next one of it that comes */
     uint8_t type, arg;
     uint32_t id;
     uint64_t object;

@@ -44,7 +44,26 @@ static int64_t percentile(const int64_t *sorted, size_t n, uint64_t zeros, doubl
     return i < zeros || n == 0 ? 0 : sorted[i - zeros < n ? i - zeros : n - 1];
 }
 
+static double percent(int64_t part, int64_t of)
+{
+    return of > 0 ? 100.0 * (double)part / (double)of : 0;
+}
+
 /* ---- tables ---- */
+
+static double share_unknown(const struct cvy_trace_model *m)
+{
+    int64_t unknown = 0;
+    int64_t all = 0;
+
+    for (size_t i = 0; i < m->trace->ring_count; i++) {
+        if (m->trace->rings[i].number != CVY_TRACE_RING_SHARED) {
+            unknown = cvy_trace_sum(unknown, m->workers[i].unknown);
+            all = cvy_trace_sum(all, m->end);
+        }
+    }
+    return percent(unknown, all);
+}
 
 static void report_head(const struct cvy_trace_model *m, FILE *out)
 {
@@ -62,8 +81,10 @@ static void report_head(const struct cvy_trace_model *m, FILE *out)
                   cvy_trace_duration(m->end, took), t->events,
                   t->is_whole ? "" : "; the file was not finished, its end is missing");
     if (t->lost > 0) {
-        (void)fprintf(out, "LOST: %" PRIu64 " events came faster than they could be written\n",
-                      t->lost);
+        (void)fprintf(out,
+                      "LOST: %" PRIu64 " events came faster than they could be written; of %.1f%% "
+                      "of the workers' time nothing is known\n",
+                      t->lost, share_unknown(m));
     }
     (void)fprintf(out,
                   "Tasks: %zu (%zu there before, %zu alive at the end); %" PRIu64 " parks, %" PRIu64
@@ -90,9 +111,8 @@ static void report_workers(const struct cvy_trace_model *m, FILE *out)
             (void)fprintf(out,
                           "  %-8" PRIu32 " %7.1f%% %10" PRIu64 " %10" PRIu64 " %10" PRIu64
                           " %8" PRIu64 "\n",
-                          m->trace->rings[i].number,
-                          m->end > 0 ? 100.0 * (double)w->running / (double)m->end : 0, w->switches,
-                          w->steals, w->stolen, w->idles);
+                          m->trace->rings[i].number, percent(w->running, m->end - w->unknown),
+                          w->switches, w->steals, w->stolen, w->idles);
         }
     }
 }
