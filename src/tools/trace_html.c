@@ -358,21 +358,31 @@ static void write_data(struct page *p)
     }
 }
 
+static const char *file_text(const char *name, size_t len)
+{
+    size_t i = 0;
+
+    while (cvy_trace_view_files[i].name && (strlen(cvy_trace_view_files[i].name) != len ||
+                                            memcmp(cvy_trace_view_files[i].name, name, len) != 0)) {
+        i++;
+    }
+    return cvy_trace_view_files[i].text;
+}
+
+/* index.html, in which @META@, @DATA@ and @file@ stand for what they name. */
 static void write_page(struct page *p, const char *title)
 {
-    const char *at = cvy_trace_view_html;
+    const char *at = file_text("index.html", strlen("index.html"));
 
     for (const char *mark; (mark = strchr(at, '@')) != NULL;) {
         const char *end = strchr(mark + 1, '@');
         (void)fwrite(at, 1, (size_t)(mark - at), p->out);
-        if (strncmp(mark, "@VIEW_CSS@", 10) == 0) {
-            (void)fputs(cvy_trace_view_css, p->out);
-        } else if (strncmp(mark, "@VIEW_JS@", 9) == 0) {
-            (void)fputs(cvy_trace_view_js, p->out);
-        } else if (strncmp(mark, "@META@", 6) == 0) {
+        if (strncmp(mark, "@META@", 6) == 0) {
             write_meta(p, title);
         } else if (strncmp(mark, "@DATA@", 6) == 0) {
             write_data(p);
+        } else {
+            (void)fputs(file_text(mark + 1, (size_t)(end - mark) - 1), p->out);
         }
         at = end + 1;
     }

@@ -108,6 +108,40 @@ def test_axis(b):
         check(len(labels) > 2 and len(set(labels)) == len(labels), f'the axis at {span:g}: {labels[:3]}')
 
 
+# A run of a task that is two or three pixels wide, in sight by task; the pixel in its middle.
+NARROW = '''(() => { const {col, view, segments, show, taskOf} = coveyTrace;
+  const line = document.getElementById("line"), w = line.clientWidth - 150;
+  for (let s = 0; s < segments; s++) {
+    const n = col.end[s] - col.start[s];
+    if (col.state[s] !== 2 || n < 50 || !col.start[s]) continue;
+    show(col.start[s] - n * w / 6, col.start[s] - n * w / 6 + n * w / 2.5);
+    view.scroll = coveyTrace.rowOf(s) * 18 - 100;
+    return s;
+  } })()'''
+PIXEL = '''(() => { const line = document.getElementById("line");
+  const [x0, x1, y] = coveyTrace.whereIs(%d, line.clientWidth - 150, 0);
+  const p = line.getContext("2d").getImageData(Math.floor((x0 + x1) / 2), y, 1, 1).data;
+  return "#" + [...p].slice(0, 3).map((v) => v.toString(16).padStart(2, "0")).join(""); })()'''
+
+
+def test_columns(b):
+    """What is narrow is painted, and not by a rectangle for each."""
+    b.run('''(() => { const c = CanvasRenderingContext2D.prototype, f = c.fillRect;
+      window.rectangles = 0; c.fillRect = function (...a) { window.rectangles++; f.apply(this, a); }; })()''')
+    for rows in ('by-worker', 'by-task'):
+        b.run(f'document.getElementById("{rows}").click(); document.getElementById("fit").click()')
+        b.frame()
+        b.run('window.rectangles = 0; coveyTrace.show(0, 1e12)')
+        b.frame()
+        drawn, width = b.run('[window.rectangles, document.getElementById("line").clientWidth]')
+        check(0 < drawn < width, f'{rows}: {drawn} rectangles in {width} pixels')
+    segment = b.run(NARROW)
+    b.frame()
+    running = b.run('getComputedStyle(document.documentElement).getPropertyValue("--running").trim()')
+    check(b.run(PIXEL % segment) == running, f'a narrow run is there in its colour: {running}')
+    b.run('document.getElementById("by-worker").click(); document.getElementById("fit").click()')
+
+
 def test_page(b, page, screenshots):
     b.open(page)
     check(not b.errors, f'loads without an error {b.errors}')
@@ -139,6 +173,7 @@ def test_page(b, page, screenshots):
     b.run('document.getElementById("search").value = ""; coveyTrace.search("")')
     test_tables(b)
     test_axis(b)
+    test_columns(b)
     wait = b.run(A_WAIT)
     b.run(f'coveyTrace.select({wait}); document.getElementById("by-task").click()')
     b.run('document.getElementById("line").focus()')

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// details.js - what is known of one segment, and the selection.
+const firstRunAfter = (s) => {
+  const last = col.life_first[taskOf[s] + 1];
+  while (s < last - 1 && col.state[s] !== RUNNING) s++;
+  return s;
+};
+
+/** Who ended a wait (or the wait before this segment): {by, task, at, segment}. */
+function wakerOf(s) {
+  const first = col.life_first[taskOf[s]];
+  while (s > first && col.state[s] === RUNNING) s--;
+  if (col.state[s] === QUEUED && s > first && col.state[s - 1] === WAITING) s--;
+  if (col.state[s] !== WAITING && !(col.state[s] === QUEUED && s === first)) return null;
+  const at = col.state[s] === WAITING ? col.end[s] : col.start[s];
+  return {by: col.by[s], task: col.waker[s], at, isStart: col.state[s] !== WAITING,
+          segment: col.waker[s] ? segmentAt(col.waker[s], at) : -1};
+}
+
+/** The regions of a task: [first, last). */
+function regionsOf(t) {
+  const n = col.region_task.length, first = firstAfter(col.region_task, 0, n, t - 1);
+  return [first, firstAfter(col.region_task, first, n, t)];
+}
+
+/** The regions around a moment of a task, the outermost first. */
+function regionsAt(t, at) {
+  const [first, last] = regionsOf(t), list = [];
+  const i = firstAfter(col.region_start, first, last, at);
+  for (let k = Math.max(first, i - 64); k < i; k++) if (col.region_end[k] >= at) list.push(k);
+  return list;
+}
+
+function element(tag, text, ...children) {
+  const e = document.createElement(tag);
+  if (text !== '') e.textContent = text;
+  e.append(...children);
+  return e;
+}
+
+function link(text, act) {
+  const b = element('button', text);
+  b.className = 'link';
+  b.addEventListener('click', act);
+  return b;
+}
+
+/** What a wait's descriptor is connected to: as last named before the wait's end, else as named later. */
+function peerOf(s) {
+  if (!['read', 'write', 'accept', 'hang-up'].includes(meta.reasons[col.reason[s]])) return null;
+  let named = null;
+  for (const [object, at, text] of meta.peers) {
+    if (object !== col.object_low[s]) continue;
+    if (named !== null && at > col.end[s]) break;
+    named = text;
+  }
+  return named;
+}
+
+function select(s) {
+  view.selected = s;
+  const details = byId('details');
+  details.replaceChildren();
+  if (s < 0) {
+    details.textContent = 'Nothing is selected.';
+    redraw();
+    return;
+  }
+  const t = taskOf[s], list = element('dl', '');
+  const add = (name, value) => list.append(element('dt', name), typeof value === 'string'
+    ? element('dd', value) : element('dd', '', value));
+  add('Task', link(titleOf(t), () => { setRows(true, [t]); reveal(s); }));
+  add('Started at', place(col.life_site[t]));
+  if (col.life_creator[t]) add('Started by', titleOf(col.life_creator[t]));
+  add('State', STATES[col.state[s]] + (col.state[s] === WAITING ? `: ${meta.reasons[col.reason[s]]}` : ''));
+  if (col.state[s] === WAITING && (col.object_low[s] || col.object_high[s])) {
+    const peer = peerOf(s);
+    add('What for', peer || `0x${(col.object_high[s] * 2 ** 32 + col.object_low[s]).toString(16)}`);
+  }
+  if (col.state[s] === RUNNING) add('on', `worker ${meta.rings[col.worker[s]]}`);
+  add('From', moment(col.start[s]));
+  add('Took', duration(took(s)));
+  const wake = wakerOf(s);
+  if (wake) {
+    const what = wake.isStart ? 'Queued by' : 'Woken by';
+    if (wake.by === BY_TASK && wake.task) {
+      const go = link(titleOf(wake.task), () => { if (wake.segment >= 0) { select(wake.segment); reveal(wake.segment); } });
+      go.id = 'waker';
+      add(what, go);
+    } else {
+      add(what, BY[wake.by]);
+    }
+    add('at', moment(wake.at));
+  }
+  for (const r of regionsAt(t, col.start[s])) {
+    add('In region', `${siteName(col.region_site[r])}, ${duration(col.region_end[r] - col.region_start[r])}`);
+  }
+  if (col.life_group[t]) {
+    const g = col.life_group[t];
+    add('Group', link(groupTitle(g), () => selectGroup(g)));
+  }
+  details.append(list);
+  redraw();
+}
+
+/** Selects a segment and brings it into sight. */
+function goTo(s) {
+  select(s);
+  reveal(s);
+}
+
+/** Of a table: a number, then what it is of. */
+function row(number, ...what) {
+  const cell = element('td', number);
+  cell.className = 'n';
+  return element('tr', '', cell, element('td', '', ...what));
+}
