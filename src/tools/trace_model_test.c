@@ -2,6 +2,7 @@
  * trace_model_test.c - what the model says of tasks whose beginning is not in the trace, and which
  * versions of the format are read. */
 #include "tools/trace.h"
+#include "tools/trace_peers.h"
 
 #include "harness.h"
 
@@ -343,6 +344,33 @@ TEST(while_events_are_missing_nothing_is_told_of_a_worker_and_of_the_queue)
     CHECK_EQ(m->workers[0].unknown, 5000);
     cvy_trace_model_free(m);
     cvy_trace_free(t);
+}
+
+/* Ten ports of one host, and one of another. */
+TEST(a_servers_clients_are_added_up_by_their_host)
+{
+    struct cvy_trace_peer peers[11];
+    struct cvy_trace_segment waits[11];
+    struct cvy_trace_model m = {
+        .peers = peers, .segments = waits, .peer_count = 11, .segment_count = 11};
+    char texts[11][40];
+    char *table = NULL;
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < 11; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "fd %u to tcp://[::%u]:%u", i, 1 + i / 10,
+                       50000 + i);
+        peers[i] = (struct cvy_trace_peer){.object = i, .text = texts[i]};
+        waits[i] = (struct cvy_trace_segment){
+            .end = 1000, .object = i, .state = CVY_TRACE_WAITING, .reason = 14};
+    }
+    FILE *out = open_memstream(&table, &len);
+    CHECK(out);
+    cvy_trace_report_peers(&m, 20, out);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(table, "10.0 us        10   1.00 us   1.00 us  to tcp://[::1], 10 ports\n"));
+    CHECK(strstr(table, "1.00 us         1   1.00 us   1.00 us  to tcp://[::2]:50010\n"));
+    free(table);
 }
 
 TEST(workers_come_by_number)

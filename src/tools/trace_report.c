@@ -137,34 +137,54 @@ static void report_waits(const struct cvy_trace_model *m, size_t rows, FILE *out
     free(sums);
 }
 
+/* Into times, sorted; how many. The longest: *longest, NULL if there are none. */
+static size_t find_latencies(const struct cvy_trace_model *m, int64_t *times,
+                             const struct cvy_trace_segment **longest)
+{
+    size_t n = 0;
+
+    *longest = NULL;
+    for (size_t i = 0; i < m->segment_count; i++) {
+        const struct cvy_trace_segment *s = &m->segments[i];
+        if (s->state != CVY_TRACE_QUEUED) {
+            continue;
+        }
+        times[n++] = s->end - s->start;
+        if (!*longest || s->end - s->start > (*longest)->end - (*longest)->start) {
+            *longest = s;
+        }
+    }
+    if (n > 0) {
+        qsort(times, n, sizeof(*times), compare_times);
+    }
+    return n;
+}
+
 static void report_latency(const struct cvy_trace_model *m, FILE *out)
 {
     static const double shares[] = {0.5, 0.9, 0.99, 0.999};
     int64_t *times = malloc((m->segment_count + 1) * sizeof(*times));
-    size_t n = 0;
+    const struct cvy_trace_segment *longest = NULL;
+    size_t n = times ? find_latencies(m, times, &longest) : 0;
     char text[16];
+    char place[64];
 
-    if (!times) {
-        return;
-    }
-    for (size_t i = 0; i < m->segment_count; i++) {
-        if (m->segments[i].state == CVY_TRACE_QUEUED) {
-            times[n++] = m->segments[i].end - m->segments[i].start;
-        }
-    }
-    (void)fprintf(out, "\nSCHEDULING LATENCY (runnable until it runs), %" PRIu64 " times%s\n ",
+    (void)fprintf(out, "\nSCHEDULING LATENCY (runnable until it runs), %" PRIu64 " times%s\n",
                   n + m->ran_at_once,
                   m->trace->header.is_snapshot ? "; what a burst's one stamp hides counts as 0"
                                                : "");
-    if (n + m->ran_at_once > 0) {
-        qsort(times, n, sizeof(*times), compare_times);
-        for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
-            (void)fprintf(
-                out, " p%g %s ", shares[i] * 100,
-                cvy_trace_duration(percentile(times, n, m->ran_at_once, shares[i]), text));
-        }
-        (void)fprintf(out, " longest %s\n", cvy_trace_duration(n > 0 ? times[n - 1] : 0, text));
+    for (size_t i = 0; i < sizeof(shares) / sizeof(*shares) && n + m->ran_at_once > 0; i++) {
+        (void)fprintf(out, "  p%g %s", shares[i] * 100,
+                      cvy_trace_duration(percentile(times, n, m->ran_at_once, shares[i]), text));
     }
+    if (longest) {
+        const struct cvy_trace_life *l = &m->lives[longest->task];
+        (void)fprintf(out, "  longest %s, at %.3f ms, of task %" PRIu64 " %s (%s)",
+                      cvy_trace_duration(longest->end - longest->start, text),
+                      (double)longest->start / MS, l->id, cvy_trace_name(m, longest->task),
+                      cvy_trace_place(m, l->site, place, sizeof(place)));
+    }
+    (void)fputc('\n', out);
     free(times);
 }
 

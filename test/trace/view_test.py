@@ -96,6 +96,20 @@ def test_tables(b):
     check(text_of(b, 'details') == 'Nothing is selected.', 'escape selects nothing')
 
 
+def test_queue(b):
+    """Who is in the queue waits for those who run."""
+    b.run('''(() => { const {col, segments} = coveyTrace; let best = -1;
+      for (let s = 0; s < segments; s++)
+        if (col.state[s] === 1 && (best < 0 || col.end[s] - col.start[s] > col.end[best] - col.start[best])) best = s;
+      window.stay = [col.start[best], col.end[best]];
+      coveyTrace.select(best); })()''')
+    check('Meanwhile ran' in text_of(b, 'details'), 'a stay in the queue tells of what ran meanwhile')
+    b.run('[...document.querySelectorAll("#details dt")].find((e) => e.textContent === "Meanwhile ran")'
+          '.nextSibling.querySelector("button").click()')
+    check(b.run('''(() => { const {col, view} = coveyTrace, s = view.selected;
+      return col.state[s] === 2 && col.start[s] < stay[1] && col.end[s] > stay[0]; })()'''), 'and leads there')
+
+
 def test_axis(b):
     """Labels tell moments apart however far in."""
     b.run('''(() => { const c = CanvasRenderingContext2D.prototype, f = c.fillText;
@@ -172,6 +186,7 @@ def test_page(b, page, screenshots):
         check(text_of(b, 'found') == f'{tasks} tasks', f'"{wanted}" finds {text_of(b, "found")}')
     b.run('document.getElementById("search").value = ""; coveyTrace.search("")')
     test_tables(b)
+    test_queue(b)
     test_axis(b)
     test_columns(b)
     wait = b.run(A_WAIT)

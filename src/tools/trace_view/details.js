@@ -57,6 +57,22 @@ function peerOf(s) {
   return named;
 }
 
+/** What the workers ran between two moments, by kind of task: {total, longest, segment}. */
+function whatRan(a, b) {
+  const sums = new Map();
+  for (const row of workerRows) {
+    for (let i = firstAfter(row.end, row.first, row.last, a); i < row.last && row.start[i] < b; i++) {
+      const segment = segmentOf(row, i), kind = kindOf[taskOf[segment]];
+      const time = Math.min(b, row.end[i]) - Math.max(a, row.start[i]);
+      const sum = sums.get(kind) || {total: 0, longest: 0, segment};
+      sum.total += time;
+      if (time > sum.longest) Object.assign(sum, {longest: time, segment});
+      sums.set(kind, sum);
+    }
+  }
+  return [...sums.values()].sort((x, y) => y.total - x.total);
+}
+
 function select(s) {
   view.selected = s;
   const details = byId('details');
@@ -80,6 +96,12 @@ function select(s) {
   if (col.state[s] === RUNNING) add('on', `worker ${meta.rings[col.worker[s]]}`);
   add('From', moment(col.start[s]));
   add('Took', duration(took(s)));
+  if (col.state[s] === QUEUED) {
+    for (const {total: sum, segment} of whatRan(col.start[s], col.end[s]).slice(0, 5)) {
+      add('Meanwhile ran', element('span', '', link(nameOf(taskOf[segment]), () => goTo(segment)),
+        `, ${duration(sum)}`));
+    }
+  }
   const wake = wakerOf(s);
   if (wake) {
     const what = wake.isStart ? 'Queued by' : 'Woken by';
