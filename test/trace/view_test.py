@@ -65,7 +65,7 @@ def text_of(b, name):
 # A wait that a task ended, long enough to be seen: of tasks that have a name to look for.
 A_WAIT = '''(() => { const {col, segments} = coveyTrace; let best = -1;
   for (let s = 0; s < segments; s++)
-    if (col.state[s] === 3 && col.by[s] === 0 && col.waker[s] &&
+    if (col.state[s] === 3 && coveyTrace.wakerOf(s).by === 0 && coveyTrace.wakerOf(s).task &&
         (best < 0 || col.end[s] - col.start[s] > col.end[best] - col.start[best])) best = s;
   return best; })()'''
 
@@ -127,7 +127,7 @@ NARROW = '''(() => { const {col, view, segments, show, taskOf} = coveyTrace;
   const line = document.getElementById("line"), w = line.clientWidth - 150;
   for (let s = 0; s < segments; s++) {
     const n = col.end[s] - col.start[s];
-    if (col.state[s] !== 2 || n < 50 || !col.start[s]) continue;
+    if (col.state[s] !== 2 || n < 50 || n * w > view.t1) continue; // all is in sight
     show(col.start[s] - n * w / 6, col.start[s] - n * w / 6 + n * w / 2.5);
     view.scroll = coveyTrace.rowOf(s) * 18 - 100;
     return s;
@@ -204,7 +204,7 @@ def test_page(b, page, screenshots):
     b.frame()
     if screenshots:
         b.screenshot(f'{screenshots}/trace-wait.png')
-    waker = b.run(f'coveyTrace.col.waker[{wait}]')
+    waker = b.run(f'coveyTrace.wakerOf({wait}).task')
     b.key('w')
     check(b.run('coveyTrace.taskOf[coveyTrace.view.selected]') == waker, 'w goes to who ended it')
 

@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 const meta = JSON.parse(byId('meta').textContent);
 const QUEUED = 1, RUNNING = 2, WAITING = 3, ASTRAY = 4;
 const STATES = ['', 'in the queue', 'running', 'waiting', 'without worker'];
-const BY_TASK = 0;
+const BY_TASK = 0, BY_OTHER = 3;
 const BY = ['a task', 'a timer', 'a descriptor', 'another thread, or unknown', 'a deadline',
             'the end of its blocking call'];
 
@@ -42,6 +42,25 @@ const taskOf = new Uint32Array(segments);
 for (let t = 0; t < lives; t++) {
   taskOf.fill(t, col.life_first[t], col.life_first[t + 1]);
 }
+
+// Of segments only what is not plain is in the page: see trace_html.c.
+col.end = new Uint32Array(segments);
+col.end.set(col.start.subarray(1));
+for (let i = 0; i < col.apart.length; i++) col.end[col.apart[i]] = col.apart_end[i];
+col.reason = new Uint8Array(segments);
+for (let i = 0; i < col.more.length; i++) col.reason[col.more[i]] = col.more_reason[i];
+col.worker = new Uint16Array(segments); // its ring
+for (const [, first, last, ring] of meta.workers) {
+  for (let i = first; i < last; i++) col.worker[col.run_order[i]] = ring;
+}
+
+/** What more is known of a segment: {by, waker, object}. */
+function moreOf(s) {
+  const i = firstAfter(col.more, 0, col.more.length, s) - 1;
+  return col.more[i] !== s ? {by: BY_OTHER, waker: 0, object: 0}
+    : {by: col.more_by[i], waker: col.more_waker[i], object: col.more_object_high[i] * 2 ** 32 + col.more_object_low[i]};
+}
+
 const total = Math.max(meta.end, 1);
 const took = (s) => col.end[s] - col.start[s];
 

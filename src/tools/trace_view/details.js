@@ -13,8 +13,8 @@ function wakerOf(s) {
   if (col.state[s] === QUEUED && s > first && col.state[s - 1] === WAITING) s--;
   if (col.state[s] !== WAITING && !(col.state[s] === QUEUED && s === first)) return null;
   const at = col.state[s] === WAITING ? col.end[s] : col.start[s];
-  return {by: col.by[s], task: col.waker[s], at, isStart: col.state[s] !== WAITING,
-          segment: col.waker[s] ? segmentAt(col.waker[s], at) : -1};
+  const {by, waker} = moreOf(s);
+  return {by, task: waker, at, isStart: col.state[s] !== WAITING, segment: waker ? segmentAt(waker, at) : -1};
 }
 
 /** The regions of a task: [first, last). */
@@ -48,9 +48,10 @@ function link(text, act) {
 /** What a wait's descriptor is connected to: as last named before the wait's end, else as named later. */
 function peerOf(s) {
   if (!['read', 'write', 'accept', 'hang-up'].includes(meta.reasons[col.reason[s]])) return null;
+  const own = moreOf(s).object >>> 0;
   let named = null;
   for (const [object, at, text] of meta.peers) {
-    if (object !== col.object_low[s]) continue;
+    if (object !== own) continue;
     if (named !== null && at > col.end[s]) break;
     named = text;
   }
@@ -89,9 +90,8 @@ function select(s) {
   add('Started at', place(col.life_site[t]));
   if (col.life_creator[t]) add('Started by', titleOf(col.life_creator[t]));
   add('State', STATES[col.state[s]] + (col.state[s] === WAITING ? `: ${meta.reasons[col.reason[s]]}` : ''));
-  if (col.state[s] === WAITING && (col.object_low[s] || col.object_high[s])) {
-    const peer = peerOf(s);
-    add('What for', peer || `0x${(col.object_high[s] * 2 ** 32 + col.object_low[s]).toString(16)}`);
+  if (col.state[s] === WAITING && moreOf(s).object) {
+    add('What for', peerOf(s) || `0x${moreOf(s).object.toString(16)}`);
   }
   if (col.state[s] === RUNNING) add('on', `worker ${meta.rings[col.worker[s]]}`);
   add('From', moment(col.start[s]));

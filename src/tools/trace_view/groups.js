@@ -15,9 +15,9 @@ function criticalPath(g) {
       t = col.life_creator[t];
       continue;
     }
-    if (col.state[s] === WAITING && col.end[s] === at && col.by[s] === BY_TASK && col.waker[s] &&
-        col.waker[s] !== t) {
-      t = col.waker[s];
+    const {by, waker} = moreOf(s);
+    if (col.state[s] === WAITING && col.end[s] === at && by === BY_TASK && waker && waker !== t) {
+      t = waker;
       continue;
     }
     path.push([s, Math.max(start, col.start[s]), at]);

@@ -28,7 +28,7 @@ readColours();
 draw();
 
 // For tests.
-window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf, peerOf,
+window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf, peerOf, wakerOf,
   get lastDraw() { return lastDraw; }, loaded: performance.now() - began,
   rowOf: (s) => rowOfTask(taskOf[s]), nameOf, reason: (s) => meta.reasons[col.reason[s]], regionsAt,
   longest: (name) => meta.groups.reduce((best, g, i) => g && nameOf(g[1]) === name &&
