@@ -73,13 +73,14 @@ function search(text) {
   const has = (what) => what.toLowerCase().includes(wanted);
   const bySite = meta.sites.map(([name, where]) => has(name) || has(where));
   const byGroup = meta.groups.map((g) => g !== null && has(place(g[0])));
+  const number = /^#?\d+$/.test(wanted) ? Number(wanted.replace('#', '')) : -1;
   const is = new Uint8Array(lives);
   for (let t = 1; t < lives; t++) {
     const own = meta.names[t];
     is[t] = (own ? has(own) : false) || bySite[col.life_site[t]] || byGroup[col.life_group[t]] ||
-      String(col.life_id[t]) === wanted.replace('#', '');
+      col.life_id[t] === number;
   }
-  col.region_site.forEach((site, i) => { if (bySite[site]) is[col.region_task[i]] = 1; });
+  for (let i = 0; i < col.region_site.length; i++) if (bySite[col.region_site[i]]) is[col.region_task[i]] = 1;
   for (const [, t, what] of meta.marks) if (has(what)) is[t] = 1;
   const list = allTasks().filter((t) => is[t]);
   found.textContent = `${list.length.toLocaleString('en')} task${list.length === 1 ? '' : 's'}`;
