@@ -44,7 +44,8 @@ static void begin(uint32_t version)
                             .version = version,
                             .header_bytes = sizeof(h),
                             .workers = 1,
-                            .is_snapshot = 1};
+                            .is_snapshot = 1,
+                            .wall_ns = 1000000};
 
     size = 0;
     put(&h, sizeof(h));
@@ -371,6 +372,22 @@ TEST(a_servers_clients_are_added_up_by_their_host)
     CHECK(strstr(table, "10.0 us        10   1.00 us   1.00 us  to tcp://[::1], 10 ports\n"));
     CHECK(strstr(table, "1.00 us         1   1.00 us   1.00 us  to tcp://[::2]:50010\n"));
     free(table);
+}
+
+/* It is written 7000 ns after its first event. */
+TEST(a_snapshot_began_before_it_was_written)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0)}};
+    struct cvy_trace *t = end(&e, 2);
+    CHECK(t);
+    CHECK_EQ(cvy_trace_wall_start(t), 993000);
+    t->header.is_snapshot = 0;
+    CHECK_EQ(cvy_trace_wall_start(t), 1000000);
+    t->header.wall_ns = -1;
+    CHECK_EQ(cvy_trace_wall_start(t), 0);
+    cvy_trace_free(t);
 }
 
 TEST(workers_come_by_number)

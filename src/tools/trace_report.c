@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MS 1e6
 
@@ -65,10 +66,26 @@ static double share_unknown(const struct cvy_trace_model *m)
     return percent(unknown, all);
 }
 
+/* ", from 2026-11-28 03:00:12.345" here, or nothing. */
+static const char *when(const struct cvy_trace *t, char out[64])
+{
+    int64_t ns = cvy_trace_wall_start(t);
+    time_t seconds = (time_t)(ns / 1000000000);
+    struct tm parts;
+
+    out[0] = '\0';
+    if (ns > 0 && localtime_r(&seconds, &parts)) {
+        size_t len = strftime(out, 48, ", from %Y-%m-%d %H:%M:%S", &parts);
+        (void)snprintf(out + len, 64 - len, ".%03d", (int)(ns / 1000000 % 1000));
+    }
+    return out;
+}
+
 static void report_head(const struct cvy_trace_model *m, FILE *out)
 {
     const struct cvy_trace *t = m->trace;
     char took[16];
+    char from[64];
     size_t before = 0;
     size_t alive = 0;
 
@@ -76,8 +93,8 @@ static void report_head(const struct cvy_trace_model *m, FILE *out)
         before += m->lives[i].was_there_before;
         alive += m->lives[i].end < 0;
     }
-    (void)fprintf(out, "%s of process %" PRIu32 ": %s, %" PRIu64 " events%s\n",
-                  t->header.is_snapshot ? "Snapshot" : "Trace", t->header.pid,
+    (void)fprintf(out, "%s of process %" PRIu32 "%s: %s, %" PRIu64 " events%s\n",
+                  t->header.is_snapshot ? "Snapshot" : "Trace", t->header.pid, when(t, from),
                   cvy_trace_duration(m->end, took), t->events,
                   t->is_whole ? "" : "; the file was not finished, its end is missing");
     if (t->lost > 0) {

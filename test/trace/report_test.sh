@@ -33,6 +33,7 @@ gives() {
 }
 
 gives 0 "$COVEY_COMMAND" trace --rows 40 --group serve --chrome chrome.json $trace
+holds "when that was" '^Trace of process [0-9]+, from 20[0-9]{2}-[0-9-]+ [0-9:]+\.[0-9]{3}: ' out
 holds "waits at the mutex, by task and place" '^  mutex .* work_out_price \(trace_tour\.c:[0-9]+\)' out
 holds "waits of the parent for its group" '^  group wait .* serve \(trace_tour\.c' out
 holds "latency percentiles" 'p50 .*p99 .*longest' out

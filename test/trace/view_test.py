@@ -160,6 +160,9 @@ def test_page(b, page, screenshots):
     b.open(page)
     check(not b.errors, f'loads without an error {b.errors}')
     check('tasks' in text_of(b, 'summary'), text_of(b, 'summary'))
+    began = b.run('JSON.parse(document.getElementById("meta").textContent).wall / 1000')
+    check(0 <= time.time() - began < 3600 and time.strftime('%F %T', time.localtime(began)) in
+          text_of(b, 'summary'), 'which says when that was')
     x, y, width, height = canvas(b)
 
     before = b.run('coveyTrace.view.t1 - coveyTrace.view.t0')

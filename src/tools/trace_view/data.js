@@ -91,6 +91,12 @@ known.forEach((kind, i) => { kind.hue = i + 1; });
 /** A moment as the terminal tells it, exact to a microsecond or what the page knows. */
 const moment = (t) => `${(t * meta.unit / 1e6).toFixed(3)} ms`;
 
+/** The time of day where the page is read; null: unknown. */
+function timeOfDay(t) {
+  const at = new Date(meta.wall + t * meta.unit / 1e6);
+  return meta.wall ? `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, '0')}` : null;
+}
+
 function duration(units) {
   let n = units * meta.unit, i = 0;
   const names = ['ns', 'µs', 'ms', 's'];

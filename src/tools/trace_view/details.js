@@ -94,7 +94,7 @@ function select(s) {
     add('What for', peerOf(s) || `0x${moreOf(s).object.toString(16)}`);
   }
   if (col.state[s] === RUNNING) add('on', `worker ${meta.rings[col.worker[s]]}`);
-  add('From', moment(col.start[s]));
+  add('From', moment(col.start[s]) + (meta.wall ? `, ${timeOfDay(col.start[s])}` : ''));
   add('Took', duration(took(s)));
   if (col.state[s] === QUEUED) {
     for (const {total: sum, segment} of whatRan(col.start[s], col.end[s]).slice(0, 5)) {
