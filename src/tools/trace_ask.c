@@ -28,7 +28,12 @@ const char *cvy_trace_place(const struct cvy_trace_model *m, uint64_t site, char
         return "?";
     }
     const char *slash = strrchr(s->file, '/');
-    (void)snprintf(out, size, "%s:%u", slash ? slash + 1 : s->file, s->line);
+    const char *file = slash ? slash + 1 : s->file;
+    if (s->line == 0) {
+        (void)snprintf(out, size, "%s", file); /* no place in a program: a route */
+    } else {
+        (void)snprintf(out, size, "%s:%u", file, s->line);
+    }
     return out;
 }
 

@@ -28,20 +28,34 @@ void cvy_trace_write_json_text(const char *text, FILE *out)
     }
 }
 
+/* A member with a moment. Perfetto multiplies the microseconds and cuts to a whole number: four
+ * tenths of a nanosecond keep it from the one before, in which another run may still last. */
+static void write_moment(int64_t at, FILE *out)
+{
+    (void)fprintf(out, "\"ts\":%" PRId64 ".%03d4", at / 1000, (int)(at % 1000));
+}
+
 static void begin(const struct cvy_trace_model *m, uint32_t task, const char *phase, int64_t at,
                   uint32_t row, FILE *out)
 {
-    (void)fprintf(
-        out, ",\n{\"ph\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",\"ts\":%.3f,\"name\":\"",
-        phase, m->trace->header.pid, row, (double)at / 1000);
+    (void)fprintf(out, ",\n{\"ph\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",", phase,
+                  m->trace->header.pid, row);
+    write_moment(at, out);
+    (void)fputs(",\"name\":\"", out);
     cvy_trace_write_json_text(cvy_trace_name(m, task), out);
     (void)fputc('"', out);
+}
+
+/* Behind the workers' rows, which begin with 1: 0 is a thread of the kernel's to Perfetto. */
+static uint32_t other_row(const struct cvy_trace_model *m)
+{
+    return m->trace->header.workers + 1;
 }
 
 static uint32_t row_of(const struct cvy_trace_model *m, uint16_t worker)
 {
     uint32_t number = m->trace->rings[worker].number;
-    return number == CVY_TRACE_RING_SHARED ? 0 : number + 1;
+    return number == CVY_TRACE_RING_SHARED ? other_row(m) : number + 1;
 }
 
 /* Why a task left its worker: what it did next. */
@@ -52,6 +66,9 @@ static const char *what_then(const struct cvy_trace_model *m, const struct cvy_t
 
     if (next == &m->segments[l->first + l->count]) {
         return l->end >= 0 ? "ended" : "the trace's end";
+    }
+    if (next->start > s->end) {
+        return "events are missing";
     }
     return next->state == CVY_TRACE_QUEUED ? "yielded" : cvy_trace_state(next->state, next->reason);
 }
@@ -90,17 +107,6 @@ static void write_arrow(const struct cvy_trace_model *m, size_t i, FILE *out)
     }
 }
 
-static void write_segment(const struct cvy_trace_model *m, size_t i, FILE *out)
-{
-    const struct cvy_trace_segment *s = &m->segments[i];
-
-    if (s->state == CVY_TRACE_RUNNING) {
-        write_run(m, s, out);
-    } else if (s->state == CVY_TRACE_WAITING && s->by == CVY_TRACE_BY_TASK) {
-        write_arrow(m, i, out);
-    }
-}
-
 static const char *site_name(const struct cvy_trace_model *m, uint64_t site)
 {
     const struct cvy_trace_site *s = cvy_trace_site_at(m->trace, site);
@@ -114,24 +120,23 @@ static void write_region(const struct cvy_trace_model *m, size_t i, FILE *out)
     for (int is_end = 0; is_end < 2; is_end++) {
         int64_t at = is_end ? (r->end >= 0 ? r->end : m->end) : r->start;
         (void)fprintf(out,
-                      ",\n{\"ph\":\"%s\",\"cat\":\"region\",\"pid\":%" PRIu32
-                      ",\"tid\":0,\"id\":%zu,\"ts\":%.3f,\"name\":\"",
-                      is_end ? "e" : "b", m->trace->header.pid, i, (double)at / 1000);
+                      ",\n{\"ph\":\"%s\",\"cat\":\"region\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32
+                      ",\"id\":%zu,",
+                      is_end ? "e" : "b", m->trace->header.pid, other_row(m), i);
+        write_moment(at, out);
+        (void)fputs(",\"name\":\"", out);
         cvy_trace_write_json_text(site_name(m, r->site), out);
         (void)fprintf(out, "\",\"args\":{\"task\":%" PRIu64 "}}", m->lives[r->task].id);
     }
 }
 
-/* On the row of the worker where its task ran. */
+/* The process's: on a worker's row arrows would come from the mark, and not from the run. */
 static void write_mark(const struct cvy_trace_model *m, const struct cvy_trace_mark *k, FILE *out)
 {
-    const struct cvy_trace_segment *s = cvy_trace_segment_at(m, k->task, k->at);
-    uint32_t row = s && s->state == CVY_TRACE_RUNNING ? row_of(m, s->worker) : 0;
-
-    (void)fprintf(out,
-                  ",\n{\"ph\":\"i\",\"s\":\"t\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32
-                  ",\"ts\":%.3f,\"name\":\"",
-                  m->trace->header.pid, row, (double)k->at / 1000);
+    (void)fprintf(out, ",\n{\"ph\":\"i\",\"s\":\"p\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",",
+                  m->trace->header.pid, other_row(m));
+    write_moment(k->at, out);
+    (void)fputs(",\"name\":\"", out);
     cvy_trace_write_json_text(k->text ? k->text : site_name(m, k->site), out);
     (void)fprintf(out, "\",\"args\":{\"value\":%" PRId64 ",\"task\":%" PRIu64 "}}", k->value,
                   m->lives[k->task].id);
@@ -153,11 +158,20 @@ void cvy_trace_write_chrome(const struct cvy_trace_model *m, FILE *out)
         }
     }
     (void)fprintf(out,
-                  ",\n{\"ph\":\"M\",\"pid\":%" PRIu32
-                  ",\"tid\":0,\"name\":\"thread_name\",\"args\":{\"name\":\"no worker\"}}",
-                  m->trace->header.pid);
+                  ",\n{\"ph\":\"M\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32
+                  ",\"name\":\"thread_name\",\"args\":{\"name\":\"regions, logs\"}}",
+                  m->trace->header.pid, other_row(m));
+    /* An arrow belongs to the run that came last of those of its row and of an earlier moment, or
+     * of the same one: to its own, if all runs come first. */
     for (size_t i = 0; i < m->segment_count; i++) {
-        write_segment(m, i, out);
+        if (m->segments[i].state == CVY_TRACE_RUNNING) {
+            write_run(m, &m->segments[i], out);
+        }
+    }
+    for (size_t i = 0; i < m->segment_count; i++) {
+        if (m->segments[i].state == CVY_TRACE_WAITING && m->segments[i].by == CVY_TRACE_BY_TASK) {
+            write_arrow(m, i, out);
+        }
     }
     for (size_t i = 0; i < m->region_count; i++) {
         write_region(m, i, out);

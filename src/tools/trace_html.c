@@ -77,20 +77,60 @@ static uint32_t site_index(const struct cvy_trace_model *m, uint64_t address)
         }                                                                                          \
     } while (0)
 
+/* A segment ends where the next one of its task begins, unless it is told. */
+static bool ends_apart(const struct page *p, size_t i)
+{
+    const struct cvy_trace_segment *s = &p->m->segments[i];
+
+    return i + 1 == p->m->segment_count || s[1].task != s->task ||
+           time_of(p, s[1].start) != time_of(p, s->end);
+}
+
+/* Little is known of most segments, but when they were. */
+static bool has_more(const struct page *p, size_t i)
+{
+    const struct cvy_trace_segment *s = &p->m->segments[i];
+
+    return s->reason || s->object || s->waker || s->by != CVY_TRACE_BY_OTHER;
+}
+
+/* A column of the segments that are meant, which are listed; NULL: out of memory. */
+static uint32_t *pick(struct page *p, const char *name,
+                      bool (*is_meant)(const struct page *p, size_t i), size_t *count)
+{
+    uint32_t *list = malloc((p->m->segment_count + 1) * sizeof(*list));
+
+    *count = 0;
+    if (!list) {
+        p->is_out_of_memory = true;
+        return NULL;
+    }
+    for (size_t i = 0; i < p->m->segment_count; i++) {
+        if (is_meant(p, i)) {
+            list[(*count)++] = (uint32_t)i;
+        }
+    }
+    FILL(name, U32, uint32_t, *count, list[i]);
+    return list;
+}
+
 static void add_segments(struct page *p)
 {
     const struct cvy_trace_segment *s = p->m->segments;
     size_t n = p->m->segment_count;
 
     FILL("start", U32, uint32_t, n, time_of(p, s[i].start));
-    FILL("end", U32, uint32_t, n, time_of(p, s[i].end));
-    FILL("waker", U32, uint32_t, n, s[i].waker);
-    FILL("object_low", U32, uint32_t, n, s[i].object);
-    FILL("object_high", U16, uint16_t, n, s[i].object >> 32);
-    FILL("worker", U16, uint16_t, n, s[i].worker);
     FILL("state", U8, uint8_t, n, s[i].state);
-    FILL("reason", U8, uint8_t, n, s[i].reason);
-    FILL("by", U8, uint8_t, n, s[i].by);
+    uint32_t *apart = pick(p, "apart", ends_apart, &n);
+    FILL("apart_end", U32, uint32_t, n, time_of(p, s[apart[i]].end));
+    free(apart);
+    uint32_t *more = pick(p, "more", has_more, &n);
+    FILL("more_waker", U32, uint32_t, n, s[more[i]].waker);
+    FILL("more_object_low", U32, uint32_t, n, s[more[i]].object);
+    FILL("more_object_high", U16, uint16_t, n, s[more[i]].object >> 32);
+    FILL("more_reason", U8, uint8_t, n, s[more[i]].reason);
+    FILL("more_by", U8, uint8_t, n, s[more[i]].by);
+    free(more);
 }
 
 static void add_lives(struct page *p)
@@ -306,10 +346,10 @@ static void write_meta(struct page *p, const char *title)
     (void)fputs("{\"title\":", p->out);
     text(p, title);
     (void)fprintf(p->out,
-                  ",\"unit\":%" PRId64 ",\"end\":%" PRIu32 ",\"events\":%" PRIu64
+                  ",\"wall\":%.3f,\"unit\":%" PRId64 ",\"end\":%" PRIu32 ",\"events\":%" PRIu64
                   ",\"lost\":%" PRIu64 ",\"whole\":%s,\"bytes\":%zu,\"columns\":[",
-                  p->unit, time_of(p, m->end), m->trace->events, m->trace->lost,
-                  m->trace->is_whole ? "true" : "false", p->size);
+                  (double)cvy_trace_wall_start(m->trace) / 1e6, p->unit, time_of(p, m->end),
+                  m->trace->events, m->trace->lost, m->trace->is_whole ? "true" : "false", p->size);
     for (size_t i = 0; i < p->column_count; i++) {
         const struct column *c = &p->columns[i];
         (void)fprintf(p->out, "%s[\"%s\",\"%s\",%zu,%zu]", i ? "," : "", c->name,
@@ -358,21 +398,31 @@ static void write_data(struct page *p)
     }
 }
 
+static const char *file_text(const char *name, size_t len)
+{
+    size_t i = 0;
+
+    while (cvy_trace_view_files[i].name && (strlen(cvy_trace_view_files[i].name) != len ||
+                                            memcmp(cvy_trace_view_files[i].name, name, len) != 0)) {
+        i++;
+    }
+    return cvy_trace_view_files[i].text;
+}
+
+/* index.html, in which @META@, @DATA@ and @file@ stand for what they name. */
 static void write_page(struct page *p, const char *title)
 {
-    const char *at = cvy_trace_view_html;
+    const char *at = file_text("index.html", strlen("index.html"));
 
     for (const char *mark; (mark = strchr(at, '@')) != NULL;) {
         const char *end = strchr(mark + 1, '@');
         (void)fwrite(at, 1, (size_t)(mark - at), p->out);
-        if (strncmp(mark, "@VIEW_CSS@", 10) == 0) {
-            (void)fputs(cvy_trace_view_css, p->out);
-        } else if (strncmp(mark, "@VIEW_JS@", 9) == 0) {
-            (void)fputs(cvy_trace_view_js, p->out);
-        } else if (strncmp(mark, "@META@", 6) == 0) {
+        if (strncmp(mark, "@META@", 6) == 0) {
             write_meta(p, title);
         } else if (strncmp(mark, "@DATA@", 6) == 0) {
             write_data(p);
+        } else {
+            (void)fputs(file_text(mark + 1, (size_t)(end - mark) - 1), p->out);
         }
         at = end + 1;
     }

@@ -88,12 +88,14 @@ struct cvy_trace_peer {
 struct cvy_trace_worker {
     uint32_t current;
     uint64_t switches, steals, stolen, idles;
-    int64_t running;
+    int64_t running, unknown; /* unknown: while events are missing */
     /* Of the event before, for those that come in pairs. */
     uint8_t pending;
     uint32_t pending_index;
     uint64_t group_of_new;  /* an address: of one group after the other */
     bool is_after_deadline; /* its loop has ended a context by time, and now wakes who waited */
+    bool is_in_gap;
+    int64_t gap_start;
 };
 
 struct cvy_trace_model {
@@ -121,6 +123,8 @@ struct cvy_trace_model {
     size_t by_object_room, by_object_count;
     size_t *open_regions; /* a stack of indices, all tasks' */
     size_t open_region_count, open_region_room;
+    size_t rings_in_gap;
+    int64_t last_gap_end;
     bool is_out_of_memory;
 };
 

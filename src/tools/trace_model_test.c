@@ -2,6 +2,7 @@
  * trace_model_test.c - what the model says of tasks whose beginning is not in the trace, and which
  * versions of the format are read. */
 #include "tools/trace.h"
+#include "tools/trace_peers.h"
 
 #include "harness.h"
 
@@ -43,7 +44,8 @@ static void begin(uint32_t version)
                             .version = version,
                             .header_bytes = sizeof(h),
                             .workers = 1,
-                            .is_snapshot = 1};
+                            .is_snapshot = 1,
+                            .wall_ns = 1000000};
 
     size = 0;
     put(&h, sizeof(h));
@@ -290,6 +292,101 @@ TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
     CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
     CHECK_EQ(m->segments[m->lives[life_of(m, 3)].first].waker, 0);
     cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* In a snapshot a take-over may seem to be no later than the run of the task that it is about. */
+TEST(a_task_is_without_a_worker_that_goes_on_without_it)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events shared = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2100, COVEY_TRACE_takeover, 0, 0),
+                                     event(5000, COVEY_TRACE_return, 1, 0)}};
+    put_events(CVY_TRACE_RING_SHARED, &shared, 3);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(3000, COVEY_TRACE_run, 2, 0), event(4000, COVEY_TRACE_end, 2, 0),
+                 event(4000, COVEY_TRACE_run, 0, 0), event(6000, COVEY_TRACE_run, 1, 0)}};
+    struct cvy_trace *t = end(&e, 6);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    CHECK_EQ(l->running, 1000);
+    CHECK_EQ(m->segments[l->first + 1].state, CVY_TRACE_ASTRAY);
+    CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
+    CHECK_EQ(m->lives[life_of(m, 2)].running, 1000);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* 1 and 2 take turns; then 7 events are missing, and whatever they did meanwhile is not told. */
+TEST(while_events_are_missing_nothing_is_told_of_a_worker_and_of_the_queue)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events before = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2000, COVEY_TRACE_run, 1, 0),
+                                     event(3000, COVEY_TRACE_yield, 2, 0)}};
+    put_events(0, &before, 3);
+    struct events after = {
+        .position = 10,
+        .list = {event(8000, COVEY_TRACE_clock, 0, 0), event(8000, COVEY_TRACE_run, 1, 0),
+                 event(8500, COVEY_TRACE_yield, 2, 0), event(8700, COVEY_TRACE_yield, 1, 0)}};
+    struct cvy_trace *t = end(&after, 4);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    const struct cvy_trace_life *one = &m->lives[life_of(m, 1)];
+    const struct cvy_trace_life *two = &m->lives[life_of(m, 2)];
+    CHECK_EQ(one->running, 1500);
+    CHECK_EQ(one->queued, 200);
+    CHECK_EQ(two->running, 200);
+    CHECK_EQ(two->queued, 0);
+    CHECK_EQ(m->workers[0].unknown, 5000);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
+/* Ten ports of one host, and one of another. */
+TEST(a_servers_clients_are_added_up_by_their_host)
+{
+    struct cvy_trace_peer peers[11];
+    struct cvy_trace_segment waits[11];
+    struct cvy_trace_model m = {
+        .peers = peers, .segments = waits, .peer_count = 11, .segment_count = 11};
+    char texts[11][40];
+    char *table = NULL;
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < 11; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "fd %u to tcp://[::%u]:%u", i, 1 + i / 10,
+                       50000 + i);
+        peers[i] = (struct cvy_trace_peer){.object = i, .text = texts[i]};
+        waits[i] = (struct cvy_trace_segment){
+            .end = 1000, .object = i, .state = CVY_TRACE_WAITING, .reason = 14};
+    }
+    FILE *out = open_memstream(&table, &len);
+    CHECK(out);
+    cvy_trace_report_peers(&m, 20, out);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(table, "10.0 us        10   1.00 us   1.00 us  to tcp://[::1], 10 ports\n"));
+    CHECK(strstr(table, "1.00 us         1   1.00 us   1.00 us  to tcp://[::2]:50010\n"));
+    free(table);
+}
+
+/* It is written 7000 ns after its first event. */
+TEST(a_snapshot_began_before_it_was_written)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0)}};
+    struct cvy_trace *t = end(&e, 2);
+    CHECK(t);
+    CHECK_EQ(cvy_trace_wall_start(t), 993000);
+    t->header.is_snapshot = 0;
+    CHECK_EQ(cvy_trace_wall_start(t), 1000000);
+    t->header.wall_ns = -1;
+    CHECK_EQ(cvy_trace_wall_start(t), 0);
     cvy_trace_free(t);
 }
 

@@ -68,20 +68,49 @@ const char *cvy_trace_peer_of(const struct cvy_trace_model *m, const struct cvy_
 
 /* ---- the table ---- */
 
+/* Whose connections have more ports than that is one row: a server's clients choose them at random.
+ */
+#define PORTS_MAX 8
+
 struct peer_sum {
-    const char *end; /* the other, without the descriptor's number */
+    const char *end;   /* the other, without the descriptor's number */
+    size_t len, ports; /* of end; ports: that have been added up, without one */
     uint8_t reason;
     uint64_t count;
     int64_t total, max;
 };
 
+/* "to tcp://10.0.0.7:5432" without ":5432"; the whole, if it has no port. */
+static size_t host_len(const char *end)
+{
+    size_t len = strlen(end);
+    size_t at = len;
+
+    while (at > 0 && end[at - 1] >= '0' && end[at - 1] <= '9') {
+        at--;
+    }
+    return at > 0 && at < len && end[at - 1] == ':' ? at - 1 : len;
+}
+
+static int compare_hosts(const struct peer_sum *x, const struct peer_sum *y)
+{
+    size_t a = host_len(x->end);
+    size_t b = host_len(y->end);
+    int by_host = strncmp(x->end, y->end, a < b ? a : b);
+
+    if (by_host || a != b) {
+        return by_host ? by_host : a < b ? -1 : 1;
+    }
+    return x->reason - y->reason;
+}
+
 static int compare_ends(const void *a, const void *b)
 {
     const struct peer_sum *x = a;
     const struct peer_sum *y = b;
-    int by_end = strcmp(x->end, y->end);
+    int by_host = compare_hosts(x, y);
 
-    return by_end ? by_end : x->reason - y->reason;
+    return by_host ? by_host : strcmp(x->end, y->end);
 }
 
 static int compare_totals(const void *a, const void *b)
@@ -109,11 +138,45 @@ static size_t collect(const struct cvy_trace_model *m, struct peer_sum *sums)
         const char *peer = cvy_trace_peer_of(m, s);
         if (peer) {
             int64_t took = s->end - s->start;
-            sums[n++] = (struct peer_sum){
-                .end = end_of(peer), .reason = s->reason, .count = 1, .total = took, .max = took};
+            sums[n++] = (struct peer_sum){.end = end_of(peer),
+                                          .len = strlen(end_of(peer)),
+                                          .reason = s->reason,
+                                          .count = 1,
+                                          .total = took,
+                                          .max = took};
         }
     }
     return n;
+}
+
+static void add(struct peer_sum *sum, const struct peer_sum *other)
+{
+    sum->count += other->count;
+    sum->total = cvy_trace_sum(sum->total, other->total);
+    sum->max = other->max > sum->max ? other->max : sum->max;
+}
+
+/* Of n sorted rows, in place; how many are left. */
+static size_t add_ports(struct peer_sum *sums, size_t n)
+{
+    size_t count = 0;
+
+    for (size_t first = 0, next; first < n; first = next) {
+        for (next = first + 1; next < n && compare_hosts(&sums[first], &sums[next]) == 0; next++) {
+        }
+        if (next - first <= PORTS_MAX) {
+            memmove(&sums[count], &sums[first], (next - first) * sizeof(*sums));
+            count += next - first;
+            continue;
+        }
+        for (size_t i = first + 1; i < next; i++) {
+            add(&sums[first], &sums[i]);
+        }
+        sums[first].len = host_len(sums[first].end);
+        sums[first].ports = next - first;
+        sums[count++] = sums[first];
+    }
+    return count;
 }
 
 /* In place, the largest total first; how many kinds. */
@@ -123,15 +186,13 @@ static size_t add_up(struct peer_sum *sums, size_t n)
 
     qsort(sums, n, sizeof(*sums), compare_ends);
     for (size_t i = 0; i < n; i++) {
-        struct peer_sum *last = kinds > 0 ? &sums[kinds - 1] : NULL;
-        if (last && compare_ends(last, &sums[i]) == 0) {
-            last->count += sums[i].count;
-            last->total = cvy_trace_sum(last->total, sums[i].total);
-            last->max = sums[i].max > last->max ? sums[i].max : last->max;
+        if (kinds > 0 && compare_ends(&sums[kinds - 1], &sums[i]) == 0) {
+            add(&sums[kinds - 1], &sums[i]);
         } else {
             sums[kinds++] = sums[i];
         }
     }
+    kinds = add_ports(sums, kinds);
     qsort(sums, kinds, sizeof(*sums), compare_totals);
     return kinds;
 }
@@ -150,10 +211,11 @@ void cvy_trace_report_peers(const struct cvy_trace_model *m, size_t rows, FILE *
                       "for", "total", "times", "mean", "longest", "to, or at");
     }
     for (size_t i = 0; i < n && i < rows; i++) {
-        (void)fprintf(out, "  %-14s %9s %9" PRIu64 " %9s %9s  %s\n",
+        (void)fprintf(out, "  %-14s %9s %9" PRIu64 " %9s %9s  %.*s",
                       cvy_trace_reason(sums[i].reason), cvy_trace_duration(sums[i].total, a),
                       sums[i].count, cvy_trace_duration(sums[i].total / (int64_t)sums[i].count, b),
-                      cvy_trace_duration(sums[i].max, c), sums[i].end);
+                      cvy_trace_duration(sums[i].max, c), (int)sums[i].len, sums[i].end);
+        (void)fprintf(out, sums[i].ports ? ", %zu ports\n" : "\n", sums[i].ports);
     }
     if (n > rows) {
         (void)fprintf(out, "  ... %zu more (--rows)\n", n - rows);

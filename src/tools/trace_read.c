@@ -186,76 +186,6 @@ static const char *parse(struct cvy_trace *t)
     return NULL;
 }
 
-struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t error_size)
-{
-    struct cvy_trace *t = calloc(1, sizeof(*t));
-    const char *wrong = "out of memory";
-
-    if (t) {
-        t->data = data;
-        t->size = size;
-        wrong = parse(t);
-    } else {
-        free(data);
-    }
-    if (!wrong && (t->clock_count == 0 || t->events == 0)) {
-        wrong = "it has no events";
-    }
-    if (wrong) {
-        (void)snprintf(error, error_size, "%s", wrong);
-        cvy_trace_free(t);
-        return NULL;
-    }
-    qsort(t->rings, t->ring_count, sizeof(*t->rings), compare_rings);
-    if (t->site_count > 0) {
-        qsort(t->sites, t->site_count, sizeof(*t->sites), compare_sites);
-    }
-    return t;
-}
-
-struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_size)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    FILE *in = is_stdin ? stdin : fopen(path, "rb");
-    char *data = NULL;
-    size_t size = 0;
-    size_t room = 0;
-
-    if (!in) {
-        (void)snprintf(error, error_size, "%s", strerror(errno));
-        return NULL;
-    }
-    for (;;) {
-        if (size == room) {
-            room = room ? room * 2 : (size_t)1 << 20;
-            char *larger = realloc(data, room);
-            if (!larger) {
-                (void)snprintf(error, error_size, "out of memory");
-                break;
-            }
-            data = larger;
-        }
-        size_t n = fread(data + size, 1, room - size, in);
-        size += n;
-        if (n > 0) {
-            continue;
-        }
-        if (ferror(in)) {
-            (void)snprintf(error, error_size, "%s", strerror(errno));
-            break;
-        }
-        if (!is_stdin) {
-            (void)fclose(in);
-        }
-        return cvy_trace_parse(data, size, error, error_size);
-    }
-    if (!is_stdin) {
-        (void)fclose(in);
-    }
-    free(data);
-    return NULL;
-}
-
 void cvy_trace_free(struct cvy_trace *t)
 {
     if (!t) {
@@ -322,6 +252,32 @@ static bool advance(struct cursor *c)
         return true;
     }
     return false;
+}
+
+/* A snapshot begins with its oldest event, a trace with its first clock; what was recorded earlier
+ * only says who runs. */
+static uint64_t find_origin(const struct cvy_trace *t)
+{
+    uint64_t oldest = UINT64_MAX;
+
+    if (!t->header.is_snapshot) {
+        return t->first_clock.ticks;
+    }
+    for (size_t i = 0; i < t->ring_count; i++) {
+        struct cursor c = {.ring = &t->rings[i]};
+        if (advance(&c) && c.ticks < oldest) {
+            oldest = c.ticks;
+        }
+    }
+    return oldest;
+}
+
+/* Whether events are missing behind the current one. */
+static bool is_before_gap(const struct cursor *c)
+{
+    const struct cvy_trace_span *s = &c->ring->spans[c->span];
+
+    return c->at == s->count && c->span + 1 < c->ring->span_count && s[1].position != c->expected;
 }
 
 /* A heap of cursors, the earliest on top. */
@@ -399,16 +355,10 @@ int cvy_trace_each(const struct cvy_trace *t,
     for (size_t i = n; i-- > 0;) {
         sift_down(heap, n, i);
     }
-    /* A snapshot begins with its oldest event, a trace with its first clock; what was recorded
-     * earlier only says who runs. */
-    uint64_t origin = t->first_clock.ticks;
-    if (n > 0 && t->header.is_snapshot) {
-        origin = heap[0]->ticks;
-    }
     while (n > 0) {
         struct cursor *c = heap[0];
-        double ns = c->ticks > origin ? (double)(c->ticks - origin) * rate : 0;
-        bool is_early = c->ticks < origin;
+        double ns = c->ticks > t->origin ? (double)(c->ticks - t->origin) * rate : 0;
+        bool is_early = c->ticks < t->origin;
         struct cvy_trace_item items[2] = {{.ns = ns < 1e18 ? (int64_t)ns : (int64_t)1e18,
                                            .ring = (size_t)(c->ring - t->rings),
                                            .type = c->event.meta & 0xFF,
@@ -417,6 +367,7 @@ int cvy_trace_each(const struct cvy_trace *t,
                                            .object = c->event.meta >> 16}};
         int count = split(items);
         bool goes_on = true;
+        items[count - 1].is_before_gap = is_before_gap(c);
         for (int i = 0; i < count && goes_on; i++) {
             goes_on = (is_early && items[i].type > COVEY_TRACE_end) || see(&items[i], arg);
         }
@@ -431,4 +382,86 @@ int cvy_trace_each(const struct cvy_trace *t,
     free(cursors);
     free(heap);
     return 0;
+}
+
+int64_t cvy_trace_wall_start(const struct cvy_trace *t)
+{
+    double written = (double)t->header.wall_ns;
+    double ticks = (double)t->last_clock.ticks - (double)t->origin;
+    double start = t->header.is_snapshot ? written - ticks * rate_of(t) : written;
+
+    return start > 0 && start < 9e18 ? (int64_t)start : 0;
+}
+
+/* ---- the whole ---- */
+
+struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t error_size)
+{
+    struct cvy_trace *t = calloc(1, sizeof(*t));
+    const char *wrong = "out of memory";
+
+    if (t) {
+        t->data = data;
+        t->size = size;
+        wrong = parse(t);
+    } else {
+        free(data);
+    }
+    if (!wrong && (t->clock_count == 0 || t->events == 0)) {
+        wrong = "it has no events";
+    }
+    if (wrong) {
+        (void)snprintf(error, error_size, "%s", wrong);
+        cvy_trace_free(t);
+        return NULL;
+    }
+    qsort(t->rings, t->ring_count, sizeof(*t->rings), compare_rings);
+    if (t->site_count > 0) {
+        qsort(t->sites, t->site_count, sizeof(*t->sites), compare_sites);
+    }
+    t->origin = find_origin(t);
+    return t;
+}
+
+struct cvy_trace *cvy_trace_read(const char *path, char *error, size_t error_size)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *in = is_stdin ? stdin : fopen(path, "rb");
+    char *data = NULL;
+    size_t size = 0;
+    size_t room = 0;
+
+    if (!in) {
+        (void)snprintf(error, error_size, "%s", strerror(errno));
+        return NULL;
+    }
+    for (;;) {
+        if (size == room) {
+            room = room ? room * 2 : (size_t)1 << 20;
+            char *larger = realloc(data, room);
+            if (!larger) {
+                (void)snprintf(error, error_size, "out of memory");
+                break;
+            }
+            data = larger;
+        }
+        size_t n = fread(data + size, 1, room - size, in);
+        size += n;
+        if (n > 0) {
+            continue;
+        }
+        if (ferror(in)) {
+            (void)snprintf(error, error_size, "%s", strerror(errno));
+            break;
+        }
+        if (!is_stdin) {
+            (void)fclose(in);
+        }
+        return cvy_trace_parse(data, size, error, error_size);
+    }
+    if (!is_stdin) {
+        (void)fclose(in);
+    }
+    free(data);
+    return NULL;
 }

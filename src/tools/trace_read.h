@@ -41,8 +41,9 @@ struct cvy_trace {
     covey_trace_clock first_clock, last_clock;
     int clock_count;
     uint64_t events, lost;
-    bool is_whole; /* it has its end */
-    char *data;    /* owned */
+    uint64_t origin; /* ticks of the moment 0: the first clock's, a snapshot's oldest event's */
+    bool is_whole;   /* it has its end */
+    char *data;      /* owned */
     size_t size;
 };
 
@@ -55,10 +56,15 @@ void cvy_trace_free(struct cvy_trace *t);
 /* NULL: unknown. */
 const struct cvy_trace_site *cvy_trace_site_at(const struct cvy_trace *t, uint64_t address);
 
+/* Nanoseconds between 1970 and the moment 0; 0: unknown. A snapshot's comes early by as long as
+ * writing it took. */
+int64_t cvy_trace_wall_start(const struct cvy_trace *t);
+
 /* One event, in order of time. */
 struct cvy_trace_item {
-    int64_t ns;  /* since the trace began */
-    size_t ring; /* index */
+    int64_t ns;         /* since the trace began */
+    size_t ring;        /* index */
+    bool is_before_gap; /* what the ring had next is missing, up to the next one of it that comes */
     uint8_t type, arg;
     uint32_t id;
     uint64_t object;

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MS 1e6
 
@@ -44,12 +45,47 @@ static int64_t percentile(const int64_t *sorted, size_t n, uint64_t zeros, doubl
     return i < zeros || n == 0 ? 0 : sorted[i - zeros < n ? i - zeros : n - 1];
 }
 
+static double percent(int64_t part, int64_t of)
+{
+    return of > 0 ? 100.0 * (double)part / (double)of : 0;
+}
+
 /* ---- tables ---- */
+
+static double share_unknown(const struct cvy_trace_model *m)
+{
+    int64_t unknown = 0;
+    int64_t all = 0;
+
+    for (size_t i = 0; i < m->trace->ring_count; i++) {
+        if (m->trace->rings[i].number != CVY_TRACE_RING_SHARED) {
+            unknown = cvy_trace_sum(unknown, m->workers[i].unknown);
+            all = cvy_trace_sum(all, m->end);
+        }
+    }
+    return percent(unknown, all);
+}
+
+/* ", from 2026-11-28 03:00:12.345" here, or nothing. */
+static const char *when(const struct cvy_trace *t, char out[64])
+{
+    int64_t ns = cvy_trace_wall_start(t);
+    time_t seconds = (time_t)(ns / 1000000000);
+    struct tm parts;
+
+    out[0] = '\0';
+    if (ns > 0 && localtime_r(&seconds, &parts)) {
+        size_t len = strftime(out, 48, ", from %Y-%m-%d %H:%M:%S", &parts);
+        (void)snprintf(out + len, 64 - len, ".%03d", (int)(ns / 1000000 % 1000));
+    }
+    return out;
+}
 
 static void report_head(const struct cvy_trace_model *m, FILE *out)
 {
     const struct cvy_trace *t = m->trace;
     char took[16];
+    char from[64];
     size_t before = 0;
     size_t alive = 0;
 
@@ -57,13 +93,15 @@ static void report_head(const struct cvy_trace_model *m, FILE *out)
         before += m->lives[i].was_there_before;
         alive += m->lives[i].end < 0;
     }
-    (void)fprintf(out, "%s of process %" PRIu32 ": %s, %" PRIu64 " events%s\n",
-                  t->header.is_snapshot ? "Snapshot" : "Trace", t->header.pid,
+    (void)fprintf(out, "%s of process %" PRIu32 "%s: %s, %" PRIu64 " events%s\n",
+                  t->header.is_snapshot ? "Snapshot" : "Trace", t->header.pid, when(t, from),
                   cvy_trace_duration(m->end, took), t->events,
                   t->is_whole ? "" : "; the file was not finished, its end is missing");
     if (t->lost > 0) {
-        (void)fprintf(out, "LOST: %" PRIu64 " events came faster than they could be written\n",
-                      t->lost);
+        (void)fprintf(out,
+                      "LOST: %" PRIu64 " events came faster than they could be written; of %.1f%% "
+                      "of the workers' time nothing is known\n",
+                      t->lost, share_unknown(m));
     }
     (void)fprintf(out,
                   "Tasks: %zu (%zu there before, %zu alive at the end); %" PRIu64 " parks, %" PRIu64
@@ -90,9 +128,8 @@ static void report_workers(const struct cvy_trace_model *m, FILE *out)
             (void)fprintf(out,
                           "  %-8" PRIu32 " %7.1f%% %10" PRIu64 " %10" PRIu64 " %10" PRIu64
                           " %8" PRIu64 "\n",
-                          m->trace->rings[i].number,
-                          m->end > 0 ? 100.0 * (double)w->running / (double)m->end : 0, w->switches,
-                          w->steals, w->stolen, w->idles);
+                          m->trace->rings[i].number, percent(w->running, m->end - w->unknown),
+                          w->switches, w->steals, w->stolen, w->idles);
         }
     }
 }
@@ -117,34 +154,54 @@ static void report_waits(const struct cvy_trace_model *m, size_t rows, FILE *out
     free(sums);
 }
 
+/* Into times, sorted; how many. The longest: *longest, NULL if there are none. */
+static size_t find_latencies(const struct cvy_trace_model *m, int64_t *times,
+                             const struct cvy_trace_segment **longest)
+{
+    size_t n = 0;
+
+    *longest = NULL;
+    for (size_t i = 0; i < m->segment_count; i++) {
+        const struct cvy_trace_segment *s = &m->segments[i];
+        if (s->state != CVY_TRACE_QUEUED) {
+            continue;
+        }
+        times[n++] = s->end - s->start;
+        if (!*longest || s->end - s->start > (*longest)->end - (*longest)->start) {
+            *longest = s;
+        }
+    }
+    if (n > 0) {
+        qsort(times, n, sizeof(*times), compare_times);
+    }
+    return n;
+}
+
 static void report_latency(const struct cvy_trace_model *m, FILE *out)
 {
     static const double shares[] = {0.5, 0.9, 0.99, 0.999};
     int64_t *times = malloc((m->segment_count + 1) * sizeof(*times));
-    size_t n = 0;
+    const struct cvy_trace_segment *longest = NULL;
+    size_t n = times ? find_latencies(m, times, &longest) : 0;
     char text[16];
+    char place[64];
 
-    if (!times) {
-        return;
-    }
-    for (size_t i = 0; i < m->segment_count; i++) {
-        if (m->segments[i].state == CVY_TRACE_QUEUED) {
-            times[n++] = m->segments[i].end - m->segments[i].start;
-        }
-    }
-    (void)fprintf(out, "\nSCHEDULING LATENCY (runnable until it runs), %" PRIu64 " times%s\n ",
+    (void)fprintf(out, "\nSCHEDULING LATENCY (runnable until it runs), %" PRIu64 " times%s\n",
                   n + m->ran_at_once,
                   m->trace->header.is_snapshot ? "; what a burst's one stamp hides counts as 0"
                                                : "");
-    if (n + m->ran_at_once > 0) {
-        qsort(times, n, sizeof(*times), compare_times);
-        for (size_t i = 0; i < sizeof(shares) / sizeof(*shares); i++) {
-            (void)fprintf(
-                out, " p%g %s ", shares[i] * 100,
-                cvy_trace_duration(percentile(times, n, m->ran_at_once, shares[i]), text));
-        }
-        (void)fprintf(out, " longest %s\n", cvy_trace_duration(n > 0 ? times[n - 1] : 0, text));
+    for (size_t i = 0; i < sizeof(shares) / sizeof(*shares) && n + m->ran_at_once > 0; i++) {
+        (void)fprintf(out, "  p%g %s", shares[i] * 100,
+                      cvy_trace_duration(percentile(times, n, m->ran_at_once, shares[i]), text));
     }
+    if (longest) {
+        const struct cvy_trace_life *l = &m->lives[longest->task];
+        (void)fprintf(out, "  longest %s, at %.3f ms, of task %" PRIu64 " %s (%s)",
+                      cvy_trace_duration(longest->end - longest->start, text),
+                      (double)longest->start / MS, l->id, cvy_trace_name(m, longest->task),
+                      cvy_trace_place(m, l->site, place, sizeof(place)));
+    }
+    (void)fputc('\n', out);
     free(times);
 }
 

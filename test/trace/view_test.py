@@ -65,7 +65,7 @@ def text_of(b, name):
 # A wait that a task ended, long enough to be seen: of tasks that have a name to look for.
 A_WAIT = '''(() => { const {col, segments} = coveyTrace; let best = -1;
   for (let s = 0; s < segments; s++)
-    if (col.state[s] === 3 && col.by[s] === 0 && col.waker[s] &&
+    if (col.state[s] === 3 && coveyTrace.wakerOf(s).by === 0 && coveyTrace.wakerOf(s).task &&
         (best < 0 || col.end[s] - col.start[s] > col.end[best] - col.start[best])) best = s;
   return best; })()'''
 
@@ -96,6 +96,20 @@ def test_tables(b):
     check(text_of(b, 'details') == 'Nothing is selected.', 'escape selects nothing')
 
 
+def test_queue(b):
+    """Who is in the queue waits for those who run."""
+    b.run('''(() => { const {col, segments} = coveyTrace; let best = -1;
+      for (let s = 0; s < segments; s++)
+        if (col.state[s] === 1 && (best < 0 || col.end[s] - col.start[s] > col.end[best] - col.start[best])) best = s;
+      window.stay = [col.start[best], col.end[best]];
+      coveyTrace.select(best); })()''')
+    check('Meanwhile ran' in text_of(b, 'details'), 'a stay in the queue tells of what ran meanwhile')
+    b.run('[...document.querySelectorAll("#details dt")].find((e) => e.textContent === "Meanwhile ran")'
+          '.nextSibling.querySelector("button").click()')
+    check(b.run('''(() => { const {col, view} = coveyTrace, s = view.selected;
+      return col.state[s] === 2 && col.start[s] < stay[1] && col.end[s] > stay[0]; })()'''), 'and leads there')
+
+
 def test_axis(b):
     """Labels tell moments apart however far in."""
     b.run('''(() => { const c = CanvasRenderingContext2D.prototype, f = c.fillText;
@@ -108,10 +122,47 @@ def test_axis(b):
         check(len(labels) > 2 and len(set(labels)) == len(labels), f'the axis at {span:g}: {labels[:3]}')
 
 
+# A run of a task that is two or three pixels wide, in sight by task; the pixel in its middle.
+NARROW = '''(() => { const {col, view, segments, show, taskOf} = coveyTrace;
+  const line = document.getElementById("line"), w = line.clientWidth - 150;
+  for (let s = 0; s < segments; s++) {
+    const n = col.end[s] - col.start[s];
+    if (col.state[s] !== 2 || n < 50 || n * w > view.t1) continue; // all is in sight
+    show(col.start[s] - n * w / 6, col.start[s] - n * w / 6 + n * w / 2.5);
+    view.scroll = coveyTrace.rowOf(s) * 18 - 100;
+    return s;
+  } })()'''
+PIXEL = '''(() => { const line = document.getElementById("line");
+  const [x0, x1, y] = coveyTrace.whereIs(%d, line.clientWidth - 150, 0);
+  const p = line.getContext("2d").getImageData(Math.floor((x0 + x1) / 2), y, 1, 1).data;
+  return "#" + [...p].slice(0, 3).map((v) => v.toString(16).padStart(2, "0")).join(""); })()'''
+
+
+def test_columns(b):
+    """What is narrow is painted, and not by a rectangle for each."""
+    b.run('''(() => { const c = CanvasRenderingContext2D.prototype, f = c.fillRect;
+      window.rectangles = 0; c.fillRect = function (...a) { window.rectangles++; f.apply(this, a); }; })()''')
+    for rows in ('by-worker', 'by-task'):
+        b.run(f'document.getElementById("{rows}").click(); document.getElementById("fit").click()')
+        b.frame()
+        b.run('window.rectangles = 0; coveyTrace.show(0, 1e12)')
+        b.frame()
+        drawn, width = b.run('[window.rectangles, document.getElementById("line").clientWidth]')
+        check(0 < drawn < width, f'{rows}: {drawn} rectangles in {width} pixels')
+    segment = b.run(NARROW)
+    b.frame()
+    running = b.run('getComputedStyle(document.documentElement).getPropertyValue("--running").trim()')
+    check(b.run(PIXEL % segment) == running, f'a narrow run is there in its colour: {running}')
+    b.run('document.getElementById("by-worker").click(); document.getElementById("fit").click()')
+
+
 def test_page(b, page, screenshots):
     b.open(page)
     check(not b.errors, f'loads without an error {b.errors}')
     check('tasks' in text_of(b, 'summary'), text_of(b, 'summary'))
+    began = b.run('JSON.parse(document.getElementById("meta").textContent).wall / 1000')
+    check(0 <= time.time() - began < 3600 and time.strftime('%F %T', time.localtime(began)) in
+          text_of(b, 'summary'), 'which says when that was')
     x, y, width, height = canvas(b)
 
     before = b.run('coveyTrace.view.t1 - coveyTrace.view.t0')
@@ -138,7 +189,9 @@ def test_page(b, page, screenshots):
         check(text_of(b, 'found') == f'{tasks} tasks', f'"{wanted}" finds {text_of(b, "found")}')
     b.run('document.getElementById("search").value = ""; coveyTrace.search("")')
     test_tables(b)
+    test_queue(b)
     test_axis(b)
+    test_columns(b)
     wait = b.run(A_WAIT)
     b.run(f'coveyTrace.select({wait}); document.getElementById("by-task").click()')
     b.run('document.getElementById("line").focus()')
@@ -154,7 +207,7 @@ def test_page(b, page, screenshots):
     b.frame()
     if screenshots:
         b.screenshot(f'{screenshots}/trace-wait.png')
-    waker = b.run(f'coveyTrace.col.waker[{wait}]')
+    waker = b.run(f'coveyTrace.wakerOf({wait}).task')
     b.key('w')
     check(b.run('coveyTrace.taskOf[coveyTrace.view.selected]') == waker, 'w goes to who ended it')
 
