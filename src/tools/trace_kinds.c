@@ -47,6 +47,7 @@ static size_t add_up(const struct cvy_trace_model *m, struct cvy_trace_kind *ite
         if (kinds > 0 && compare_kinds(&items[kinds - 1], &items[i]) == 0) {
             struct cvy_trace_kind *s = &items[kinds - 1];
             s->count += items[i].count;
+            s->open += items[i].open;
             s->total = cvy_trace_sum(s->total, items[i].total);
             s->max = items[i].max > s->max ? items[i].max : s->max;
         } else {
@@ -85,12 +86,16 @@ void cvy_trace_report_kinds(const struct cvy_trace_model *m, struct cvy_trace_ki
     char place[64];
 
     for (size_t i = 0; i < n && i < rows; i++) {
-        (void)fprintf(out, "  %-14s %9s %9" PRIu64 " %9s %9s  %s (%s)\n",
+        (void)fprintf(out, "  %-14s %9s %9" PRIu64 " %9s %9s  %s (%s)",
                       cvy_trace_state(sums[i].state, sums[i].reason),
                       cvy_trace_duration(sums[i].total, a), sums[i].count,
                       cvy_trace_duration(sums[i].total / (int64_t)sums[i].count, b),
                       cvy_trace_duration(sums[i].max, c), cvy_trace_name(m, sums[i].task),
                       cvy_trace_place(m, m->lives[sums[i].task].site, place, sizeof(place)));
+        if (sums[i].open > 0) {
+            (void)fprintf(out, ", %" PRIu64 " still at the end", sums[i].open);
+        }
+        (void)fputc('\n', out);
     }
     if (n > rows) {
         (void)fprintf(out, "  ... %zu more (--rows)\n", n - rows);

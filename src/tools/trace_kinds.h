@@ -11,7 +11,7 @@
 struct cvy_trace_kind {
     uint32_t task; /* one of those that are meant */
     uint8_t state, reason;
-    uint64_t count;
+    uint64_t count, open; /* open: that lasted to the trace's end */
     int64_t total, max;
 };
 

@@ -390,6 +390,33 @@ TEST(a_snapshot_began_before_it_was_written)
     cvy_trace_free(t);
 }
 
+/* 1 is woken, 2 is not. */
+TEST(a_wait_that_nothing_has_ended_is_said_to_last)
+{
+    char *table = NULL;
+    size_t len = 0;
+
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2100, COVEY_TRACE_park | 4 << 8, 2, 0),
+                 event(2200, COVEY_TRACE_park | 4 << 8, 0, 0), event(2300, COVEY_TRACE_ready, 1, 0),
+                 event(2300, COVEY_TRACE_run, 1, 0), event(3000, COVEY_TRACE_end, 1, 0)}};
+    struct cvy_trace *t = end(&e, 7);
+    CHECK(t);
+    struct cvy_trace_model *m = cvy_trace_model_new(t);
+    CHECK(m);
+    FILE *out = open_memstream(&table, &len);
+    CHECK(out);
+    cvy_trace_report(m, 20, out);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(table, "  mutex            1.00 us         2    500 ns    800 ns  "
+                        "task (?), 1 still at the end\n"));
+    free(table);
+    cvy_trace_model_free(m);
+    cvy_trace_free(t);
+}
+
 TEST(workers_come_by_number)
 {
     begin(COVEY_TRACE_VERSION);

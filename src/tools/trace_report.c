@@ -134,6 +134,14 @@ static void report_workers(const struct cvy_trace_model *m, FILE *out)
     }
 }
 
+/* Nothing has ended it. */
+static bool is_open(const struct cvy_trace_model *m, const struct cvy_trace_segment *s)
+{
+    const struct cvy_trace_life *l = &m->lives[s->task];
+
+    return l->end < 0 && s->end == m->end && s + 1 == &m->segments[l->first + l->count];
+}
+
 static void report_waits(const struct cvy_trace_model *m, size_t rows, FILE *out)
 {
     struct cvy_trace_kind *sums = malloc((m->segment_count + 1) * sizeof(*sums));
@@ -145,7 +153,8 @@ static void report_waits(const struct cvy_trace_model *m, size_t rows, FILE *out
     for (size_t i = 0; i < m->segment_count; i++) {
         const struct cvy_trace_segment *s = &m->segments[i];
         if (s->state == CVY_TRACE_WAITING || s->state == CVY_TRACE_ASTRAY) {
-            sums[n++] = cvy_trace_kind_of(s, s->end - s->start);
+            sums[n] = cvy_trace_kind_of(s, s->end - s->start);
+            sums[n++].open = is_open(m, s);
         }
     }
     (void)fprintf(out, "\nWHERE TASKS WAITED\n  %-14s %9s %9s %9s %9s  %s\n", "for", "total",

@@ -110,6 +110,24 @@ def test_queue(b):
       return col.state[s] === 2 && col.start[s] < stay[1] && col.end[s] > stay[0]; })()'''), 'and leads there')
 
 
+def test_open_wait(b, folder):
+    """A program that is killed: what its tasks waited for has not been ended by anybody."""
+    trace, page = f'{folder}/served.cut', f'{folder}/cut.html'
+    with open(f'{folder}/served.trace', 'rb') as whole, open(trace, 'wb') as cut:
+        cut.write(whole.read()[:os.path.getsize(whole.name) * 3 // 4])
+    subprocess.run([COMMAND, 'trace', '--html', page, trace], check=True, stdout=subprocess.DEVNULL)
+    b.open(page)
+    wait = b.run('''(() => { const {col, segments} = coveyTrace;
+      const end = col.end.reduce((a, b) => Math.max(a, b), 0);
+      for (let s = 0; s < segments; s++) if (col.state[s] === 3 && col.end[s] === end) return s;
+      return -1; })()''')
+    check(wait >= 0, 'there is a wait at the end of a trace that was cut off')
+    b.run(f'coveyTrace.select({wait})')
+    said = text_of(b, 'details')
+    check('until the end of the trace' in said and 'Woken by' not in said, 'which nothing has ended')
+    check('still at the end' in text_of(b, 'waits'), 'and the table counts those')
+
+
 def test_axis(b):
     """Labels tell moments apart however far in."""
     b.run('''(() => { const c = CanvasRenderingContext2D.prototype, f = c.fillText;
@@ -314,6 +332,7 @@ def main():
         try:
             test_page(b, page, screenshots)
             test_peers(b, make_page_of_a_server(folder))
+            test_open_wait(b, folder)
         finally:
             b.close()
 

@@ -14,7 +14,9 @@ class Columns {
     this.width = this.height = 0;
   }
 
-  begin(width, height) {
+  /** Empty; a canvas that is not in sight has no height, but an image must. */
+  begin(width, sight) {
+    const height = Math.max(1, sight);
     if (this.width === width && this.height === height) {
       this.pixels.fill(0);
       return;

@@ -6,12 +6,17 @@ const firstRunAfter = (s) => {
   return s;
 };
 
+/** Whether a segment lasted to the end of the trace, and nothing has ended it. */
+const isOpen = (s) => col.state[s] !== RUNNING && col.end[s] === total &&
+  s === col.life_first[taskOf[s] + 1] - 1;
+
 /** Who ended a wait (or the wait before this segment): {by, task, at, segment}. */
 function wakerOf(s) {
   const first = col.life_first[taskOf[s]];
   while (s > first && col.state[s] === RUNNING) s--;
   if (col.state[s] === QUEUED && s > first && col.state[s - 1] === WAITING) s--;
   if (col.state[s] !== WAITING && !(col.state[s] === QUEUED && s === first)) return null;
+  if (col.state[s] === WAITING && isOpen(s)) return null;
   const at = col.state[s] === WAITING ? col.end[s] : col.start[s];
   const {by, waker} = moreOf(s);
   return {by, task: waker, at, isStart: col.state[s] !== WAITING, segment: waker ? segmentAt(waker, at) : -1};
@@ -95,7 +100,7 @@ function select(s) {
   }
   if (col.state[s] === RUNNING) add('on', `worker ${meta.rings[col.worker[s]]}`);
   add('From', moment(col.start[s]) + (meta.wall ? `, ${timeOfDay(col.start[s])}` : ''));
-  add('Took', duration(took(s)));
+  add('Took', duration(took(s)) + (isOpen(s) ? ', until the end of the trace' : ''));
   if (col.state[s] === QUEUED) {
     for (const {total: sum, segment} of whatRan(col.start[s], col.end[s]).slice(0, 5)) {
       add('Meanwhile ran', element('span', '', link(nameOf(taskOf[segment]), () => goTo(segment)),

@@ -51,7 +51,7 @@ function drawPiece({row, s, x0, x1, y, h}) {
 function drawRows(w, height) {
   const h = rowHeight(), pieces = [], rows = [];
   const foot = view.byTask && col.region_task.length ? REGION : 0;
-  columns.begin(w, Math.max(1, height - AXIS));
+  columns.begin(w, height - AXIS);
   for (let i = Math.floor(view.scroll / h); i < rowCount() && AXIS + i * h - view.scroll < height; i++) {
     const row = rowAt(i), y = i * h - view.scroll;
     rows.push({title: row.title, y: AXIS + y, isChosen: i === view.row});

@@ -4,21 +4,23 @@ const times = (n) => n === 1 ? 'once' : `${n.toLocaleString('en')} times`;
 
 /** Waits of one kind of task for one reason are a row, the longest total first. */
 function showWaits() {
-  const sums = new Map(); // {total, count, longest: a segment}
+  const sums = new Map(); // {total, count, open, longest: a segment}
   for (let s = 0; s < segments; s++) {
     if (col.state[s] !== WAITING && col.state[s] !== ASTRAY) continue;
     const key = kindOf[taskOf[s]] * 512 + (col.state[s] === ASTRAY ? 256 : col.reason[s]);
     let sum = sums.get(key);
-    if (!sum) sums.set(key, sum = {total: 0, count: 0, longest: s});
+    if (!sum) sums.set(key, sum = {total: 0, count: 0, open: 0, longest: s});
+    sum.open += isOpen(s);
     sum.total += took(s);
     sum.count++;
     if (took(s) > took(sum.longest)) sum.longest = s;
   }
   const table = element('table', '');
-  for (const {total: sum, count, longest: s} of [...sums.values()].sort((a, b) => b.total - a.total).slice(0, 15)) {
+  for (const {total: sum, count, open, longest: s} of [...sums.values()].sort((a, b) => b.total - a.total).slice(0, 15)) {
     const what = col.state[s] === ASTRAY ? STATES[ASTRAY] : meta.reasons[col.reason[s]];
     table.append(row(duration(sum), link(`${what}, ${nameOf(taskOf[s])}`, () => { setRows(true, null); goTo(s); }),
-      element('small', `${times(count)}, the longest ${duration(took(s))}`)));
+      element('small', `${times(count)}, the longest ${duration(took(s))}` +
+        (open ? `, ${open.toLocaleString('en')} still at the end` : ''))));
   }
   byId('waits').append(sums.size ? table : 'Nobody waited.');
 }
