@@ -21,12 +21,11 @@ typedef struct covey_options {
                               cancelled */
     bool no_fault_handler; /* do not tell stack overflows on SIGSEGV/SIGBUS (the handler chains to
                               the one before it) */
-    bool
-        diagnose; /* also COVEY_DIAGNOSE=1: mutexes, read-write mutexes and semaphores know who
-                     holds them, dumps tell, and tasks that wait for each other (through these,
-                     joins and limits of groups, leases, covey_once(), shared calls of a
-                     covey_singleflight, and what covey_hold_begin() tells of) are reported on
-                     standard error while the rest goes on, some seconds later; a lock costs more */
+    bool diagnose; /* also COVEY_DIAGNOSE=1: mutexes, read-write mutexes and semaphores know who
+                      holds them, dumps tell, and tasks that wait for each other (through these,
+                      joins and limits of groups, leases, covey_once(), shared calls of a
+                      covey_singleflight, and what covey_hold_begin() tells of) are reported on
+                      standard error while the rest goes on, some seconds later; locks cost more */
     int64_t slow_task_ns;   /* > 0: a task that holds its thread for longer, in C code that calls
                                nothing of covey's that could switch, is reported on standard error
                                once, with its stack at that time. Its thread is asked by SIGURG, so
