@@ -21,17 +21,16 @@ typedef struct covey_options {
                               cancelled */
     bool no_fault_handler; /* do not tell stack overflows on SIGSEGV/SIGBUS (the handler chains to
                               the one before it) */
-    /* Also COVEY_DIAGNOSE=1: mutexes, read-write mutexes and semaphores know who holds them, dumps
-     * tell, and tasks that wait for each other (through these, joins and limits of groups, leases,
-     * covey_once(), shared calls of a covey_singleflight, and what covey_hold_begin() tells of) are
-     * reported on standard error while the rest goes on, some seconds later; a lock costs more. */
-    bool diagnose;
+    bool diagnose; /* also COVEY_DIAGNOSE=1: mutexes, read-write mutexes and semaphores know who
+                      holds them, dumps tell, and tasks that wait for each other (through these,
+                      joins and limits of groups, leases, covey_once(), shared calls of a
+                      covey_singleflight, and what covey_hold_begin() tells of) are reported on
+                      standard error while the rest goes on, some seconds later; locks cost more */
     int64_t slow_task_ns;   /* > 0: a task that holds its thread for longer, in C code that calls
                                nothing of covey's that could switch, is reported on standard error
                                once, with its stack at that time. Its thread is asked by SIGURG, so
                                system calls that cannot be restarted may end with EINTR. Seen at
-                               intervals of 5 ms. That the whole process stood still, which is no
-                               task's fault, is told as that */
+                               intervals of 5 ms */
     int64_t ignored_end_ns; /* > 0: a task that still goes on so long after its context's end is
                                reported on standard error once, with its stack, and dumps say it:
                                one that waits without a context, or runs C code (asked by SIGURG, as

@@ -50,7 +50,7 @@ struct covey_group {
     struct cvy_node joiners, starters;
     struct cvy_message first; /* of the first failure; code 0: none */
     bool has_succeeded;
-    bool is_tuned; /* its limit was changed under way; the diagnosis reads it at any time */
+    bool is_tuned; /* its limit changed while it had tasks; diagnosis reads it at any time */
 };
 
 static void emit_open(const covey_group *g, const struct cvy_task *t)

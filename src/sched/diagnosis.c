@@ -8,7 +8,8 @@
  * told that it holds that. A cycle in that is a deadlock; but where several have a share each
  * (connections of a pool, permits of a semaphore, places in a group with a limit), one of which is
  * enough, only if none of them can go on. The nodes are collected one by one while everything
- * moves, so a cycle counts only if two looks in a row have found the same waits. */
+ * moves, so whoever seems to be stuck is looked at once more; and since time ends some waits, a
+ * cycle counts only if two looks in a row have found it. */
 #include "sched/diagnosis.h"
 
 #include "base/alloc.h"

@@ -80,9 +80,9 @@ __attribute__((noinline)) static void note_return_locked(covey_sem *s, const str
     if (s->use == BY_ANYBODY || n == 0) {
         return;
     }
-    s->use = BY_HOLDERS;
-    if (t->is_foreign || cvy_holders_take(s, cvy_owner_of(t->id), n) < n) {
-        s->use = BY_ANYBODY;
+    bool is_own = !t->is_foreign && cvy_holders_take(s, cvy_owner_of(t->id), n) == n;
+    s->use = is_own ? BY_HOLDERS : BY_ANYBODY;
+    if (!is_own) {
         (void)cvy_holders_take(s, 0, INT64_MAX);
     }
 }
