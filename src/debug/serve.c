@@ -27,7 +27,9 @@ struct server {
     covey_listener *listener;
     covey_group *group;
     _Atomic int dumps; /* of all tasks, that are made or sent */
-    _Atomic int spare; /* a descriptor, for a client where there are none left; -1: it is in use */
+    /* A descriptor, for a client where there are none left; -1: it is in use. Whoever takes it out
+     * closes it. Relaxed: nothing is published with it. */
+    _Atomic int spare;
 };
 
 struct served {

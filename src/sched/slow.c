@@ -15,7 +15,7 @@
 
 #define ANSWER_NS_MAX (50 * COVEY_MS)
 #define STILL_NS_MIN (100 * COVEY_MS)
-#define STILL_SHARE 10 /* less than so small a part of the time was spent on a CPU */
+#define STILL_SHARE 4 /* less than so small a part of the time was spent on a CPU */
 
 static struct sigaction previous;
 

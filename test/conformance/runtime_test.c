@@ -933,8 +933,7 @@ static int be_stopped(covey_ctx *ctx, void *arg)
         _exit(0);
     }
     CHECK(helper > 0);
-    while (waitpid(helper, &status, WNOHANG) == 0) {
-    }
+    CHECK_EQ(waitpid(helper, &status, 0), helper);
     return 0;
 }
 
@@ -942,8 +941,14 @@ TEST(a_stop_of_the_process_is_told_as_one)
 {
     covey_options opts = {.slow_task_ns = 200 * COVEY_MS};
 
-    CHECK(strstr(run_and_read_stderr(&opts, be_stopped, 0),
-                 "covey: slow: the whole process stood still for "));
+    bool is_told = false;
+
+    /* Not if what came just before the stop has used much of a CPU, as a fork may. */
+    for (int i = 0; i < 10 && !is_told; i++) {
+        is_told = strstr(run_and_read_stderr(&opts, be_stopped, 0),
+                         "covey: slow: the whole process stood still for ") != NULL;
+    }
+    CHECK(is_told);
 }
 
 TEST(a_dump_asked_for_while_one_is_written_follows_it)
