@@ -165,7 +165,12 @@ static int end_with_clients(covey_ctx *ctx, void *arg)
 static int server_main(covey_ctx *ctx, void *arg)
 {
     struct server *s = arg;
-    covey_http_server_options opts = {.max_connections = CROWD + SPARE, .stats = &s->stats};
+    /* On a slow machine a crowd takes its time: nobody is given up for it. */
+    covey_http_server_options opts = {.max_connections = CROWD + SPARE,
+                                      .header_timeout_ns = COVEY_HTTP_UNLIMITED,
+                                      .idle_timeout_ns = COVEY_HTTP_UNLIMITED,
+                                      .io_timeout_ns = COVEY_HTTP_UNLIMITED,
+                                      .stats = &s->stats};
     covey_listener *l;
     covey_group *g = covey_group_new(ctx);
 

@@ -10,6 +10,8 @@ import time
 from fetch_case import (COMMAND, PATIENCE, Origin, Server, check, check_eq, fetch, files, finish,
                         free_port, main, read, start, wait_until, write)
 
+ENOUGH_FOR_HELLO = (1, 4, 16, 64)  # seconds, on some machine
+
 
 def test_fail_fast_cancels_the_rest():
     with Origin() as o:
@@ -51,9 +53,12 @@ def test_usage_is_status_2():
 def test_a_deadline_is_status_3():
     with Origin() as o:
         urls = [o.url("/hello")] + [o.url(f"/delay/60000?{i}") for i in range(20)]
-        r = fetch("-j", 30, "--deadline", f"{PATIENCE}s", "-o", "d", *urls).expect(3)
+        for seconds in ENOUGH_FOR_HELLO:
+            r = fetch("-j", 30, "--deadline", f"{seconds}s", "-o", "d", *urls).expect(3)
+            if files("d"):
+                break
         r.says("the deadline passed", "21 transfers: 1 fetched, 20 cancelled")
-        check(r.seconds < 10 * PATIENCE, r.seconds, "s")
+        check(r.seconds < seconds + 10 * PATIENCE, r.seconds, "s")
         check_eq(files("d"), ["hello"])
         fetch("--deadline", "60s", "--discard", o.url("/hello")).expect(0)
         late = fetch("--deadline", "50ms", o.url("/delay/60000")).expect(3)
@@ -62,9 +67,12 @@ def test_a_deadline_is_status_3():
 
 def test_a_timeout_is_one_transfers_failure():
     with Origin() as o:
-        r = fetch("--timeout", f"{PATIENCE}s", "-o", "d", o.url("/delay/60000"), o.url("/hello"),
-                  o.url("/slow/100000000/100")).expect(1)
-        r.says(f"/delay/60000: not done after {PATIENCE} s (--timeout)", "1 fetched, 2 failed")
+        for seconds in ENOUGH_FOR_HELLO:
+            r = fetch("--timeout", f"{seconds}s", "-o", "d", o.url("/delay/60000"), o.url("/hello"),
+                      o.url("/slow/100000000/100")).expect(1)
+            if files("d"):
+                break
+        r.says(f"/delay/60000: not done after {seconds} s (--timeout)", "1 fetched, 2 failed")
         check_eq(files("d"), ["hello"])
 
 

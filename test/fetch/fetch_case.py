@@ -51,9 +51,12 @@ def check_eq(a, b, what=""):
 
 def wait_until(condition, what, seconds=20):
     limit = time.monotonic() + seconds * PATIENCE
+    began = time.monotonic()
     while not condition():
-        check(time.monotonic() < limit, "waited in vain for", what)
-        time.sleep(0.005)
+        now = time.monotonic()
+        check(now < limit, "waited in vain for", what)
+        time.sleep(0.005 + 3 * (now - began))  # to leave the CPU to those who are waited for
+        began = time.monotonic()
 
 
 class Origin:

@@ -38,7 +38,7 @@ def make_page(folder):
 def make_page_of_a_server(folder):
     """Of one to which a client connects, who then takes a moment."""
     trace = f'{folder}/served.trace'
-    with subprocess.Popen([SERVED, '--port', '0', '--ms', '700'], cwd=folder, text=True,
+    with subprocess.Popen([SERVED, '--port', '0', '--ms', '3000'], cwd=folder, text=True,
                           env=dict(ENV, COVEY_WORKERS='2', COVEY_TRACE=trace),
                           stdout=subprocess.PIPE) as server:
         address = next(line for line in server.stdout if 'listening' in line).rsplit('/', 1)[1].split(':')
