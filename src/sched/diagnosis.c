@@ -295,6 +295,8 @@ static void spare_all(struct graph *g)
 
 /* ---- cycles ---- */
 
+/* NOLINTBEGIN(misc-no-recursion): at most CALLS_MAX deep */
+
 static void follow(struct graph *g, struct node *n);
 
 static void follow_task(struct graph *g, uint32_t owner_id)
@@ -377,6 +379,8 @@ static void follow(struct graph *g, struct node *n)
         g->nodes[g->path[--g->depth]].mark = SEEN;
     }
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 /* The same for the same waits, wherever the walk came upon them. */
 static uint64_t hash_of(const struct graph *g)
