@@ -93,7 +93,9 @@ int cvy_chan_named_print(const covey_chan *ch, char *out, size_t size)
     }
     cvy_unlock(&lock);
     for (char *c = out; *c; c++) {
-        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            *c = '?';
+        }
     }
     return len;
 }

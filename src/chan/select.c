@@ -256,6 +256,7 @@ static void leave_all(struct select *s, int32_t woken)
 {
     for (size_t i = 0, n = s->n; i < n; i++) {
         struct entry *e = &s->entries[i];
+        /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): who woke it was in its queue */
         bool has_left =
             (int32_t)i == woken && !s->cases[i].kind->keeps_woken && !e->waiter.node.next;
         if (e->lock && !has_left) {
@@ -416,6 +417,7 @@ __attribute__((noinline)) static int run_small(struct select *s, struct cvy_thre
 
     s->entries = entries;
     s->shuffled = shuffled;
+    /* NOLINTNEXTLINE(clang-analyzer-core.StackAddressEscape): that was their last use */
     return run(s, thp, ctx);
 }
 

@@ -85,7 +85,7 @@ static bool decode(char *text, bool is_query)
 
 static bool parse_query(char *text, struct cvy_request *r)
 {
-    for (char *next = text; next && *next; text = next) {
+    for (char *next = text; next && *next;) {
         struct cvy_request_parameter *p = &r->parameters[r->parameter_count];
         if (r->parameter_count == CVY_REQUEST_PARAMETERS_MAX) {
             return false;

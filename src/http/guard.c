@@ -37,13 +37,14 @@ static void unref(void *value)
 static struct cvy_http_guard *make(const struct cvy_http_guards *g, const char *name)
 {
     covey_breaker_options breaker = g->breaker;
-    struct cvy_http_guard *guard = calloc(1, sizeof(*guard) + strlen(name) + 1);
+    size_t size = strlen(name) + 1;
+    struct cvy_http_guard *guard = calloc(1, sizeof(*guard) + size);
 
     if (!guard) {
         return NULL;
     }
     atomic_store_explicit(&guard->refs, 1, memory_order_relaxed);
-    strcpy(guard->name, name);
+    memcpy(guard->name, name, size);
     breaker.name = guard->name;
     breaker.is_unlisted = g->client_name[0] == '\0';
     guard->breaker = g->has_breaker ? covey_breaker_new(&breaker) : NULL;

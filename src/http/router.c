@@ -27,7 +27,7 @@ static void free_routes(struct cvy_http_route *r)
     }
 }
 
-/* Its depth is the longest pattern's. */
+/* NOLINTNEXTLINE(misc-no-recursion): its depth is the longest pattern's */
 static void free_nodes(struct cvy_http_node *n)
 {
     while (n) {

@@ -95,6 +95,7 @@ static bool is_literal(const struct cvy_http_node *n, const char *raw, size_t le
 static const struct cvy_http_route *find(struct search *s, const struct cvy_http_node *n,
                                          const char *raw);
 
+/* NOLINTNEXTLINE(misc-no-recursion): its depth is the longest pattern's */
 static const struct cvy_http_route *find_child(struct search *s, const struct cvy_http_node *n,
                                                const char *raw, bool is_literal_wanted)
 {
@@ -116,6 +117,7 @@ static const struct cvy_http_route *find_child(struct search *s, const struct cv
     return found;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as above */
 static const struct cvy_http_route *find(struct search *s, const struct cvy_http_node *n,
                                          const char *raw)
 {

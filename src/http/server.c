@@ -31,6 +31,7 @@
 /* A century, which can be added to the time that it is. */
 #define FOREVER_NS (INT64_MAX / 4)
 
+/* NOLINTNEXTLINE(readability-function-size): a line an option; LIMIT has the branches */
 static int set_defaults(covey_http_server_options *o)
 {
     LIMIT(max_connections, 10000, INT_MAX);

@@ -94,6 +94,7 @@ static int wait_socket(struct cvy_thread **thp, covey_ctx *ctx, covey_conn *c)
 }
 
 /* Inside a call: what is below stays. */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as connections stand on one another */
 static int wait_with(struct cvy_thread **thp, covey_ctx *ctx, covey_conn *c)
 {
     const struct cvy_with *w = &c->with;
@@ -112,6 +113,7 @@ static int wait_with(struct cvy_thread **thp, covey_ctx *ctx, covey_conn *c)
     return code;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as above */
 int covey_conn_wait_hangup(covey_ctx *ctx, covey_conn *c)
 {
     struct cvy_thread *th = cvy_enter();

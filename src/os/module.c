@@ -57,7 +57,6 @@ static int visit(struct dl_phdr_info *info, size_t size, void *arg)
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
         if (p->p_type == PT_NOTE && !m.build_id[0]) {
-            /* NOLINTNEXTLINE(performance-no-int-to-ptr): the loader's own arithmetic */
             read_notes((const char *)(info->dlpi_addr + p->p_vaddr), p->p_memsz, m.build_id);
         } else if (p->p_type == PT_LOAD && (p->p_flags & PF_X) && !m.end) {
             m.start = info->dlpi_addr + p->p_vaddr;

@@ -169,20 +169,23 @@ ssize_t cvy_net_send(int fd, const void *buf, size_t len)
     }
 }
 
-ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n)
+static ssize_t send_message(int fd, const struct msghdr *message)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = n};
-
     for (;;) {
-        ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-        if (sent >= 0) {
-            return sent;
+        ssize_t n = sendmsg(fd, message, MSG_NOSIGNAL);
+        if (n >= 0) {
+            return n;
         }
-        sent = failure();
-        if (sent != -EINTR) {
-            return sent;
+        n = failure();
+        if (n != -EINTR) {
+            return n;
         }
     }
+}
+
+ssize_t cvy_net_send_vector(int fd, const struct iovec *iov, size_t n)
+{
+    return send_message(fd, &(struct msghdr){.msg_iov = (struct iovec *)iov, .msg_iovlen = n});
 }
 
 /* Room for the most descriptors that one message carries. */
@@ -204,16 +207,7 @@ ssize_t cvy_net_send_fds(int fd, const struct iovec *what, const int *fds, size_
                                           .cmsg_len = CMSG_LEN(count * sizeof(int))};
         memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
     }
-    for (;;) {
-        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
-        if (n >= 0) {
-            return n;
-        }
-        n = failure();
-        if (n != -EINTR) {
-            return n;
-        }
-    }
+    return send_message(fd, &message);
 }
 
 /* The descriptors of a message, as far as there is room; the others are closed. How many there
@@ -292,16 +286,7 @@ ssize_t cvy_net_send_to(int fd, const struct iovec *what, const struct cvy_socka
         message.msg_name = (void *)&to->storage;
         message.msg_namelen = to->len;
     }
-    for (;;) {
-        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL);
-        if (n >= 0) {
-            return n;
-        }
-        n = failure();
-        if (n != -EINTR) {
-            return n;
-        }
-    }
+    return send_message(fd, &message);
 }
 
 int cvy_net_shutdown_write(int fd)

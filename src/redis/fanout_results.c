@@ -35,7 +35,7 @@ static long long number_of(const covey_redis_reply *fields, char name)
 {
     size_t len;
 
-    return atoll(value_of(fields, name, &len));
+    return strtoll(value_of(fields, name, &len), NULL, 10);
 }
 
 static covey_fanout_result *read_result(const covey_redis_reply *fields)

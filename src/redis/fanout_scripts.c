@@ -57,6 +57,7 @@
 
 #define CANCELED "-125" /* COVEY_ECANCELED */
 #define OWNER_DEAD "-130"
+/* NOLINTNEXTLINE(misc-redundant-expression): it checks just that */
 _Static_assert(COVEY_ECANCELED == -125 && -EOWNERDEAD == -130, "as in the scripts");
 
 /* Calls fn(entry, id) for each entry of a fan-out in the stream. */

@@ -32,6 +32,7 @@ static int run_as(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply, str
                               flags);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): that many things EVAL is given */
 int covey_redis_eval(covey_ctx *ctx, covey_redis *r, covey_redis_reply **reply,
                      covey_redis_script *script, int n_keys, int argc, const char *const *argv,
                      const size_t *lens, unsigned flags)

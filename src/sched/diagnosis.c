@@ -380,6 +380,8 @@ static void spare_all(struct graph *g)
 
 /* ---- cycles ---- */
 
+/* NOLINTBEGIN(misc-no-recursion): at most CALLS_MAX deep */
+
 static void follow(struct graph *g, struct node *n);
 
 static void follow_task(struct graph *g, uint32_t owner_id)
@@ -451,6 +453,8 @@ static void follow(struct graph *g, struct node *n)
         g->nodes[g->path[--g->depth]].mark = SEEN;
     }
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 static void add_other(struct graph *g, struct node *n)
 {

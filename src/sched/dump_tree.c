@@ -151,6 +151,7 @@ __attribute__((noinline)) static void print_task(struct tree *t, const struct no
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): at most DEPTH_MAX deep */
 static void print_from(struct tree *t, uint64_t opener, int depth)
 {
     const struct cvy_scope *group = NULL;

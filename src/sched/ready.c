@@ -4,6 +4,7 @@
 #include "sched/turn.h"
 
 /* Into a full ring, or from a thread without a worker. */
+/* NOLINTNEXTLINE(misc-no-recursion): once, as there is room then */
 __attribute__((noinline)) static void enqueue_slow(struct cvy_thread *th, struct cvy_task *t)
 {
     if (!th->worker) {
@@ -14,6 +15,7 @@ __attribute__((noinline)) static void enqueue_slow(struct cvy_thread *th, struct
     cvy_enqueue(th, t);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as above */
 void cvy_enqueue(struct cvy_thread *th, struct cvy_task *t)
 {
     struct cvy_worker *w = th->worker;

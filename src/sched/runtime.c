@@ -82,6 +82,7 @@ static void worker_init(struct cvy_runtime *rt, int index)
     cvy_timers_init(&w->timers, w->checked_at, CVY_TICK_SHIFT);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): step after step, undone in reverse order */
 int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct cvy_test *test,
                       struct cvy_runtime **out)
 {

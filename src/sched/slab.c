@@ -139,6 +139,7 @@ static bool batches_age_locked(struct cvy_runtime *rt)
     return p->batch_count > 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): once, as there is one then */
 struct cvy_task *cvy_task_alloc_slow(struct cvy_thread *th, struct cvy_runtime *rt)
 {
     struct cvy_worker *w = th->worker;

@@ -177,7 +177,6 @@ static inline enum cvy_reason cvy_wait_reason(uint64_t wait)
 
 static inline const void *cvy_wait_object(uint64_t wait)
 {
-    /* NOLINTNEXTLINE(performance-no-int-to-ptr): that is how a word holds one */
     return (const void *)(uintptr_t)(wait >> 16);
 }
 

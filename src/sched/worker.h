@@ -449,6 +449,7 @@ void cvy_fork_check(void);
 
 /* slab.c */
 struct cvy_task *cvy_task_alloc_slow(struct cvy_thread *th, struct cvy_runtime *rt);
+/* NOLINTNEXTLINE(misc-no-recursion): see there */
 static inline struct cvy_task *cvy_task_alloc(struct cvy_thread *th, struct cvy_runtime *rt)
 {
     struct cvy_worker *w = th->worker;
