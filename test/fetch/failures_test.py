@@ -8,7 +8,8 @@ import subprocess
 import time
 
 from fetch_case import (COMMAND, PATIENCE, Origin, Server, check, check_eq, fetch, files, finish,
-                        free_port, main, read, start, wait_until, write)
+                        main, start, wait_until, write)
+from ports import held_port
 
 
 def test_fail_fast_cancels_the_rest():
@@ -150,7 +151,7 @@ def test_json_to_a_reader_that_leaves():
 
 def test_a_refused_port_is_told_at_once():
     began = time.monotonic()
-    fetch("--discard", f"http://127.0.0.1:{free_port()}/").expect(1)
+    fetch("--discard", f"http://127.0.0.1:{held_port()}/").expect(1)
     check(time.monotonic() - began < 5 * PATIENCE)
 
 
