@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-from sides import BENCH, SBIN_PATH, Lost, Nginx, environment, first_reason, run_process, stop
+from sides import BENCH, Lost, Nginx, environment, first_reason, run_process, stop
 
 TICKS = os.sysconf("SC_CLK_TCK")
 # Goes through str.format().

@@ -32,7 +32,7 @@ struct site {
     atomic_int served; /* connections that the other end has open */
 };
 
-enum fate { SUCCEEDS, FAILS, OUTLASTS_ITS_DEADLINE, WAITS_FOR_EVER, FATES };
+enum fate { SUCCEEDS, FAILS, OUTLASTS_ITS_DEADLINE, WAITS_FOR_EVER };
 
 struct job {
     struct site *site;

@@ -3,12 +3,14 @@
 #define _GNU_SOURCE
 #include "harness.h"
 #include "io/conn.h"
-#include "io/fixture.h"
+#include "tcp_pair.h"
+#include "view.h"
 
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

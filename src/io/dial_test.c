@@ -5,7 +5,7 @@
 
 #include "io/addr.h"
 #include "harness.h"
-#include "io/fixture.h"
+#include "view.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>

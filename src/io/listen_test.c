@@ -2,7 +2,7 @@
  * listen_test.c - listeners: accepting, addresses, socket files. */
 #define _GNU_SOURCE
 #include "harness.h"
-#include "io/fixture.h"
+#include "view.h"
 
 #include <netinet/in.h>
 #include <sys/resource.h>

@@ -3,9 +3,10 @@
 #define _GNU_SOURCE
 #include "base/sanitizer.h"
 #include "harness.h"
-#include "io/fixture.h"
+#include "view.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t earlier;

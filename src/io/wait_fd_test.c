@@ -2,10 +2,12 @@
  * wait_fd_test.c - waiting for any descriptor, alone and in a select. */
 #define _GNU_SOURCE
 #include "harness.h"
-#include "io/fixture.h"
+#include "tcp_pair.h"
+#include "view.h"
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>

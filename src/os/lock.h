@@ -21,7 +21,6 @@ enum cvy_rank {
     CVY_RANK_FD,
     CVY_RANK_CANCEL,
     CVY_RANK_TIMERS,
-    CVY_RANK_BLOCKING,
     CVY_RANK_SCHED,
     CVY_RANK_POOL,
     CVY_RANK_TRACE,

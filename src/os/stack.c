@@ -81,12 +81,6 @@ size_t cvy_stack_class_size(unsigned class_index)
     return (size_t)1 << (class_index + CVY_STACK_CLASS_MIN);
 }
 
-const char *cvy_stack_guard_name(const struct cvy_stack_pool *p)
-{
-    static const char *const names[] = {"MADV_GUARD_INSTALL", "mprotect", "canary"};
-    return names[cvy_load_relaxed(&((struct cvy_stack_pool *)(uintptr_t)p)->guards.kind)];
-}
-
 static bool is_compact(unsigned class_index)
 {
     return cvy_stack_class_size(class_index) <= CVY_STACK_COMPACT_MAX;

@@ -62,9 +62,6 @@ static inline bool cvy_stack_holds(const struct cvy_stack *s, const void *addres
     return (uintptr_t)address - (uintptr_t)s->low <= s->span;
 }
 
-/* "MADV_GUARD_INSTALL", "mprotect" or "canary". */
-const char *cvy_stack_guard_name(const struct cvy_stack_pool *p);
-
 /* Lets idle time pass (slots.h). True: memory lies free in the pool. */
 bool cvy_stack_pool_age(struct cvy_stack_pool *p);
 /* Gives one region's idle memory back, which takes about a millisecond. False: nothing is idle. */

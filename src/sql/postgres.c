@@ -44,6 +44,7 @@ static bool has_input(const struct cvy_postgres_conn *c)
 /* Finds the end of the stream if the server hung up: behind its last words, if it had any. */
 static bool is_open(struct cvy_postgres_conn *c)
 {
+    /* NOLINTNEXTLINE(misc-redundant-expression): its last words, then the end */
     return PQconsumeInput(c->pg) && PQconsumeInput(c->pg) && PQstatus(c->pg) == CONNECTION_OK;
 }
 

@@ -228,6 +228,7 @@ static uint32_t parse_text(struct parser *p)
 }
 
 /* One element, with its key in an object. */
+/* NOLINTNEXTLINE(misc-no-recursion): at most DEPTH_MAX deep */
 static uint32_t parse_element(struct parser *p, bool has_key)
 {
     const char *key = NULL;
@@ -248,6 +249,7 @@ static uint32_t parse_element(struct parser *p, bool has_key)
     return n;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as above */
 static uint32_t parse_list(struct parser *p, enum cvy_json_type type, char close)
 {
     uint32_t list = node_new(p, type);
@@ -274,6 +276,7 @@ static uint32_t parse_list(struct parser *p, enum cvy_json_type type, char close
     return take(p, close) ? list : 0;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as above */
 static uint32_t parse_value(struct parser *p)
 {
     skip_space(p);

@@ -32,19 +32,6 @@ static int recv_op(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-static void send_int(covey_chan *ch, int value)
-{
-    CHECK_EQ(covey_chan_send(NULL, ch, &value), 0);
-}
-
-static int recv_int(covey_chan *ch)
-{
-    int value = -1;
-
-    CHECK_EQ(covey_chan_recv(NULL, ch, &value), 0);
-    return value;
-}
-
 /* Meeting and buffering. */
 
 TASK_TEST(rendezvous_send_waits_for_its_receiver)

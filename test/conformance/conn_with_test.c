@@ -2,6 +2,7 @@
  * conn_with_test.c - connections that are no sockets, the peer's hang-up, writes that take a part,
  * and the end that another task brings. */
 #include "support.h"
+#include "tcp_pair.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -264,16 +265,6 @@ TASK_TEST(cancelling_leaves_a_connection_of_functions_usable)
 
 /* ---- an end that another brings
  * ------------------------------------------------------------------ */
-
-static void tcp_pair(covey_ctx *ctx, covey_conn **client, covey_conn **server)
-{
-    covey_listener *l;
-
-    CHECK_EQ(covey_listen(&l, "tcp://127.0.0.1:0", NULL), 0);
-    CHECK_EQ(covey_dial(ctx, client, covey_listener_addr(l)), 0);
-    CHECK_EQ(covey_accept(ctx, l, server), 0);
-    covey_listener_close(l);
-}
 
 static int hangup_expecting(covey_ctx *ctx, void *arg)
 {

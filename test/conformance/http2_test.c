@@ -11,28 +11,6 @@
 
 /* ---- handlers ---- */
 
-static int hello(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    (void)req;
-    (void)arg;
-    return covey_http_respond(ctx, w, 200, "text/plain", "hello", 5);
-}
-
-static int echo(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    static char buf[64 << 10];
-    ssize_t n;
-
-    (void)arg;
-    while ((n = covey_http_body_read(ctx, req, buf, sizeof(buf))) > 0) {
-        n = covey_http_write(ctx, w, buf, (size_t)n);
-        if (n < 0) {
-            break;
-        }
-    }
-    return (int)n;
-}
-
 /* What a request was, in words. */
 static int tells(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
 {

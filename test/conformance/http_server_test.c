@@ -11,28 +11,6 @@
 
 /* ---- handlers ---- */
 
-static int hello(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    (void)req;
-    (void)arg;
-    return covey_http_respond(ctx, w, 200, "text/plain", "hello", 5);
-}
-
-static int echo(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    char buf[4096];
-    ssize_t n;
-
-    (void)arg;
-    while ((n = covey_http_body_read(ctx, req, buf, sizeof(buf))) > 0) {
-        n = covey_http_write(ctx, w, buf, (size_t)n);
-        if (n < 0) {
-            break;
-        }
-    }
-    return (int)n;
-}
-
 /* Answers with the path, after waiting for arg (a channel) if it is not NULL. */
 static int path_of(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
 {

@@ -1,12 +1,43 @@
 /* SPDX-License-Identifier: MIT
- * http_support.h - a server to test, and a client that sends bytes as they are and shows what came.
- */
+ * http_support.h - a server to test, with handlers, and a client that sends bytes as they are and
+ * shows what came. */
 #ifndef CVY_CONFORMANCE_HTTP_SUPPORT_H
 #define CVY_CONFORMANCE_HTTP_SUPPORT_H
 
 #include "support.h"
 
 #include <covey/http.h>
+
+/* ---- handlers ---- */
+
+static inline int hello(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w,
+                        void *arg)
+{
+    (void)req;
+    (void)arg;
+    return covey_http_respond(ctx, w, 200, "text/plain", "hello", 5);
+}
+
+/* arg: NULL, or an atomic_int for what the body ended with. */
+static inline int echo(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w,
+                       void *arg)
+{
+    char buf[4096];
+    ssize_t n;
+
+    while ((n = covey_http_body_read(ctx, req, buf, sizeof(buf))) > 0) {
+        n = covey_http_write(ctx, w, buf, (size_t)n);
+        if (n < 0) {
+            break;
+        }
+    }
+    if (arg) {
+        atomic_store((atomic_int *)arg, (int)n);
+    }
+    return (int)n;
+}
+
+/* ---- the server ---- */
 
 /* A running server. */
 struct site {

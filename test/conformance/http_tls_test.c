@@ -10,23 +10,6 @@
 
 #define HOST "Host: shop.test\r\n"
 
-static int echo(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    char buf[4096];
-    ssize_t n;
-
-    while ((n = covey_http_body_read(ctx, req, buf, sizeof(buf))) > 0) {
-        n = covey_http_write(ctx, w, buf, (size_t)n);
-        if (n < 0) {
-            break;
-        }
-    }
-    if (arg) {
-        atomic_store((atomic_int *)arg, (int)n);
-    }
-    return (int)n;
-}
-
 static int who(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
 {
     const covey_tls_info *info = covey_tls_info_of(covey_http_request_conn(req));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * lease_test.c - leases in this process: exclusion, order, extension, loss and release. What takes
- * time runs in virtual time (test/explore/lease_explore_test.c). */
+ * time runs in virtual time (redlock_test.c). */
 #include "support.h"
 
 static covey_redlock *redlock(void)

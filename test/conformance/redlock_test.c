@@ -147,7 +147,7 @@ static covey_redlock *play(struct played *p, const covey_redlock_options *opts)
     static void play_##test(covey_ctx *ctx, __attribute__((unused)) struct played *p,              \
                             covey_redlock *rl)
 
-#define TRY(call) COVEY_TEST_CHECK((call) == 0)
+#define MUST(call) COVEY_TEST_CHECK((call) == 0)
 
 /* How long after begun its context ended as it was lost; which its release says, too. */
 static int64_t await_loss(covey_lease *l, int64_t begun)
@@ -166,10 +166,10 @@ PLAYED_TEST(a_lease_is_extended_for_as_long_as_it_is_wanted)
 {
     covey_lease *l = NULL;
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
-    TRY(covey_sleep(covey_lease_ctx(l), 100 * ttl));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_sleep(covey_lease_ctx(l), 100 * ttl));
     COVEY_TEST_CHECK(covey_lease_left(l) > ttl / 2);
-    TRY(covey_lease_release(l));
+    MUST(covey_lease_release(l));
     for (int i = 0; i < NODES; i++) {
         COVEY_TEST_CHECK(p[i].until == 0);
     }
@@ -180,7 +180,7 @@ PLAYED_TEST_WITH(without_extension_it_ends_a_drift_before_its_time, .extend_ever
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     COVEY_TEST_CHECK(await_loss(l, begun) == ttl - drift);
 }
 
@@ -189,7 +189,7 @@ PLAYED_TEST_WITH(no_extension_reaches_beyond_the_most_that_is_allowed, .max_ns =
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     COVEY_TEST_CHECK(await_loss(l, begun) == 5 * ttl);
 }
 
@@ -198,12 +198,12 @@ PLAYED_TEST(two_servers_of_five_may_be_down)
     for (int mood = SILENT; mood <= REFUSING; mood++) {
         covey_lease *l = NULL;
         p[0].mood = p[3].mood = mood;
-        TRY(covey_redlock_acquire(ctx, rl, "x", &l));
-        TRY(covey_sleep(covey_lease_ctx(l), 5 * ttl));
+        MUST(covey_redlock_acquire(ctx, rl, "x", &l));
+        MUST(covey_sleep(covey_lease_ctx(l), 5 * ttl));
         p[0].mood = WELL; /* extending asks the missing ones again */
         p[1].mood = mood;
-        TRY(covey_sleep(covey_lease_ctx(l), 5 * ttl));
-        TRY(covey_lease_release(l));
+        MUST(covey_sleep(covey_lease_ctx(l), 5 * ttl));
+        MUST(covey_lease_release(l));
         p[1].mood = p[3].mood = WELL;
     }
 }
@@ -214,9 +214,9 @@ PLAYED_TEST(a_silent_server_costs_an_acquisition_next_to_nothing)
     int64_t begun = covey_now();
 
     p[2].mood = SILENT;
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     COVEY_TEST_CHECK(covey_now() - begun <= COVEY_MS);
-    TRY(covey_lease_release(l));
+    MUST(covey_lease_release(l));
 }
 
 PLAYED_TEST(without_a_majority_a_lease_is_lost_when_its_time_is_over)
@@ -224,7 +224,7 @@ PLAYED_TEST(without_a_majority_a_lease_is_lost_when_its_time_is_over)
     covey_lease *l = NULL;
     int64_t begun = covey_now();
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     p[0].mood = p[1].mood = SILENT;
     p[2].mood = REFUSING;
     COVEY_TEST_CHECK(await_loss(l, begun) == ttl - drift);
@@ -247,30 +247,30 @@ PLAYED_TEST(another_holder_of_the_majority_ends_a_lease_at_its_next_extension)
     covey_lease *l = NULL, *thief = NULL;
     int64_t begun = covey_now();
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     for (int i = 0; i < 3; i++) {
         forget(&p[i]); /* more than may: a majority */
     }
-    TRY(covey_redlock_acquire(ctx, rl, "x", &thief));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &thief));
     COVEY_TEST_CHECK(await_loss(l, begun) < ttl / 2);
-    TRY(covey_lease_release(thief));
+    MUST(covey_lease_release(thief));
 }
 
 PLAYED_TEST(servers_that_forgot_a_lease_are_told_again)
 {
     covey_lease *l = NULL, *other = NULL;
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     uint64_t token = covey_lease_token(l);
     for (int i = 0; i < NODES; i++) {
         forget(&p[i]);
-        TRY(covey_sleep(covey_lease_ctx(l), ttl));
+        MUST(covey_sleep(covey_lease_ctx(l), ttl));
     }
     COVEY_TEST_CHECK(covey_redlock_try_acquire(ctx, rl, "x", &other) == COVEY_EAGAIN);
-    TRY(covey_lease_release(l));
-    TRY(covey_redlock_acquire(ctx, rl, "x", &other));
+    MUST(covey_lease_release(l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &other));
     COVEY_TEST_CHECK(covey_lease_token(other) > token);
-    TRY(covey_lease_release(other));
+    MUST(covey_lease_release(other));
 }
 
 PLAYED_TEST(a_crashed_holders_lease_passes_on_after_its_time)
@@ -282,16 +282,16 @@ PLAYED_TEST(a_crashed_holders_lease_passes_on_after_its_time)
         (void)snprintf(p[i].value, sizeof(p[i].value), "gone");
         p[i].until = covey_now() + ttl;
     }
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     COVEY_TEST_CHECK(covey_now() - begun >= ttl && covey_now() - begun < 2 * ttl);
-    TRY(covey_lease_release(l));
+    MUST(covey_lease_release(l));
 }
 
 PLAYED_TEST(a_release_of_a_lease_that_the_majority_forgot_says_so)
 {
     covey_lease *l = NULL;
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &l));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &l));
     for (int i = 0; i < 3; i++) {
         forget(&p[i]);
     }
@@ -306,13 +306,13 @@ static int body_in_process(covey_ctx *ctx, __attribute__((unused)) void *arg)
     covey_lease *a = NULL, *b = NULL;
     int64_t begun = covey_now();
 
-    TRY(covey_redlock_acquire(ctx, rl, "x", &a));
-    TRY(covey_redlock_acquire(ctx, rl, "x", &b));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &a));
+    MUST(covey_redlock_acquire(ctx, rl, "x", &b));
     COVEY_TEST_CHECK(covey_now() - begun == ttl);
     COVEY_TEST_CHECK(covey_ctx_cause(covey_lease_ctx(a)) == COVEY_ELOST);
     COVEY_TEST_CHECK(covey_lease_token(b) > covey_lease_token(a));
     COVEY_TEST_CHECK(covey_lease_release(a) == COVEY_ELOST);
-    TRY(covey_lease_release(b));
+    MUST(covey_lease_release(b));
     covey_redlock_free(rl);
     return 0;
 }

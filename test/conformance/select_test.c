@@ -9,19 +9,6 @@
 
 enum { HOUR_S = 3600 };
 
-static void send_int(covey_chan *ch, int value)
-{
-    CHECK_EQ(covey_chan_send(NULL, ch, &value), 0);
-}
-
-static int recv_int(covey_chan *ch)
-{
-    int value = -1;
-
-    CHECK_EQ(covey_chan_recv(NULL, ch, &value), 0);
-    return value;
-}
-
 static covey_chan *full_of(int value)
 {
     covey_chan *ch = covey_chan_new(sizeof(int), 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * support.h - what the conformance tests share: tests that run as a task, a wait until another task
- * waits, counts of this process's threads and descriptors.
+ * support.h - what the conformance tests share: tests that run as a task, a view of what others do,
+ * and which sanitizer watches.
  *
  * "It blocks" is shown by order, never by time: the other side has not happened yet (settle() gives
  * it every chance to go wrong), then it is let happen. */
@@ -12,9 +12,8 @@
 #endif
 
 #include "harness.h"
-#include "task.h"
+#include "view.h"
 
-#include <dirent.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,79 +56,6 @@ static inline void settle(void)
     }
 }
 
-static inline bool dump_says(const char *words)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    bool found;
-
-    CHECK(out);
-    covey_dump(out);
-    CHECK_EQ(fclose(out), 0);
-    found = strstr(text, words) != NULL;
-    free(text);
-    return found;
-}
-
-/* Whether the dump says: task 7 "name" waiting in ... */
-static inline bool is_waiting(const char *name)
-{
-    char words[64];
-
-    (void)snprintf(words, sizeof(words), "\"%s\" waiting", name);
-    return dump_says(words);
-}
-
-/* Needed where the order of waiters matters: the dump is the one view of a task from outside. */
-static inline void await_waiting(const char *name)
-{
-    while (!is_waiting(name)) {
-        covey_yield();
-    }
-}
-
-/* Starts a task that will wait, and returns once it does. */
-static inline void go_waiting(covey_group *g, const char *name, covey_fn *fn, void *arg)
-{
-    covey_task_options opts = {.name = name};
-
-    CHECK_EQ(covey_group_go_with(g, &opts, fn, arg), 0);
-    await_waiting(name);
-}
-
-/* The same for one of several: "name-3". */
-static inline void go_waiting_nth(covey_group *g, const char *name, int i, covey_fn *fn, void *arg)
-{
-    char full[32];
-
-    (void)snprintf(full, sizeof(full), "%s-%d", name, i);
-    go_waiting(g, full, fn, arg);
-}
-
-static inline int count_entries(const char *path)
-{
-    DIR *dir = opendir(path);
-    int n = 0;
-
-    CHECK(dir);
-    while (readdir(dir)) {
-        n++;
-    }
-    (void)closedir(dir);
-    return n;
-}
-
-static inline int count_threads(void)
-{
-    return count_entries("/proc/self/task");
-}
-
-static inline int count_fds(void)
-{
-    return count_entries("/proc/self/fd");
-}
-
 /* A thread that was joined is listed for a moment more; TSan starts one of its own with the first.
  */
 static inline void await_threads(int n)
@@ -140,6 +66,19 @@ static inline void await_threads(int n)
     while (count_threads() != n) {
         (void)sched_yield();
     }
+}
+
+static inline void send_int(covey_chan *ch, int value)
+{
+    CHECK_EQ(covey_chan_send(NULL, ch, &value), 0);
+}
+
+static inline int recv_int(covey_chan *ch)
+{
+    int value = -1;
+
+    CHECK_EQ(covey_chan_recv(NULL, ch, &value), 0);
+    return value;
 }
 
 /* A context that is done already, with this code. */

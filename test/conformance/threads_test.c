@@ -33,19 +33,6 @@ static void thread_join(struct thread t)
     CHECK_EQ(covey_blocking(NULL, join_fn, &t), 0);
 }
 
-static void send_int(covey_chan *ch, int v)
-{
-    CHECK_EQ(covey_chan_send(NULL, ch, &v), 0);
-}
-
-static int recv_int(covey_chan *ch)
-{
-    int v = -1;
-
-    CHECK_EQ(covey_chan_recv(NULL, ch, &v), 0);
-    return v;
-}
-
 /* What a thread is given. */
 struct job {
     covey_ctx *ctx;

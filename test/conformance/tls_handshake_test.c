@@ -138,12 +138,13 @@ TLS_TEST(an_insecure_client_takes_any_certificate)
 {
     covey_tls_options opts = {.insecure = true};
     covey_tls_config *config = config_make(&opts);
-    struct pair p = {.client_config = config, .host = "bank.test"};
+    struct pair p = {.client_config = covey_tls_config_ref(config), .host = "bank.test"};
 
+    covey_tls_config_unref(config); /* the other reference keeps it */
     shake_well(ctx, &p);
     say(ctx, p.client, p.server, "whoever you are");
     pair_close(&p);
-    covey_tls_config_unref(config);
+    covey_tls_config_unref(p.client_config);
 }
 
 /* ---- the client's certificate

@@ -5,7 +5,7 @@
 #define CVY_TLS_PAIR_H
 
 #include "support.h"
-
+#include "tcp_pair.h"
 #include "tls_certs.h"
 
 #include <covey/tls.h>
@@ -82,16 +82,6 @@ static inline void world_free(void)
         world_free();                                                                              \
     }                                                                                              \
     static void world_##test(__attribute__((unused)) covey_ctx *ctx)
-
-static inline void tcp_pair(covey_ctx *ctx, covey_conn **client, covey_conn **server)
-{
-    covey_listener *l;
-
-    CHECK_EQ(covey_listen(&l, "tcp://127.0.0.1:0", NULL), 0);
-    CHECK_EQ(covey_dial(ctx, client, covey_listener_addr(l)), 0);
-    CHECK_EQ(covey_accept(ctx, l, server), 0);
-    covey_listener_close(l);
-}
 
 /* Two ends, and what became of their handshakes. */
 struct pair {

@@ -16,17 +16,7 @@ static bool is_lack(int code)
     return code == -ENOMEM || code == -EAGAIN;
 }
 
-/* A call's code, or out with it. */
-#define TRY(call)                                                                                  \
-    do {                                                                                           \
-        int try_code_ = (int)(call);                                                               \
-        if (try_code_ < 0) {                                                                       \
-            code = try_code_;                                                                      \
-            goto out;                                                                              \
-        }                                                                                          \
-    } while (0)
-
-/* The same for what is NULL without memory. */
+/* TRY for what is NULL without memory. */
 #define MAKE(place, call) TRY(((place) = (call)) != NULL ? 0 : -ENOMEM)
 
 /* And for a context, which is done then, with that cause. */

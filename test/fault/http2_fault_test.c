@@ -9,13 +9,6 @@
 
 /* ---- handlers ---- */
 
-static int hello(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
-{
-    (void)req;
-    (void)arg;
-    return covey_http_respond(ctx, w, 200, NULL, "hello", 5);
-}
-
 /* Reads the body, and keeps the code that this ended with; answers with what it read. */
 static int swallow(covey_ctx *ctx, covey_http_server_request *req, covey_http_writer *w, void *arg)
 {

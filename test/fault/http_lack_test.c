@@ -92,7 +92,7 @@ static void *talk(void *arg)
 }
 
 /* One talk with the nth allocation failing. False: none did. */
-static bool try(struct site *s, struct talk *t, long nth)
+static bool try(struct site *s, struct talk *t, int nth)
 {
     pthread_t thread;
     uint64_t accepted = site_stats(s).accepted + site_stats(s).accept_failures;
@@ -112,7 +112,7 @@ static bool try(struct site *s, struct talk *t, long nth)
 static void try_all(struct talk *t)
 {
     struct site s = {.handler = handler, .opts = {.gzip = 1, .io_timeout_ns = 500 * COVEY_MS}};
-    long n = 1;
+    int n = 1;
 
     if (!WITH_WRAPPED_HEAP) {
         SKIP("the heap is the library's own");
@@ -123,7 +123,7 @@ static void try_all(struct talk *t)
     while (try(&s, t, n)) {
         CHECK(++n < TRIES_MOST);
     }
-    printf("# %ld allocations\n", n - 1);
+    printf("# %d allocations\n", n - 1);
     CHECK(n > 5);
     CHECK_EQ(site_close(&s), 0);
 }

@@ -6,11 +6,11 @@
  * deadline comes in the middle. After that no connection, descriptor or task is left, and the same
  * client gets a good answer from a good server. */
 #include "harness.h"
+#include "view.h"
 
 #include <covey.h>
 #include <covey/http.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,19 +186,6 @@ static int meet(covey_ctx *ctx, void *arg)
     stop(&bad);
     stop(&fine);
     return 0;
-}
-
-static int count_fds(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    int n = 0;
-
-    CHECK(dir);
-    while (readdir(dir)) {
-        n++;
-    }
-    (void)closedir(dir);
-    return n;
 }
 
 static void check_upstream(const struct upstream *u)

@@ -8,7 +8,8 @@ import subprocess
 import time
 
 from fetch_case import (COMMAND, PATIENCE, Origin, Server, check, check_eq, fetch, files, finish,
-                        free_port, main, read, start, wait_until, write)
+                        main, start, wait_until, write)
+from ports import held_port
 
 ENOUGH_FOR_HELLO = (1, 4, 16, 64)  # seconds, on some machine
 
@@ -158,7 +159,7 @@ def test_json_to_a_reader_that_leaves():
 
 def test_a_refused_port_is_told_at_once():
     began = time.monotonic()
-    fetch("--discard", f"http://127.0.0.1:{free_port()}/").expect(1)
+    fetch("--discard", f"http://127.0.0.1:{held_port()}/").expect(1)
     check(time.monotonic() - began < 5 * PATIENCE)
 
 

@@ -5,16 +5,13 @@ A test file defines functions test_*() and ends with main(globals()). Each runs 
 directory of its own, with ports of its own. COVEY_COMMAND and COVEY_BUILD_DIR say what is tested.
 `python3 FILE [WORD]...` runs those whose name contains a WORD. Status 77: all were skipped."""
 
-import contextlib
 import http.server
 import os
 import pathlib
-import random
 import re
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +28,8 @@ PATIENCE = int(os.environ.get("COVEY_TEST_TIMEOUT", "1"))  # multiplies every bo
 
 # What --stats says when all is well. ThreadSanitizer has a thread of its own.
 NOTHING_LEFT = "left behind: 0 tasks, " + ("" if SANITIZED else "0 threads, 0 descriptors")
+
+sys.path.append(str(ROOT / "test" / "harness"))  # for ports.py
 
 for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
     os.environ.pop(name, None)
@@ -225,15 +224,6 @@ def status_field(pid, name):
     """A number of /proc/PID/status."""
     text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return int(re.search(rf"^{name}:\s+(\d+)", text, re.M).group(1))
-
-
-def free_port():
-    """Below those that the kernel gives to connections and to who asks for any."""
-    while True:
-        port = random.randrange(10000, 30000)
-        with socket.socket() as s, contextlib.suppress(OSError):
-            s.bind(("127.0.0.1", port))
-            return port
 
 
 def run_one(name, function):

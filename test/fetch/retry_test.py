@@ -6,7 +6,8 @@ import subprocess
 import time
 
 from fetch_case import (ORIGIN, PATIENCE, Origin, Server, check, check_eq, fetch, files, finish,
-                        free_port, main, read, start, wait_until, write)
+                        main, read, start, wait_until)
+from ports import held_port
 
 
 def result_of(r):
@@ -68,7 +69,7 @@ def test_a_pause_beyond_the_deadline_is_not_waited_for():
 
 
 def test_a_server_that_comes_up_late_is_reached():
-    port = free_port()
+    port = held_port()
     child = start("--retry", 20, "--discard", f"http://127.0.0.1:{port}/hello")
     time.sleep(0.3)
     origin = subprocess.Popen([ORIGIN, "--port", str(port)], stdout=subprocess.DEVNULL)

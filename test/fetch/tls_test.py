@@ -9,7 +9,8 @@ import signal
 import subprocess
 
 from fetch_case import (NOTHING_LEFT, PATIENCE, Skip, check, check_eq, fetch, files, finish,
-                        free_port, main, read, start, wait_until, write)
+                        main, read, start, wait_until, write)
+from ports import held_port
 
 CONFIG = """
 daemon off; pid nginx.pid; error_log error.log; worker_processes 1; user root;
@@ -37,7 +38,7 @@ class Nginx:
         program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
         if not program or not shutil.which("openssl"):
             raise Skip("no nginx or no openssl")
-        self.h1, self.h2 = free_port(), free_port()
+        self.h1, self.h2 = held_port(), held_port()
         self.root = pathlib.Path("nginx").absolute()
         for folder in ("tmp", "www/files", "www/slow"):
             (self.root / folder).mkdir(parents=True)

@@ -8,12 +8,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #ifndef WITH_WRAPPED_HEAP
 #define WITH_WRAPPED_HEAP 0 /* the test skips */
 #endif
 
-static atomic_long countdown; /* > 0: allocations until the one that fails */
+static atomic_int countdown; /* > 0: allocations until the one that fails */
 static atomic_bool has_failed;
 static _Thread_local bool is_spared; /* this thread's allocations do not fail, nor count */
 
@@ -27,6 +28,18 @@ void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 char *__wrap_strdup(const char *s);
 #endif
+
+/* The loop over attempts: true for n = 1, 2, ... while an allocation failed in the last one. */
+static inline bool lack_next(int *n)
+{
+    if (*n > 0 && !atomic_load(&has_failed)) {
+        fprintf(stderr, "# %d allocations, each failed once\n", *n - 1);
+        return false;
+    }
+    atomic_store(&has_failed, false);
+    ++*n;
+    return true;
+}
 
 static inline bool lack_comes_now(void)
 {

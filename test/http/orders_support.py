@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """orders_support.py - what the order service's tests share: processes of it, a price service in the
 test's hands, a database of each test's own. The first argument of a test is the program."""
-import contextlib
 import http.client
 import http.server
 import itertools
 import json
 import os
-import random
+import pathlib
 import re
 import socket
 import sqlite3
@@ -17,6 +16,8 @@ import tempfile
 import threading
 import time
 import unittest
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "harness"))  # for ports.py
 
 ORDERS = sys.argv.pop(1)
 POSTGRES = os.environ.get("COVEY_TEST_POSTGRES", "")
@@ -33,15 +34,6 @@ def until(is_so):
             raise AssertionError("it did not come to that")
         time.sleep(0.01)
     return found
-
-
-def free_port():
-    """For what is started anew at the same port: below those that the kernel gives to connections."""
-    while True:
-        port = random.randrange(10000, 30000)
-        with socket.socket() as s, contextlib.suppress(OSError):
-            s.bind(("127.0.0.1", port))
-            return port
 
 
 class Process:

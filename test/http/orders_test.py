@@ -13,7 +13,8 @@ import threading
 import time
 import unittest
 
-from orders_support import (FORM, PATIENCE, POSTGRES, Asking, Case, free_port, until)
+from orders_support import FORM, PATIENCE, POSTGRES, Asking, Case, until
+from ports import held_port
 
 
 def curl(*args):
@@ -141,7 +142,7 @@ class Postgres(Case):
 
 class Degraded(Case):
     def test_without_its_price_service_it_uses_the_last_price(self):
-        prices = self.start("--serve-prices", f"tcp://127.0.0.1:{free_port()}")
+        prices = self.start("--serve-prices", f"tcp://127.0.0.1:{held_port()}")
         p = self.start_orders("--prices", f"http://127.0.0.1:{prices.port}")
         self.assertEqual(p.order("tea")[2]["price"], "fresh")
         prices.end("kill")

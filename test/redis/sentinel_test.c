@@ -12,23 +12,19 @@ static const covey_backoff patient = {
     .base_ns = 5 * COVEY_MS, .cap_ns = 50 * COVEY_MS, .max_tries = COVEY_RETRY_UNLIMITED};
 static const covey_backoff hasty = {.base_ns = COVEY_MS, .cap_ns = COVEY_MS, .max_tries = 2};
 
-/* One that nobody has now; below those that the kernel gives to connections, as servers start on it
- * again and again. */
-static int free_port(void)
+/* One where nobody listens, and that the kernel gives to nobody else while this test runs. Redis
+ * sets SO_REUSEADDR and may have it, also more than once. */
+static int held_port(void)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    bool is_free = false;
-    int port = 0;
+    socklen_t len = sizeof(at);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
-    while (!is_free) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        CHECK(fd >= 0);
-        port = 10000 + (int)(covey_now() / 1000 * 7919 % 20000);
-        at.sin_port = htons((uint16_t)port);
-        is_free = bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0;
-        (void)close(fd);
-    }
-    return port;
+    CHECK(fd >= 0);
+    CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+    CHECK_EQ(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    return ntohs(at.sin_port);
 }
 
 /* Sentinels name their servers by address and port. */
@@ -47,7 +43,7 @@ static void listen_on(struct server *s, const char *port)
 static void watched_start(struct watched *w)
 {
     for (int i = 0; i < 3; i++) {
-        (void)snprintf(w->ports[i], sizeof(w->ports[i]), "%d", free_port());
+        (void)snprintf(w->ports[i], sizeof(w->ports[i]), "%d", held_port());
     }
     (void)snprintf(w->replicaof, sizeof(w->replicaof), "127.0.0.1 %s", w->ports[0]);
     (void)snprintf(w->config, sizeof(w->config),
@@ -56,7 +52,7 @@ static void watched_start(struct watched *w)
                    w->ports[0]);
     /* Nobody is at the first. */
     (void)snprintf(w->url, sizeof(w->url), "redis://127.0.0.1:%d,127.0.0.1:%s/2?sentinel=shop",
-                   free_port(), w->ports[2]);
+                   held_port(), w->ports[2]);
     listen_on(&w->servers[0], w->ports[0]);
     listen_on(&w->servers[1], w->ports[1]);
     listen_on(&w->sentinel, w->ports[2]);

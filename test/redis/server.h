@@ -21,16 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A call that must succeed; with its words if it does not. */
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        long long ok_code_ = (call);                                                               \
-        if (ok_code_ < 0) {                                                                        \
-            fprintf(stderr, "# %lld: %s\n", ok_code_, covey_errmsg());                             \
-        }                                                                                          \
-        CHECK(ok_code_ >= 0);                                                                      \
-    } while (0)
-
 struct server {
     char folder[48], socket[64], url[80];
     const char *options[8]; /* more of the command line, ended by NULL */

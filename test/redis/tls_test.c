@@ -3,6 +3,7 @@
  * behind a proxy, so that commands are cancelled in the middle of records. */
 #include "../conformance/tls_pair.h"
 #include "proxy.h"
+#include "pump.h"
 
 #include <covey/redis.h>
 #include <covey/tls.h>
@@ -21,42 +22,19 @@ struct passage {
     covey_conn *outside;
 };
 
-struct direction {
-    covey_conn *from, *to;
-};
-
-static int pass_on(covey_ctx *ctx, void *arg)
-{
-    const struct direction *d = arg;
-    char buf[4096];
-    ssize_t n;
-
-    while ((n = covey_read(ctx, d->from, buf, sizeof(buf))) > 0 &&
-           covey_write(ctx, d->to, buf, (size_t)n) > 0) {
-    }
-    covey_conn_abort(d->from);
-    covey_conn_abort(d->to);
-    return 0;
-}
-
 static int let_in(covey_ctx *ctx, void *arg)
 {
     struct passage *p = arg;
-    struct direction in, out;
+    covey_conn *inside;
 
     if (covey_tls_server(ctx, &p->outside, world.server) < 0) {
         return 0; /* who does not trust us */
     }
-    in.from = p->outside;
-    if (covey_dial(ctx, &in.to, p->gate->target) == 0) {
-        covey_group *both = covey_group_new(ctx);
-        out = (struct direction){in.to, in.from};
-        GO(both, pass_on, &in);
-        GO(both, pass_on, &out);
-        JOIN(both);
-        covey_close(in.to);
+    if (covey_dial(ctx, &inside, p->gate->target) == 0) {
+        pump(ctx, p->outside, inside, covey_read);
+        covey_close(inside);
     }
-    covey_close(in.from);
+    covey_close(p->outside);
     return 0;
 }
 

@@ -22,16 +22,6 @@ struct database_test {
     void (*body)(covey_ctx *ctx, struct database_test *t, covey_db *db);
 };
 
-/* A call that must succeed; with the database's words if it does not. */
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        long long ok_code_ = (call);                                                               \
-        if (ok_code_ < 0) {                                                                        \
-            fprintf(stderr, "# %lld: %s\n", ok_code_, covey_errmsg());                             \
-        }                                                                                          \
-        CHECK(ok_code_ >= 0);                                                                      \
-    } while (0)
-
 #define NONE NULL, 0
 
 static inline void database_place(struct database_test *t)

@@ -5,11 +5,10 @@
 #include "../conformance/tls_pair.h"
 
 #include "database.h"
+#include "pump.h"
 
 #include <covey/db.h>
 #include <covey/tls.h>
-
-#define RECORD_MAX 16384
 
 struct pooler {
     covey_listener *listener;
@@ -23,40 +22,23 @@ struct passage {
     covey_conn *client;
 };
 
-struct direction {
-    covey_conn *from, *to;
-};
-
-/* As much at a time as a record takes, if there is so much. */
-static ssize_t read_much(covey_ctx *ctx, covey_conn *from, char *buf)
+/* As much at a time as fits (a record, here), if there is so much. */
+static ssize_t read_much(covey_ctx *ctx, covey_conn *from, void *buf, size_t size)
 {
-    ssize_t n = covey_read(ctx, from, buf, RECORD_MAX), more = n;
+    ssize_t n = covey_read(ctx, from, buf, size), more = n;
 
-    while (more > 0 && n < RECORD_MAX) {
+    while (more > 0 && (size_t)n < size) {
         (void)covey_sleep(ctx, COVEY_MS); /* sleeps: more should have come; right in any case */
-        more = covey_try_read(from, buf + n, (size_t)(RECORD_MAX - n));
+        more = covey_try_read(from, (char *)buf + n, size - (size_t)n);
         n += more > 0 ? more : 0;
     }
     return n;
 }
 
-static int pass_on(covey_ctx *ctx, void *arg)
-{
-    const struct direction *d = arg;
-    char buf[RECORD_MAX];
-    ssize_t n;
-
-    while ((n = read_much(ctx, d->from, buf)) > 0 && covey_write(ctx, d->to, buf, (size_t)n) > 0) {
-    }
-    covey_conn_abort(d->from);
-    covey_conn_abort(d->to);
-    return 0;
-}
-
 static int let_in(covey_ctx *ctx, void *arg)
 {
     struct passage *p = arg;
-    struct direction in, out;
+    covey_conn *server;
     char request[8]; /* for TLS */
 
     if (covey_read_full(ctx, p->client, request, sizeof(request)) != sizeof(request) ||
@@ -65,15 +47,10 @@ static int let_in(covey_ctx *ctx, void *arg)
         return 0;
     }
     CHECK_EQ(covey_tls_server(ctx, &p->client, world.server), 0);
-    in.from = p->client;
-    OK(covey_dial(ctx, &in.to, p->pooler->target));
-    out = (struct direction){in.to, in.from};
-    covey_group *both = covey_group_new(ctx);
-    GO(both, pass_on, &in);
-    GO(both, pass_on, &out);
-    JOIN(both);
-    covey_close(in.to);
-    covey_close(in.from);
+    OK(covey_dial(ctx, &server, p->pooler->target));
+    pump(ctx, p->client, server, read_much);
+    covey_close(server);
+    covey_close(p->client);
     return 0;
 }
 
