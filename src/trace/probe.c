@@ -22,6 +22,7 @@ bool cvy_probe_is_armed(void)
     return armed != 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): a case an event, made from the list */
 void cvy_probe_fire(uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
 {
     switch (type) {
