@@ -750,7 +750,7 @@ TASK_TEST(the_dump_has_a_line_for_each_task)
     (void)snprintf(expected, sizeof(expected), "task %llu ", (unsigned long long)covey_task_id());
     CHECK(strstr(text, expected));
     CHECK(strstr(text, "main_the_dump_has_a_line_for_each_task"));
-    CHECK(strstr(text, "support.h:")); /* where they were started */
+    CHECK(strstr(text, "view.h:")); /* where they were started */
     free(text);
     CHECK_EQ(covey_chan_close(ch), 0);
     CHECK_EQ(covey_group_wait(g), COVEY_ECLOSED);
