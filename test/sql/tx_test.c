@@ -144,7 +144,7 @@ DB_TEST(rows_end_with_their_transaction)
     covey_rows *rows;
 
     OK(covey_db_begin(ctx, db, &tx, NULL));
-    OK(covey_db_query(ctx, tx, &rows, ENDLESS_ROWS " LIMIT 100000", NONE));
+    OK(covey_db_query(ctx, tx, &rows, ENDLESS_ROWS " LIMIT 10000", NONE));
     CHECK_EQ(covey_rows_next(ctx, rows), 1);
     OK(covey_db_commit(ctx, tx));
     CHECK_EQ(covey_rows_next(ctx, rows), COVEY_ECLOSED);
@@ -159,7 +159,7 @@ DB_TEST(rows_closed_early_do_not_abort_their_transaction)
     OK(covey_db_exec(ctx, db, TABLE, NONE));
     OK(covey_db_begin(ctx, db, &tx, NULL));
     OK(covey_db_exec(ctx, tx, "INSERT INTO t VALUES (1, 1)", NONE));
-    OK(covey_db_query(ctx, tx, &rows, ENDLESS_ROWS " LIMIT 100000", NONE));
+    OK(covey_db_query(ctx, tx, &rows, ENDLESS_ROWS " LIMIT 10000", NONE));
     CHECK_EQ(covey_rows_next(ctx, rows), 1);
     OK(covey_rows_close(rows));
     OK(covey_db_commit(ctx, tx));
