@@ -78,6 +78,23 @@ static struct cvy_trace *end(const struct events *e, size_t count)
     return cvy_trace_parse(data, size, error, sizeof(error));
 }
 
+static struct cvy_trace *modelled;
+
+static struct cvy_trace_model *model_of(const struct events *e, size_t count)
+{
+    modelled = end(e, count);
+    CHECK(modelled);
+    struct cvy_trace_model *m = cvy_trace_model_new(modelled);
+    CHECK(m);
+    return m;
+}
+
+static void free_model(struct cvy_trace_model *m)
+{
+    cvy_trace_model_free(m);
+    cvy_trace_free(modelled);
+}
+
 static covey_trace_event event(uint32_t ticks, unsigned type, uint32_t id, uint64_t object)
 {
     return (covey_trace_event){.ticks = ticks, .id = id, .meta = type | object << 16};
@@ -101,10 +118,7 @@ TEST(a_task_whose_start_was_overwritten_is_nobody_elses)
         .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 9, 0),
                  event(2100, COVEY_TRACE_new, 12, SITE), event(3000, COVEY_TRACE_relay, 12, 9),
                  event(4000, COVEY_TRACE_relay, 0, 12)}};
-    struct cvy_trace *t = end(&e, 5);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 5);
     char place[64];
     uint32_t old = life_of(m, 9);
     uint32_t young = life_of(m, 12);
@@ -117,8 +131,7 @@ TEST(a_task_whose_start_was_overwritten_is_nobody_elses)
     CHECK_STR(cvy_trace_place(m, m->lives[young].site, place, sizeof(place)), "shop.c:7");
     CHECK_EQ(m->lives[young].creator, old);
     CHECK_EQ(m->lives[young].running, 1000);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* A wake may be told once more with the switch (src/sched/recording.h). */
@@ -129,18 +142,14 @@ TEST(a_wake_that_is_told_twice_counts_from_the_first)
         .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
                  event(2000, COVEY_TRACE_park, 2, 0), event(3000, COVEY_TRACE_ready, 1, 0),
                  event(4000, COVEY_TRACE_pass, 1, 0), event(5000, COVEY_TRACE_run, 0, 0)}};
-    struct cvy_trace *t = end(&e, 6);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 6);
     const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
     CHECK_EQ(l->waiting, 1000);
     CHECK_EQ(l->queued, 1000);
     CHECK_EQ(l->running, 1000);
     CHECK_EQ(m->segments[l->first].waker, life_of(m, 2));
     CHECK_EQ(m->ran_at_once, 0);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* What was freed is used again, and the recorder does not tell the address once more. */
@@ -155,16 +164,12 @@ TEST(groups_at_one_address_one_after_the_other_have_their_own_tasks)
             event(2300, COVEY_TRACE_group_join, 1, 0x700),
             event(2400, COVEY_TRACE_group_open, 1, 0x700), event(2400, COVEY_TRACE_site, 0, SITE),
             event(2500, COVEY_TRACE_new, 3, SITE), event(2600, COVEY_TRACE_new, 4, SITE)}};
-    struct cvy_trace *t = end(&e, 11);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 11);
     CHECK_EQ(m->group_count, 3);
     CHECK_EQ(m->groups[1].members, 1);
     CHECK_EQ(m->groups[2].members, 2);
     CHECK_EQ(m->lives[life_of(m, 4)].group, 2);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* A worker that polls: what is due, then a deadline, then the wakes of all of them. */
@@ -193,10 +198,7 @@ TEST(each_wake_of_a_batch_says_what_it_came_from)
                  event(3100, COVEY_TRACE_ready, 1, 0), event(3100, COVEY_TRACE_ready, 2, 0),
                  event(3100, COVEY_TRACE_ready, 3, 0), event(3200, COVEY_TRACE_run, 1, 0),
                  event(3300, COVEY_TRACE_cancel, 0, 0x800), event(3400, COVEY_TRACE_ready, 5, 0)}};
-    struct cvy_trace *t = end(&e, 16);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 16);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
         const struct cvy_trace_life *l = &m->lives[life_of(m, wanted[i].id)];
         const struct cvy_trace_segment *s = &m->segments[l->first + 1];
@@ -204,8 +206,7 @@ TEST(each_wake_of_a_batch_says_what_it_came_from)
         CHECK_EQ(s->by, wanted[i].by);
         CHECK_EQ(s->waker, wanted[i].id == 5 ? life_of(m, 1) : 0);
     }
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* In a snapshot a wake and the run after it often share a stamp. */
@@ -215,14 +216,10 @@ TEST(a_run_right_after_its_wake_is_counted_too)
     struct events e = {
         .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
                  event(2000, COVEY_TRACE_park, 2, 0), event(3000, COVEY_TRACE_pass, 1, 0)}};
-    struct cvy_trace *t = end(&e, 4);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 4);
     CHECK_EQ(m->ran_at_once, 1);
     CHECK_EQ(m->lives[life_of(m, 1)].queued, 0);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 static covey_trace_event text_event(const char *part, bool is_last)
@@ -251,10 +248,7 @@ TEST(a_name_can_do_no_harm_to_a_terminal_or_a_page)
         .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
                  event(2000, COVEY_TRACE_name, 1, 0), text_event("</script>\n", false),
                  text_event("\33[m gr\303\266\377", true)}};
-    struct cvy_trace *t = end(&e, 5);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 5);
     CHECK_STR(cvy_trace_name(m, life_of(m, 1)), "</script>??[m gr\303\266\377");
     FILE *out = open_memstream(&json, &len);
     CHECK(out);
@@ -262,8 +256,7 @@ TEST(a_name_can_do_no_harm_to_a_terminal_or_a_page)
     CHECK_EQ(fclose(out), 0);
     CHECK_STR(json, "\\u003c/script>??[m gr\303\266\\ufffd");
     free(json);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* 1 holds its thread; the worker goes on, and runs 2; 1 comes back. */
@@ -278,10 +271,7 @@ TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
         .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
                  event(2004000, COVEY_TRACE_ready, 3, 0), event(2004000, COVEY_TRACE_run, 2, 0),
                  event(2006000, COVEY_TRACE_park, 1, 0), event(2007000, COVEY_TRACE_park, 0, 0)}};
-    struct cvy_trace *t = end(&e, 6);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 6);
     const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
     static const uint8_t states[] = {CVY_TRACE_RUNNING, CVY_TRACE_ASTRAY, CVY_TRACE_QUEUED,
                                      CVY_TRACE_RUNNING};
@@ -291,8 +281,7 @@ TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
     }
     CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
     CHECK_EQ(m->segments[m->lives[life_of(m, 3)].first].waker, 0);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* In a snapshot a take-over may seem to be no later than the run of the task that it is about. */
@@ -307,17 +296,13 @@ TEST(a_task_is_without_a_worker_that_goes_on_without_it)
         .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
                  event(3000, COVEY_TRACE_run, 2, 0), event(4000, COVEY_TRACE_end, 2, 0),
                  event(4000, COVEY_TRACE_run, 0, 0), event(6000, COVEY_TRACE_run, 1, 0)}};
-    struct cvy_trace *t = end(&e, 6);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 6);
     const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
     CHECK_EQ(l->running, 1000);
     CHECK_EQ(m->segments[l->first + 1].state, CVY_TRACE_ASTRAY);
     CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
     CHECK_EQ(m->lives[life_of(m, 2)].running, 1000);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* 1 and 2 take turns; then 7 events are missing, and whatever they did meanwhile is not told. */
@@ -332,10 +317,7 @@ TEST(while_events_are_missing_nothing_is_told_of_a_worker_and_of_the_queue)
         .position = 10,
         .list = {event(8000, COVEY_TRACE_clock, 0, 0), event(8000, COVEY_TRACE_run, 1, 0),
                  event(8500, COVEY_TRACE_yield, 2, 0), event(8700, COVEY_TRACE_yield, 1, 0)}};
-    struct cvy_trace *t = end(&after, 4);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&after, 4);
     const struct cvy_trace_life *one = &m->lives[life_of(m, 1)];
     const struct cvy_trace_life *two = &m->lives[life_of(m, 2)];
     CHECK_EQ(one->running, 1500);
@@ -343,8 +325,7 @@ TEST(while_events_are_missing_nothing_is_told_of_a_worker_and_of_the_queue)
     CHECK_EQ(two->running, 200);
     CHECK_EQ(two->queued, 0);
     CHECK_EQ(m->workers[0].unknown, 5000);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 /* Ten ports of one host, and one of another. */
@@ -402,10 +383,7 @@ TEST(a_wait_that_nothing_has_ended_is_said_to_last)
                  event(2100, COVEY_TRACE_park | 4 << 8, 2, 0),
                  event(2200, COVEY_TRACE_park | 4 << 8, 0, 0), event(2300, COVEY_TRACE_ready, 1, 0),
                  event(2300, COVEY_TRACE_run, 1, 0), event(3000, COVEY_TRACE_end, 1, 0)}};
-    struct cvy_trace *t = end(&e, 7);
-    CHECK(t);
-    struct cvy_trace_model *m = cvy_trace_model_new(t);
-    CHECK(m);
+    struct cvy_trace_model *m = model_of(&e, 7);
     FILE *out = open_memstream(&table, &len);
     CHECK(out);
     cvy_trace_report(m, 20, out);
@@ -413,8 +391,7 @@ TEST(a_wait_that_nothing_has_ended_is_said_to_last)
     CHECK(strstr(table, "  mutex            1.00 us         2    500 ns    800 ns  "
                         "task (?), 1 still at the end\n"));
     free(table);
-    cvy_trace_model_free(m);
-    cvy_trace_free(t);
+    free_model(m);
 }
 
 TEST(workers_come_by_number)
