@@ -121,6 +121,7 @@ if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
         # The models of the protocols, each with broken variants (docs/proof.md); skipped without spin.
         add_test(NAME models COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/models/run.py)
         covey_register(models model 600)
+        set_tests_properties(models PROPERTIES COST 1000) # the longest are begun first
         add_test(NAME rules.docs
             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gen_docs.py --check)
         add_test(NAME rules.excerpts
@@ -152,4 +153,5 @@ if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
     covey_register(install.headers install 300)
     add_test(NAME install.consumers COMMAND bash ${PROJECT_SOURCE_DIR}/test/install/run.sh)
     covey_register(install.consumers install 600)
+    set_tests_properties(install.consumers PROPERTIES COST 900)
 endif()
