@@ -140,9 +140,9 @@ static void stack(struct cvy_dump *d, const struct cvy_view *v)
 
     cvy_dump_trim(d, v, &t);
     (void)fputs(",\"stack\":[", d->out);
-    for (size_t i = t.first; i < t.last; i++) {
+    for (size_t i = 0; i < t.count; i++) {
         const struct cvy_symbol *s = &t.symbols[i];
-        (void)fprintf(d->out, "%s{\"address\":\"%p\"", i > t.first ? "," : "", t.pcs[i]);
+        (void)fprintf(d->out, "%s{\"address\":\"%p\"", i > 0 ? "," : "", t.pcs[i]);
         if (s->function) {
             field(d->out, "function", s->function);
         }
@@ -154,7 +154,7 @@ static void stack(struct cvy_dump *d, const struct cvy_view *v)
             field(d->out, "module", s->module);
             (void)fprintf(d->out, ",\"offset\":%llu", (unsigned long long)s->offset);
         }
-        (void)fputc('}', d->out);
+        (void)fputs(s->is_inlined ? ",\"inlined\":true}" : "}", d->out);
     }
     (void)fputc(']', d->out);
 }
@@ -170,7 +170,7 @@ static bool task(struct cvy_task *t, void *arg)
     struct cvy_dump *d = l->dump;
     struct cvy_view v;
 
-    if (!cvy_view_take(t, &v, false)) {
+    if (!cvy_dump_take(d, t, &v)) {
         return true;
     }
     (void)fprintf(d->out, "%s\n{\"id\":%llu", l->count++ > 0 ? "," : "", (unsigned long long)v.id);
@@ -187,6 +187,8 @@ static bool task(struct cvy_task *t, void *arg)
     if (v.is_parked) {
         wait(d, &v);
         context(d, &v);
+    }
+    if (v.frame_count > 0) {
         stack(d, &v);
     }
     (void)fputc('}', d->out);

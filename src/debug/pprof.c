@@ -38,7 +38,8 @@ enum mapping {
     BUILD_ID,
     HAS_FUNCTIONS,
     HAS_FILENAMES,
-    HAS_LINES
+    HAS_LINES,
+    HAS_INLINED
 };
 enum location { LOCATION_ID = 1, LOCATION_MAPPING, ADDRESS, LINE };
 enum line { LINE_FUNCTION = 1, LINE_NUMBER };
@@ -184,11 +185,11 @@ static uint64_t mapping_of(const struct cvy_pprof *p, const void *pc)
 }
 
 static struct cvy_pprof_location *slot_of(struct cvy_pprof_location *table, size_t room,
-                                          const void *pc)
+                                          const void *pc, size_t symbol_count)
 {
     size_t at = (size_t)(((uintptr_t)pc * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & (room - 1);
 
-    while (table[at].id != 0 && table[at].pc != pc) {
+    while (table[at].id != 0 && (table[at].pc != pc || table[at].symbol_count != symbol_count)) {
         at = (at + 1) & (room - 1);
     }
     return &table[at];
@@ -203,8 +204,9 @@ static bool locations_grow(struct cvy_pprof *p)
         return false;
     }
     for (size_t i = 0; i < p->location_room; i++) {
-        if (p->locations[i].id != 0) {
-            *slot_of(table, room, p->locations[i].pc) = p->locations[i];
+        const struct cvy_pprof_location *l = &p->locations[i];
+        if (l->id != 0) {
+            *slot_of(table, room, l->pc, l->symbol_count) = *l;
         }
     }
     free(p->locations);
@@ -213,29 +215,47 @@ static bool locations_grow(struct cvy_pprof *p)
     return true;
 }
 
-/* A new location, and its function if that is known. */
-static void put_location(struct cvy_pprof *p, uint64_t id, const void *pc,
-                         const struct cvy_symbol *s)
+static void put_line(struct cvy_pprof *p, uint64_t function, const struct cvy_symbol *s)
 {
-    struct cvy_bytes *b = &p->inner; /* message holds a sample */
     struct cvy_bytes line = {0};
 
-    put_number(p, b, LOCATION_ID, id);
-    put_number(p, b, LOCATION_MAPPING, mapping_of(p, pc));
-    put_number(p, b, ADDRESS, (uintptr_t)pc);
-    if (s->function) {
-        put_number(p, &line, LINE_FUNCTION, id);
-        put_number(p, &line, LINE_NUMBER, s->file ? (uint64_t)s->line : 0);
-        put_message(p, b, LINE, &line);
+    put_number(p, &line, LINE_FUNCTION, function);
+    put_number(p, &line, LINE_NUMBER, s->file ? (uint64_t)s->line : 0);
+    put_message(p, &p->inner, LINE, &line);
+    free(line.data);
+}
+
+static void put_function(struct cvy_pprof *p, uint64_t id, const struct cvy_symbol *s)
+{
+    struct cvy_bytes *b = &p->inner;
+
+    put_number(p, b, FUNCTION_ID, id);
+    put_number(p, b, NAME, string(p, s->function));
+    put_number(p, b, SYSTEM_NAME, string(p, s->function));
+    put_number(p, b, FUNCTION_FILE, string(p, s->file ? s->file : ""));
+    put_message(p, &p->out, FUNCTION, b);
+}
+
+/* A new location, and its functions as far as they are known. */
+static void put_location(struct cvy_pprof *p, const struct cvy_pprof_location *l,
+                         const struct cvy_symbol *symbols)
+{
+    struct cvy_bytes *b = &p->inner; /* message holds a sample */
+    uint64_t functions = p->function_count;
+
+    put_number(p, b, LOCATION_ID, l->id);
+    put_number(p, b, LOCATION_MAPPING, mapping_of(p, l->pc));
+    put_number(p, b, ADDRESS, (uintptr_t)l->pc);
+    for (size_t i = 0; i < l->symbol_count; i++) {
+        if (symbols[i].function) {
+            put_line(p, ++p->function_count, &symbols[i]);
+        }
     }
     put_message(p, &p->out, LOCATION, b);
-    free(line.data);
-    if (s->function) {
-        put_number(p, b, FUNCTION_ID, id);
-        put_number(p, b, NAME, string(p, s->function));
-        put_number(p, b, SYSTEM_NAME, string(p, s->function));
-        put_number(p, b, FUNCTION_FILE, string(p, s->file ? s->file : ""));
-        put_message(p, &p->out, FUNCTION, b);
+    for (size_t i = 0; i < l->symbol_count; i++) {
+        if (symbols[i].function) {
+            put_function(p, ++functions, &symbols[i]);
+        }
     }
 }
 
@@ -282,16 +302,18 @@ void cvy_pprof_sample_begin(struct cvy_pprof *p)
     p->message.len = 0;
 }
 
-void cvy_pprof_sample_frame(struct cvy_pprof *p, const void *pc, const struct cvy_symbol *symbol)
+void cvy_pprof_sample_frame(struct cvy_pprof *p, const void *pc, const struct cvy_symbol *symbols,
+                            size_t count)
 {
     if (p->has_failed || (p->location_count * 2 >= p->location_room && !locations_grow(p))) {
         p->has_failed = true;
         return;
     }
-    struct cvy_pprof_location *l = slot_of(p->locations, p->location_room, pc);
+    struct cvy_pprof_location *l = slot_of(p->locations, p->location_room, pc, count);
     if (l->id == 0) {
-        *l = (struct cvy_pprof_location){.pc = pc, .id = ++p->location_count};
-        put_location(p, l->id, pc, symbol);
+        *l =
+            (struct cvy_pprof_location){.pc = pc, .symbol_count = count, .id = ++p->location_count};
+        put_location(p, l, symbols);
     }
     put_number(p, &p->message, SAMPLE_LOCATION, l->id);
 }
@@ -330,6 +352,7 @@ static void put_mapping(struct cvy_pprof *p, uint64_t id, const struct cvy_modul
     put_number(p, b, HAS_FUNCTIONS, is_symbolised);
     put_number(p, b, HAS_FILENAMES, is_symbolised);
     put_number(p, b, HAS_LINES, is_symbolised);
+    put_number(p, b, HAS_INLINED, is_symbolised);
     put_message(p, &p->out, MAPPING, b);
 }
 

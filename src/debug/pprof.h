@@ -2,7 +2,7 @@
  * pprof.h - writes pprof's profile.proto: a few messages of varints and texts, built in memory.
  *
  * Field numbers are those of github.com/google/pprof/proto/profile.proto. Texts are kept once, in
- * a table; a place in the code is a location with a function of its own. A failure for want of
+ * a table; a place in the code is a location with functions of its own. A failure for want of
  * memory sticks, and is told at the end. */
 #ifndef CVY_DEBUG_PPROF_H
 #define CVY_DEBUG_PPROF_H
@@ -30,9 +30,11 @@ struct cvy_pprof {
 
     struct cvy_pprof_location {
         const void *pc;
+        size_t symbol_count;
         uint64_t id; /* 0: free */
     } * locations;   /* open addressing */
     size_t location_count, location_room;
+    uint64_t function_count;
 
     struct cvy_module *modules; /* paths are copies */
     size_t module_count, module_room;
@@ -47,7 +49,9 @@ void cvy_pprof_comment(struct cvy_pprof *p, const char *text);
 
 /* One sample: its frames, the innermost first, its values in the order of the types, its labels. */
 void cvy_pprof_sample_begin(struct cvy_pprof *p);
-void cvy_pprof_sample_frame(struct cvy_pprof *p, const void *pc, const struct cvy_symbol *symbol);
+/* symbols: the function at pc, count - 1 that are inlined there before it. */
+void cvy_pprof_sample_frame(struct cvy_pprof *p, const void *pc, const struct cvy_symbol *symbols,
+                            size_t count);
 void cvy_pprof_sample_value(struct cvy_pprof *p, int64_t value);
 /* No label if text is empty. */
 void cvy_pprof_sample_label(struct cvy_pprof *p, const char *key, const char *text);

@@ -92,11 +92,10 @@ static const char *cause_of(const struct cvy_view *v)
 static void trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t)
 {
     cvy_dump_trim(d, v, t);
-    if (t->first == t->last && v->fn) {
-        t->first = 0;
-        t->last = 1;
+    if (t->count == 0 && v->fn) {
+        t->count = 1;
         t->pcs[0] = (const void *)(uintptr_t)v->fn;
-        cvy_symbols_find(&d->symbols, t->pcs[0], &t->symbols[0]);
+        cvy_symbols_find_function(&d->symbols, t->pcs[0], &t->symbols[0]);
     }
 }
 
@@ -129,14 +128,14 @@ static void put_place(struct cvy_dump *d, const struct request *r, const struct 
         r->kind == &kinds[TASKS] || r->kind == &kinds[CVY_PROFILE_BLOCK] ? cause_of(&p->first) : "";
 
     trim(d, &p->first, &t);
-    const char *outer = t.last > t.first ? t.symbols[t.last - 1].function : NULL;
+    const char *outer = t.count > 0 ? t.symbols[t.count - 1].function : NULL;
     const char *label = cvy_view_label(&p->first);
     if (!outer || strcmp(outer, label) != 0) {
         put_frame(d->out, label);
-        (void)fputs(t.last > t.first ? ";" : "", d->out);
+        (void)fputs(t.count > 0 ? ";" : "", d->out);
     }
-    for (size_t i = t.last; i > t.first; i--) {
-        (void)fputs(i < t.last ? ";" : "", d->out);
+    for (size_t i = t.count; i > 0; i--) {
+        (void)fputs(i < t.count ? ";" : "", d->out);
         put_symbol(d->out, t.pcs[i - 1], &t.symbols[i - 1]);
     }
     (void)fprintf(d->out, cause[0] ? ";[%s]" : "%s", cause);
@@ -186,8 +185,12 @@ static void put_sample(struct cvy_dump *d, struct cvy_pprof *p, const struct kin
 
     trim(d, v, &t);
     cvy_pprof_sample_begin(p);
-    for (size_t i = t.first; i < t.last; i++) {
-        cvy_pprof_sample_frame(p, t.pcs[i], &t.symbols[i]);
+    for (size_t i = 0; i < t.count; i++) {
+        size_t innermost = i;
+        while (t.symbols[i].is_inlined && i + 1 < t.count) {
+            i++;
+        }
+        cvy_pprof_sample_frame(p, t.pcs[i], &t.symbols[innermost], i + 1 - innermost);
     }
     put_values(p, kind, place->count, place->ns);
     cvy_pprof_sample_label(p, "task", cvy_view_label(v));
@@ -206,7 +209,7 @@ static void put_others(struct cvy_pprof *p, const struct request *r)
 
     if (r->data.fold->others > 0) {
         cvy_pprof_sample_begin(p);
-        cvy_pprof_sample_frame(p, &others, &others);
+        cvy_pprof_sample_frame(p, &others, &others, 1);
         put_values(p, r->kind, r->data.fold->others, r->data.fold->others_ns);
         cvy_pprof_sample_end(p);
     }

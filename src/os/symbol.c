@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * symbol.c - see symbol.h. libdw's few functions are declared here as its ABI has them, so that
- * building covey does not need its headers. */
+ * symbol.c - see symbol.h. */
 #define _GNU_SOURCE
 #include "os/symbol.h"
 
 #include "base/alloc.h"
+#include "os/dwarf.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,52 +12,11 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/auxv.h>
-#include <sys/types.h>
-#include <unistd.h>
-
-typedef struct Dwfl Dwfl;
-typedef struct Dwfl_Module Dwfl_Module;
-typedef struct Dwfl_Line Dwfl_Line;
-typedef struct Dwarf_Die Die;
-typedef struct Dwarf_Line Line;
-
-/* elfutils/libdwfl.h */
-typedef int find_debuginfo_fn(Dwfl_Module *module, void **user, const char *name, uint64_t base,
-                              const char *file, const char *link, uint32_t checksum, char **found);
-struct callbacks {
-    void *find_elf;
-    find_debuginfo_fn *find_debuginfo;
-    void *section_address;
-    char **debuginfo_path;
-};
-
-static struct {
-    void *library; /* NULL: not there */
-    Dwfl *(*begin)(const struct callbacks *callbacks);
-    void (*end)(Dwfl *dwfl);
-    int (*report)(Dwfl *dwfl, pid_t pid);
-    int (*report_end)(Dwfl *dwfl, void *removed, void *arg);
-    Dwfl_Module *(*module_of)(Dwfl *dwfl, uint64_t address);
-    const char *(*name_of)(Dwfl_Module *module, uint64_t address);
-    Dwfl_Line *(*line_of)(Dwfl_Module *module, uint64_t address);
-    const char *(*line_info)(Dwfl_Line *line, uint64_t *address, int *number, int *column,
-                             uint64_t *mtime, uint64_t *length);
-    Die *(*next_unit)(Dwfl_Module *module, Die *last, uint64_t *bias);
-    int (*has_pc)(Die *unit, uint64_t address);
-    Line *(*line_in)(Die *unit, uint64_t address);
-    const char *(*line_file)(Line *line, uint64_t *mtime, uint64_t *length);
-    int (*line_number)(Line *line, int *number);
-    /* By the build ID; and by the name and checksum that the program has beside that. */
-    find_debuginfo_fn *find_by_id, *find_by_link;
-    struct callbacks callbacks;
-} dw;
+#include <string.h>
 
 /* libstdc++'s, or whose the program has (Itanium C++ ABI); looked for when a name of C++ is met. */
 static char *(*demangle)(const char *mangled, char *out, size_t *size, int *status);
 static pthread_once_t demangle_once = PTHREAD_ONCE_INIT;
-
-static pthread_once_t dw_once = PTHREAD_ONCE_INIT;
 
 static bool load_one(void *place, void *library, const char *name)
 {
@@ -66,47 +25,6 @@ static bool load_one(void *place, void *library, const char *name)
     /* POSIX has it so that a function's address fits a void *. */
     *(void **)place = found;
     return found != NULL;
-}
-
-/* The search by link also asks servers, if the environment names some: not in a dump. */
-static int find_debuginfo(Dwfl_Module *module, void **user, const char *name, uint64_t base,
-                          const char *file, const char *link, uint32_t checksum, char **found)
-{
-    int fd = dw.find_by_id(module, user, name, base, file, link, checksum, found);
-
-    return fd < 0 && link && !getenv("DEBUGINFOD_URLS")
-               ? dw.find_by_link(module, user, name, base, file, link, checksum, found)
-               : fd;
-}
-
-static void load(void)
-{
-    /* A static program has no loader that could make a library's thread-locals; dlopen() works, and
-     * what it has loaded crashes. */
-    if (getenv("COVEY_NO_LIBDW") || getauxval(AT_BASE) == 0) {
-        return;
-    }
-    dw.library = dlopen("libdw.so.1", RTLD_NOW | RTLD_LOCAL);
-    if (dw.library && !(load_one(&dw.begin, dw.library, "dwfl_begin") &&
-                        load_one(&dw.end, dw.library, "dwfl_end") &&
-                        load_one(&dw.report, dw.library, "dwfl_linux_proc_report") &&
-                        load_one(&dw.report_end, dw.library, "dwfl_report_end") &&
-                        load_one(&dw.module_of, dw.library, "dwfl_addrmodule") &&
-                        load_one(&dw.name_of, dw.library, "dwfl_module_addrname") &&
-                        load_one(&dw.line_of, dw.library, "dwfl_module_getsrc") &&
-                        load_one(&dw.line_info, dw.library, "dwfl_lineinfo") &&
-                        load_one(&dw.next_unit, dw.library, "dwfl_module_nextcu") &&
-                        load_one(&dw.has_pc, dw.library, "dwarf_haspc") &&
-                        load_one(&dw.line_in, dw.library, "dwarf_getsrc_die") &&
-                        load_one(&dw.line_file, dw.library, "dwarf_linesrc") &&
-                        load_one(&dw.line_number, dw.library, "dwarf_lineno") &&
-                        load_one(&dw.callbacks.find_elf, dw.library, "dwfl_linux_proc_find_elf") &&
-                        load_one(&dw.find_by_id, dw.library, "dwfl_build_id_find_debuginfo") &&
-                        load_one(&dw.find_by_link, dw.library, "dwfl_standard_find_debuginfo"))) {
-        (void)dlclose(dw.library);
-        dw.library = NULL;
-    }
-    dw.callbacks.find_debuginfo = find_debuginfo;
 }
 
 static void load_demangle(void)
@@ -126,7 +44,8 @@ static void load_demangle(void)
 
 struct known {
     const void *pc; /* NULL: empty */
-    struct cvy_symbol symbol;
+    size_t count;
+    struct cvy_symbol symbols[CVY_SYMBOLS_MAX];
 };
 
 /* A name of C++, as its source has it. */
@@ -137,7 +56,7 @@ struct plain_name {
 };
 
 struct reader {
-    Dwfl *dwfl;
+    struct cvy_dwarf *dwarf;
     struct plain_name *names; /* each once */
     size_t turn;              /* who gives way where all slots are taken */
     struct known cache[CACHE_SIZE];
@@ -149,20 +68,14 @@ void cvy_symbols_open(struct cvy_symbols *s, bool is_plain)
     if (is_plain) {
         return;
     }
-    (void)pthread_once(&dw_once, load);
-    struct reader *r = dw.library ? cvy_alloc_zeroed(sizeof(*r)) : NULL;
-    if (!r) {
-        return;
-    }
-    r->dwfl = dw.begin(&dw.callbacks);
-    if (r->dwfl && dw.report(r->dwfl, getpid()) == 0 && dw.report_end(r->dwfl, NULL, NULL) == 0) {
+    struct cvy_dwarf *dwarf = cvy_dwarf_open();
+    struct reader *r = dwarf ? cvy_alloc_zeroed(sizeof(*r)) : NULL;
+    if (r) {
+        r->dwarf = dwarf;
         s->reader = r;
-        return;
+    } else if (dwarf) {
+        cvy_dwarf_close(dwarf);
     }
-    if (r->dwfl) {
-        dw.end(r->dwfl);
-    }
-    free(r);
 }
 
 void cvy_symbols_close(struct cvy_symbols *s)
@@ -170,7 +83,7 @@ void cvy_symbols_close(struct cvy_symbols *s)
     struct reader *r = s->reader;
 
     if (r) {
-        dw.end(r->dwfl);
+        cvy_dwarf_close(r->dwarf);
         for (struct plain_name *n = r->names, *next; n; n = next) {
             next = n->next;
             free(n->text);
@@ -230,24 +143,6 @@ static void find_by_linker(const void *pc, struct cvy_symbol *out)
     }
 }
 
-/* Unit by unit: clang writes no table of which unit has which addresses, and libdw's own search
- * relies on that. */
-static void find_line(Dwfl_Module *module, uint64_t address, struct cvy_symbol *out)
-{
-    uint64_t bias = 0;
-    Die *unit = NULL;
-
-    while ((unit = dw.next_unit(module, unit, &bias)) != NULL) {
-        if (dw.has_pc(unit, address - bias) > 0) {
-            Line *line = dw.line_in(unit, address - bias);
-            if (line && dw.line_number(line, &out->line) == 0) {
-                out->file = dw.line_file(line, NULL, NULL);
-            }
-            return;
-        }
-    }
-}
-
 static const char *plain_name_of(struct reader *r, const char *name)
 {
     if (name[0] != '_' || name[1] != 'Z') {
@@ -268,18 +163,21 @@ static const char *plain_name_of(struct reader *r, const char *name)
     return n && n->text ? n->text : name;
 }
 
-static void find_by_reader(struct reader *r, const void *pc, struct cvy_symbol *out)
+/* out[0] has what the linker knows. */
+static size_t find_by_reader(struct reader *r, const void *pc, struct cvy_symbol *out)
 {
-    Dwfl_Module *module = dw.module_of(r->dwfl, (uintptr_t)pc);
-    const char *name = module ? dw.name_of(module, (uintptr_t)pc) : NULL;
-    Dwfl_Line *line = module ? dw.line_of(module, (uintptr_t)pc) : NULL;
+    struct cvy_symbol linkers = out[0];
+    size_t n = cvy_dwarf_find(r->dwarf, pc, out, CVY_SYMBOLS_MAX);
 
-    out->function = name ? plain_name_of(r, name) : out->function;
-    if (line) {
-        out->file = dw.line_info(line, NULL, &out->line, NULL, NULL, NULL);
-    } else if (module) {
-        find_line(module, (uintptr_t)pc, out);
+    for (size_t i = 0; i < n; i++) {
+        out[i].module = linkers.module;
+        out[i].offset = linkers.offset;
+        out[i].function = out[i].function ? plain_name_of(r, out[i].function) : NULL;
     }
+    if (!out[n - 1].function) {
+        out[n - 1].function = linkers.function;
+    }
+    return n;
 }
 
 /* The slot that has pc, or is to have it. */
@@ -296,21 +194,30 @@ static struct known *slot_of(struct reader *r, const void *pc)
     return &r->cache[(at + r->turn++ % CACHE_WAYS) % CACHE_SIZE];
 }
 
-void cvy_symbols_find(struct cvy_symbols *s, const void *pc, struct cvy_symbol *out)
+size_t cvy_symbols_find(struct cvy_symbols *s, const void *pc, struct cvy_symbol *out)
 {
     struct reader *r = s->reader;
     struct known *k = r && pc ? slot_of(r, pc) : NULL;
 
     if (k && k->pc == pc) {
-        *out = k->symbol;
-        return;
+        memcpy(out, k->symbols, k->count * sizeof(*out));
+        return k->count;
     }
-    *out = (struct cvy_symbol){0};
-    find_by_linker(pc, out);
-    if (r) {
-        find_by_reader(r, pc, out);
-    }
+    out[0] = (struct cvy_symbol){0};
+    find_by_linker(pc, &out[0]);
+    size_t n = r ? find_by_reader(r, pc, out) : 1;
     if (k) {
-        *k = (struct known){pc, *out};
+        k->pc = pc;
+        k->count = n;
+        memcpy(k->symbols, out, n * sizeof(*out));
     }
+    return n;
+}
+
+void cvy_symbols_find_function(struct cvy_symbols *s, const void *pc, struct cvy_symbol *out)
+{
+    struct cvy_symbol symbols[CVY_SYMBOLS_MAX];
+    size_t n = cvy_symbols_find(s, pc, symbols);
+
+    *out = symbols[n - 1];
 }

@@ -174,6 +174,17 @@ int cvy_thread_count(void)
     return n;
 }
 
+uint32_t cvy_thread_id(void)
+{
+    return (uint32_t)gettid();
+}
+
+bool cvy_thread_signal(uint32_t id, int number)
+{
+    /* Not pthread_kill(), which is not to be called of a thread that is gone. */
+    return syscall(SYS_tgkill, getpid(), id, number) == 0;
+}
+
 void cvy_thread_stand_back(void)
 {
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LOWEST);
@@ -241,5 +252,15 @@ const void *cvy_fault_pc(const void *context)
     return (const void *)(uintptr_t)c->uc_mcontext.gregs[REG_RIP];
 #else
     return (const void *)(uintptr_t)c->uc_mcontext.pc;
+#endif
+}
+
+const void *cvy_fault_sp(const void *context)
+{
+    const ucontext_t *c = context;
+#ifdef __x86_64__
+    return (const void *)(uintptr_t)c->uc_mcontext.gregs[REG_RSP];
+#else
+    return (const void *)(uintptr_t)c->uc_mcontext.sp;
 #endif
 }

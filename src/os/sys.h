@@ -13,7 +13,7 @@ int64_t cvy_clock_now(void);
 int64_t cvy_clock_real(void);
 /* CPU time of the calling thread. */
 int64_t cvy_clock_thread(void);
-int64_t cvy_clock_process(void); /* CPU time of all threads */
+int64_t cvy_clock_process(void);                     /* CPU time of all threads */
 extern _Atomic int64_t cvy_clock_virtual CVY_HIDDEN; /* relaxed; 0: none */
 
 /* Sleeps while *word == expected, at most timeout_ns (< 0: no limit). May wake for no reason. */
@@ -40,6 +40,9 @@ static inline void cvy_light_fence(void)
 
 /* CPUs that this process may use: affinity and the cgroup's quota, at least 1. */
 int cvy_cpu_count(void);
+/* The calling thread's number in this process, and a signal to one that has it. False: none has. */
+uint32_t cvy_thread_id(void);
+bool cvy_thread_signal(uint32_t id, int number);
 /* Threads of this process, from /proc; negative code if unknown. */
 int cvy_thread_count(void);
 /* From now on the calling thread has the lowest of the usual priorities: for good, since the kernel
@@ -55,8 +58,10 @@ uint64_t cvy_random_seed(void);
 extern _Atomic uint64_t cvy_random_virtual CVY_HIDDEN; /* relaxed; 0: none */
 /* The thread's errno location, asked anew. */
 int *cvy_errno_ptr(void);
-/* Where the code was that a signal handler, which was given this context, has interrupted. */
+/* Where the code, and its stack, was that a signal handler, which was given this context, has
+ * interrupted. */
 const void *cvy_fault_pc(const void *context);
+const void *cvy_fault_sp(const void *context);
 /* SIGABRT to this process in so many seconds. */
 void cvy_abort_after(int seconds);
 

@@ -6,6 +6,9 @@
  * those that cvy_switch() saved. */
 #include "os/unwind.h"
 
+#include "base/sanitizer.h"
+#include "os/sys.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <unwind.h>
@@ -18,7 +21,9 @@ extern const char cvy_unwind_called[];
 struct walk {
     void **frames;
     size_t count, max, skip;
-    bool is_recording;
+    uintptr_t mark;     /* frames before this one do not count; 0: all do */
+    bool is_mark_shown; /* the marked one does */
+    uintptr_t base;     /* 0: up to the end */
 };
 
 static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *arg)
@@ -30,9 +35,17 @@ static _Unwind_Reason_Code step(struct _Unwind_Context *context, void *arg)
     if (ip == 0) {
         return _URC_END_OF_STACK;
     }
-    if (!w->is_recording) {
-        w->is_recording = ip == (uintptr_t)cvy_unwind_called;
-    } else if (w->skip > 0) {
+    if (w->mark) {
+        bool is_there = ip == w->mark;
+        w->mark = is_there ? 0 : w->mark;
+        if (!is_there || !w->is_mark_shown) {
+            return _URC_NO_REASON;
+        }
+    }
+    if (w->base && (uintptr_t)_Unwind_GetCFA(context) > w->base) {
+        return _URC_END_OF_STACK;
+    }
+    if (w->skip > 0) {
         w->skip--;
     } else if (w->count < w->max) {
         w->frames[w->count++] = (void *)(is_exact ? ip : ip - 1);
@@ -47,7 +60,7 @@ static void walk_on(void *arg)
 
 size_t cvy_unwind_saved(void *sp, void **frames, size_t frames_max)
 {
-    struct walk w = {.frames = frames, .max = frames_max};
+    struct walk w = {.frames = frames, .max = frames_max, .mark = (uintptr_t)cvy_unwind_called};
 
     cvy_unwind_call(sp, walk_on, &w);
     return w.count;
@@ -56,10 +69,24 @@ size_t cvy_unwind_saved(void *sp, void **frames, size_t frames_max)
 __attribute__((noinline)) size_t cvy_unwind_here(void **frames, size_t frames_max, size_t skip)
 {
     /* This function's own frame goes too. */
-    struct walk w = {.frames = frames, .max = frames_max, .skip = skip + 1, .is_recording = true};
+    struct walk w = {.frames = frames, .max = frames_max, .skip = skip + 1};
 
     (void)_Unwind_Backtrace(step, &w);
     return w.count;
+}
+
+size_t cvy_unwind_interrupted(const void *context, void **frames, size_t frames_max,
+                              const void *base)
+{
+    struct walk w = {.frames = frames,
+                     .max = frames_max,
+                     .mark = (uintptr_t)cvy_fault_pc(context),
+                     .is_mark_shown = true,
+                     .base = (uintptr_t)base};
+
+    (void)_Unwind_Backtrace(step, &w);
+    /* The thread sanitizer calls the handler later, from its own code, where the signal came. */
+    return CVY_TSAN && w.count == 0 ? cvy_unwind_here(frames, frames_max, 0) : w.count;
 }
 
 void cvy_unwind_prepare(void)

@@ -14,6 +14,10 @@
 void cvy_unwind_prepare(void);
 /* The caller's own frames, but for the first skip. How many. */
 size_t cvy_unwind_here(void **frames, size_t frames_max, size_t skip);
+/* The frames that a signal's handler, which was given this context, has interrupted; if base is not
+ * NULL, those whose stack pointer lies below it. */
+size_t cvy_unwind_interrupted(const void *context, void **frames, size_t frames_max,
+                              const void *base);
 /* The frames of a stack that cvy_switch() has left with this pointer. It must stay left meanwhile.
  */
 size_t cvy_unwind_saved(void *sp, void **frames, size_t frames_max);

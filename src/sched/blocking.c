@@ -25,6 +25,11 @@ struct pool_thread {
     struct cvy_runtime *runtime;
     struct lane *lane;
     pthread_t handle;
+    const void *base;       /* its stack is below it while it does a job */
+    _Atomic uint32_t turns; /* one more when a job begins or ends; only this thread writes */
+    /* Guarded by the pool's mutex. */
+    const struct cvy_task *task; /* that waits for the job it does */
+    uint32_t id;                 /* the system's */
 };
 
 struct lane {
@@ -44,7 +49,7 @@ struct cvy_blocking_pool {
     pthread_cond_t gone; /* a thread ended */
     struct lane lanes[2];
     /* Guarded by mutex. */
-    struct pool_thread *ended;
+    struct pool_thread *threads, *ended;
     bool stopping;
 };
 
@@ -117,6 +122,30 @@ static struct cvy_job *next_job(struct cvy_blocking_pool *p, struct lane *l)
     return job;
 }
 
+/* Relaxed: who compares it with what it was does so on this thread, in a signal's handler. */
+static void turn(struct pool_thread *self)
+{
+    cvy_store_relaxed(&self->turns, cvy_load_relaxed(&self->turns) + 1);
+    cvy_compiler_fence();
+}
+
+uint32_t cvy_blocking_thread(struct cvy_runtime *rt, const struct cvy_task *t,
+                             struct cvy_blocking_place *out)
+{
+    struct cvy_blocking_pool *p = rt->blocking;
+    uint32_t id = 0;
+
+    (void)pthread_mutex_lock(&p->mutex);
+    for (struct pool_thread *th = p->threads; th && !id; th = th->next) {
+        if (th->task == t) {
+            id = th->id;
+            *out = (struct cvy_blocking_place){&th->turns, cvy_load_relaxed(&th->turns), th->base};
+        }
+    }
+    (void)pthread_mutex_unlock(&p->mutex);
+    return id;
+}
+
 static void *pool_main(void *arg)
 {
     struct pool_thread *self = arg;
@@ -124,6 +153,7 @@ static void *pool_main(void *arg)
     struct cvy_blocking_pool *p = rt->blocking;
     struct cvy_job *job;
 
+    self->base = __builtin_frame_address(0);
     if (self->lane->stands_back) {
         cvy_thread_stand_back();
     }
@@ -132,14 +162,26 @@ static void *pool_main(void *arg)
         cvy_thread_foreign()->is_pool = true;
     }
     (void)pthread_mutex_lock(&p->mutex);
+    self->id = cvy_thread_id();
+    self->next = p->threads;
+    p->threads = self;
     while ((job = next_job(p, self->lane)) != NULL) {
+        self->task = job->task;
+        turn(self);
         (void)pthread_mutex_unlock(&p->mutex);
         cvy_histogram_add_shared(&rt->blocking_wait, cvy_clock_now() - job->queued_at);
         job->run(job);
+        turn(self);
         /* Last: while it counts, nobody concludes that nothing can wake the waiting task. */
         atomic_fetch_sub_explicit(&rt->blocking_jobs, 1, memory_order_release);
         (void)pthread_mutex_lock(&p->mutex);
+        self->task = NULL;
     }
+    struct pool_thread **at = &p->threads;
+    while (*at != self) {
+        at = &(*at)->next;
+    }
+    *at = self->next;
     struct pool_thread *others = p->ended;
     self->next = NULL;
     p->ended = self;

@@ -11,7 +11,7 @@
 struct call {
     struct cvy_job job;
     struct cvy_runtime *runtime;
-    struct cvy_task *task;
+    struct cvy_task *task; /* job.task, to be woken */
     covey_fn *fn;
     covey_ctx *ctx;
     void *arg;
@@ -61,7 +61,7 @@ static int call(covey_ctx *ctx, covey_fn *fn, void *arg, bool stands_back)
         cvy_leave(th);
         return code;
     }
-    struct call c = {.job = {.run = call_run, .stands_back = stands_back},
+    struct call c = {.job = {.run = call_run, .task = t, .stands_back = stands_back},
                      .runtime = th->runtime,
                      .task = t,
                      .fn = fn,

@@ -5,6 +5,7 @@
 #include "os/file.h"
 #include "os/module.h"
 
+#include "sched/ask.h"
 #include "sched/diagnosis.h"
 #include "sched/ignored.h"
 #include "sched/locker.h"
@@ -17,6 +18,7 @@
 
 #define TREE_TASKS_MAX 300
 #define PLAIN_TASKS_MAX 100
+#define SILENCE_NS_MAX (200 * COVEY_MS) /* of threads that are asked for a stack, in a dump */
 #define SEARCHES_MAX 64 /* for who holds a mutex, in a dump: each looks at all tasks */
 
 void cvy_dump_open(struct cvy_dump *d, struct cvy_runtime *rt, FILE *out, bool is_plain)
@@ -55,48 +57,72 @@ static bool is_bottom(const struct cvy_symbol *s)
 /* A task's function that has ended in a tail call has no frame any more. */
 static void add_start(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t)
 {
-    const char *last = t->last > 0 ? t->symbols[t->last - 1].function : NULL;
+    const char *last = t->count > 0 ? t->symbols[t->count - 1].function : NULL;
     struct cvy_symbol s;
 
     if (!last || !v->fn || v->frame_count == CVY_VIEW_FRAMES) {
         return;
     }
-    cvy_symbols_find(&d->symbols, (const void *)(uintptr_t)v->fn, &s);
+    cvy_symbols_find_function(&d->symbols, (const void *)(uintptr_t)v->fn, &s);
     if (s.function && strcmp(s.function, last) != 0) {
-        t->pcs[t->last] = (const void *)(uintptr_t)v->fn;
-        t->symbols[t->last++] = s;
+        t->pcs[t->count] = (const void *)(uintptr_t)v->fn;
+        t->symbols[t->count++] = s;
     }
+}
+
+/* A frame and what is inlined in it; others: how many more frames are to have room. */
+static void add_frame(struct cvy_dump *d, const void *pc, size_t others, struct cvy_trimmed *t)
+{
+    struct cvy_symbol symbols[CVY_SYMBOLS_MAX];
+    size_t n = cvy_symbols_find(&d->symbols, pc, symbols);
+    size_t i = t->count + n + others < CVY_TRIMMED_MAX ? 0 : n - 1;
+
+    for (; i < n; i++) {
+        t->pcs[t->count] = pc;
+        t->symbols[t->count++] = symbols[i];
+    }
+}
+
+/* Removes, of those from first on, what comes before the call that the user made, or before the
+ * fault. */
+static void remove_own(struct cvy_trimmed *t, size_t first)
+{
+    size_t to = first;
+    bool is_fault = false;
+
+    for (size_t i = first; i < t->count && !is_fault; i++) {
+        is_fault = is_named(&t->symbols[i], "on_fault");
+        if (is_fault) {
+            to = i + 2 < t->count ? i + 2 : t->count; /* and the kernel's frame */
+        } else if (is_named(&t->symbols[i], "cvy_fatal")) {
+            to = i + 1;
+        }
+    }
+    for (size_t i = to; i < t->count && !is_fault; i++) {
+        if (begins(t->symbols[i].function, "covey_")) {
+            to = i;
+            break;
+        }
+    }
+    memmove(&t->pcs[first], &t->pcs[to], (t->count - to) * sizeof(t->pcs[0]));
+    memmove(&t->symbols[first], &t->symbols[to], (t->count - to) * sizeof(t->symbols[0]));
+    t->count -= to - first;
 }
 
 void cvy_dump_trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t)
 {
-    t->first = 0;
-    t->last = v->frame_count;
+    size_t interrupted = 0;
+
+    t->count = 0;
     for (size_t i = 0; i < v->frame_count; i++) {
-        t->pcs[i] = v->frames[i];
-        cvy_symbols_find(&d->symbols, v->frames[i], &t->symbols[i]);
+        add_frame(d, v->frames[i], v->frame_count - i - 1, t);
+        interrupted = i + 1 == v->interrupted_count ? t->count : interrupted;
     }
-    while (t->last > 1 && is_bottom(&t->symbols[t->last - 1])) {
-        t->last--;
+    while (t->count > 1 && is_bottom(&t->symbols[t->count - 1])) {
+        t->count--;
     }
     add_start(d, v, t);
-    /* Down to the call that the user made, or to what has faulted. */
-    for (size_t i = 0; i < t->last; i++) {
-        if (is_named(&t->symbols[i], "cvy_fatal")) {
-            t->first = i + 1;
-        } else if (is_named(&t->symbols[i], "on_fault") ||
-                   is_named(&t->symbols[i], "on_stack_wanted") ||
-                   is_named(&t->symbols[i], "on_cpu_sample")) {
-            t->first = i + 2 < t->last ? i + 2 : t->last; /* and the kernel's frame */
-            return;
-        }
-    }
-    for (size_t i = t->first; i < t->last; i++) {
-        if (begins(t->symbols[i].function, "covey_")) {
-            t->first = i;
-            break;
-        }
-    }
+    remove_own(t, interrupted < t->count ? interrupted : t->count);
 }
 
 static void print_frame(struct cvy_dump *d, const void *pc, const struct cvy_symbol *s, int indent)
@@ -110,6 +136,21 @@ static void print_frame(struct cvy_dump *d, const void *pc, const struct cvy_sym
     } else {
         (void)fprintf(d->out, "%p\n", pc);
     }
+}
+
+bool cvy_dump_take(struct cvy_dump *d, struct cvy_task *t, struct cvy_view *v)
+{
+    if (!cvy_view_take(t, v, false)) {
+        return false;
+    }
+    bool is_asked = v->state == CVY_TASK_RUNNING ||
+                    (v->state == CVY_TASK_WAITING && v->reason == CVY_WAIT_BLOCKING);
+    if (is_asked && d->silence_ns < SILENCE_NS_MAX) {
+        int64_t began = cvy_clock_now();
+        bool is_told = cvy_ask_stack(d->rt, v);
+        d->silence_ns += is_told ? 0 : cvy_clock_now() - began;
+    }
+    return true;
 }
 
 void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site)
@@ -140,7 +181,7 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
     (void)fprintf(d->out, " in %s", cvy_view_reason(v));
     if (v->reason == CVY_WAIT_BLOCKING) {
         struct cvy_symbol s;
-        cvy_symbols_find(&d->symbols, v->object, &s);
+        cvy_symbols_find_function(&d->symbols, v->object, &s);
         if (s.function) {
             (void)fprintf(d->out, " of %s", s.function);
         }
@@ -214,12 +255,18 @@ static void print_context(struct cvy_dump *d, const struct cvy_view *v)
     }
 }
 
+/* Not one that is inlined in the other. */
+static bool is_same_place(const struct cvy_trimmed *t, size_t a, size_t b)
+{
+    return t->pcs[a] == t->pcs[b] && !t->symbols[a].is_inlined && !t->symbols[b].is_inlined;
+}
+
 static void print_frames(struct cvy_dump *d, const struct cvy_view *v, const struct cvy_trimmed *t,
                          int indent)
 {
-    for (size_t i = t->first, next; i < t->last; i = next) {
+    for (size_t i = 0, next; i < t->count; i = next) {
         print_frame(d, t->pcs[i], &t->symbols[i], indent);
-        for (next = i + 1; next < t->last && t->pcs[next] == t->pcs[i]; next++) {
+        for (next = i + 1; next < t->count && is_same_place(t, i, next); next++) {
         }
         if (next > i + 1) {
             (void)fprintf(d->out, "%*s   and %zu calls of itself\n", indent, "", next - i - 1);

@@ -18,8 +18,9 @@ struct cvy_dump {
     struct cvy_runtime *rt;
     FILE *out;
     int64_t now;
-    bool is_plain;     /* allocates nothing: in signal handlers */
-    unsigned searches; /* cvy_is_left_locked() */
+    bool is_plain;      /* allocates nothing: in signal handlers */
+    unsigned searches;  /* cvy_is_left_locked() */
+    int64_t silence_ns; /* for so long threads were asked for stacks in vain */
     struct cvy_symbols symbols;
 };
 
@@ -39,6 +40,9 @@ bool cvy_dump_folded(struct cvy_dump *d);
 /* One of the two, by their number; or, if plain, a list of some. */
 void cvy_dump_any(struct cvy_dump *d);
 
+/* As cvy_view_take() does it, in detail, with the stack also of one that runs or makes a blocking
+ * call. Not in signal handlers. */
+bool cvy_dump_take(struct cvy_dump *d, struct cvy_task *t, struct cvy_view *v);
 /* A task's line and stack, indented. */
 void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth);
 /* Its name in quotes, without what would move a terminal's cursor. */
@@ -48,13 +52,15 @@ void cvy_dump_frames(struct cvy_dump *d, const struct cvy_view *v, int indent);
 /* "started at main.c:12", with what comes before it; nothing if site is NULL. */
 void cvy_dump_site(struct cvy_dump *d, const char *before, const covey_site *site);
 
-/* The frames that are worth showing, from first to before last: without covey's own between a call
- * and the switch, and below the task's function; with that one too if it has ended in a tail call.
- */
+#define CVY_TRIMMED_MAX (2 * CVY_VIEW_FRAMES + 1)
+
+/* The frames that are worth showing: without covey's own between a call and the switch, and below
+ * the task's function; with those of inlined functions, while there is room, and with the task's
+ * function too if it has ended in a tail call. */
 struct cvy_trimmed {
-    size_t first, last;
-    const void *pcs[CVY_VIEW_FRAMES + 1];
-    struct cvy_symbol symbols[CVY_VIEW_FRAMES + 1];
+    size_t count;
+    const void *pcs[CVY_TRIMMED_MAX]; /* several have the same where functions are inlined */
+    struct cvy_symbol symbols[CVY_TRIMMED_MAX];
 };
 void cvy_dump_trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t);
 

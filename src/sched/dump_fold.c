@@ -12,7 +12,7 @@ static void print_place(struct cvy_dump *d, const struct cvy_place *p)
     if (p->count == 1) {
         /* Now with detail, if it is still there. */
         struct cvy_view again;
-        if (cvy_view_take(v.task, &again, false) && again.id == v.id) {
+        if (cvy_dump_take(d, v.task, &again) && again.id == v.id) {
             v = again;
         }
         cvy_dump_view(d, &v, 1);

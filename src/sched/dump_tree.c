@@ -146,7 +146,7 @@ __attribute__((noinline)) static void print_task(struct tree *t, const struct no
     struct cvy_view v;
 
     /* Another one may have the record by now. */
-    if (cvy_view_take(n->task, &v, false) && v.id == n->id) {
+    if (cvy_dump_take(t->dump, n->task, &v) && v.id == n->id) {
         cvy_dump_view(t->dump, &v, depth);
     }
 }

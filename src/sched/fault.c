@@ -47,7 +47,7 @@ static void tell(int number, const siginfo_t *info, const void *context, const s
     char text[1024];
     const covey_site *site = cvy_site_still_there(t->site);
 
-    cvy_symbols_find(&without_names, cvy_fault_pc(context), &s);
+    cvy_symbols_find_function(&without_names, cvy_fault_pc(context), &s);
     int len = snprintf(text, sizeof(text),
                        "covey: %s at address %p in task %llu \"%s\", started at %s:%d\n"
                        "    at %s (%s+0x%llx)\n",

@@ -8,8 +8,8 @@
  * kept in its C code by the handshake of worker.h, so that its context stays. */
 #include "sched/ignored.h"
 
+#include "sched/ask.h"
 #include "sched/dump.h"
-#include "sched/slow.h"
 
 #include <covey/error.h>
 
@@ -158,7 +158,7 @@ static bool note(struct look *l, uint64_t id, bool is_new)
     return is_due;
 }
 
-static void tell(struct look *l, struct cvy_task *t, struct cvy_thread *th)
+static void tell(struct look *l, struct cvy_task *t)
 {
     int64_t began = cvy_clock_thread();
     struct cvy_view v;
@@ -167,9 +167,7 @@ static void tell(struct look *l, struct cvy_task *t, struct cvy_thread *th)
     if (!cvy_view_take(t, &v, false)) {
         return;
     }
-    if (th) {
-        (void)cvy_slow_ask(th, &v);
-    }
+    (void)cvy_ask_stack(l->rt, &v);
     cvy_dump_open(&d, l->rt, stderr, false);
     flockfile(stderr);
     (void)fputs("covey: ignored: ", stderr);
@@ -187,7 +185,7 @@ static bool look_at(struct cvy_task *t, void *arg)
 
     /* One that runs, or is about to, is seen below or another time. */
     if (verdict != STOPS && note(l, t->id, verdict == GOES_ON)) {
-        tell(l, t, NULL);
+        tell(l, t);
     }
     return true;
 }
@@ -202,7 +200,7 @@ static void look_at_running(struct look *l)
         uint64_t id;
         struct cvy_task *t = judge_running(l->rt, th, &id);
         if (t && note(l, id, true)) {
-            tell(l, t, th);
+            tell(l, t);
         }
     }
 }

@@ -17,7 +17,7 @@ static bool is_installed; /* guarded by profile.c's control */
 static char cookie;       /* its address marks the timers' signals */
 
 /* The thread's own, or what there is of it. */
-static void take_view(struct cvy_view *v)
+static void take_view(const void *context, struct cvy_view *v)
 {
     const struct cvy_thread *th = cvy_thread_self();
 
@@ -26,7 +26,8 @@ static void take_view(struct cvy_view *v)
     } else {
         *v = (struct cvy_view){.state = CVY_TASK_RUNNING, .name = CVY_VIEW_THREAD};
     }
-    v->frame_count = (uint32_t)cvy_unwind_here(v->frames, CVY_VIEW_FRAMES, 0);
+    v->frame_count = (uint32_t)cvy_unwind_interrupted(context, v->frames, CVY_VIEW_FRAMES, NULL);
+    v->interrupted_count = v->frame_count;
 }
 
 static void on_cpu_sample(int number, siginfo_t *info, void *context)
@@ -37,7 +38,7 @@ static void on_cpu_sample(int number, siginfo_t *info, void *context)
     if (info->si_code == SI_TIMER && info->si_value.sival_ptr == &cookie) {
         if (cvy_profile_is_on(CVY_PROFILE_CPU)) {
             struct cvy_view v;
-            take_view(&v);
+            take_view(context, &v);
             cvy_profile_add_signal(&v, 1 + info->si_overrun);
         }
     } else if (previous.sa_flags & SA_SIGINFO) {

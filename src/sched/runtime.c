@@ -3,10 +3,10 @@
 #include "base/alloc.h"
 #include "base/env.h"
 #include "os/unwind.h"
+#include "sched/ask.h"
 #include "sched/diagnosis.h"
 #include "sched/ignored.h"
 #include "sched/recording.h"
-#include "sched/slow.h"
 #include "sched/wait.h"
 
 #include <covey/error.h>
@@ -143,7 +143,6 @@ int cvy_runtime_start(const covey_options *options, covey_ctx *root_ctx, struct 
     cvy_unwind_prepare();
     cvy_dump_signal_install(rt);
     cvy_diagnosis_start(rt);
-    cvy_slow_start(rt);
     cvy_ignored_start(rt);
     cvy_pause_install();
     cvy_native_start();
@@ -211,14 +210,14 @@ static void threads_stop(struct cvy_runtime *rt)
         joined = th;
     }
     /* Others may still look at the records, or wake one. */
+    cvy_lock(&rt->lock);
     rt->threads = joined;
+    cvy_unlock(&rt->lock);
 }
 
 static void threads_free(struct cvy_runtime *rt)
 {
-    while (rt->threads) {
-        struct cvy_thread *th = rt->threads;
-        rt->threads = th->all_next;
+    for (struct cvy_thread *th; (th = thread_pop(rt)) != NULL;) {
         free(th);
     }
 }
@@ -253,7 +252,7 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
     }
     cvy_dump_signal_remove(rt);
     cvy_diagnosis_stop();
-    cvy_slow_stop(rt);
+    cvy_ask_stop();
     cvy_ignored_stop();
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     if (has_discarded) {

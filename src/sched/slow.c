@@ -1,70 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * slow.c - tells of tasks that hold their thread for long (covey_options.slow_task_ns), each with
- * the stack that it has at that time.
- *
- * The watchdog notices, and asks the thread by a signal; the handler walks the stack that it has
- * interrupted. One thread is asked at a time. */
+ * the stack that it has at that time: the watchdog notices, and asks the thread (ask.h). */
 #define _GNU_SOURCE
 #include "sched/slow.h"
 
+#include "sched/ask.h"
 #include "sched/dump.h"
 
-#include "os/unwind.h"
-
-#include <signal.h>
-
-#define ANSWER_NS_MAX (50 * COVEY_MS)
 #define STILL_NS_MIN (100 * COVEY_MS)
 #define STILL_SHARE 4 /* less than so small a part of the time was spent on a CPU */
-
-static struct sigaction previous;
-
-static struct {
-    struct cvy_thread *_Atomic asked; /* until it is at it; NULL: nobody. Release, acquire */
-    _Atomic uint32_t is_answered;     /* futex; release by the handler, acquire by the watchdog */
-    bool is_late;                     /* the watchdog's: an answer that it has left still comes */
-    uint32_t count;
-    void *frames[CVY_VIEW_FRAMES];
-} question;
-
-static void on_stack_wanted(int number)
-{
-    int *error = cvy_errno_ptr();
-    int saved = *error;
-
-    struct cvy_thread *self = cvy_thread_self(), *asked = self;
-
-    (void)number;
-    /* A signal from elsewhere may meet a thread that covey does not know, when nobody is asked. */
-    if (self && cvy_cas_acquire(&question.asked, &asked, NULL)) {
-        question.count = (uint32_t)cvy_unwind_here(question.frames, CVY_VIEW_FRAMES, 0);
-        cvy_store_release(&question.is_answered, 1);
-        cvy_futex_wake(&question.is_answered, 1);
-    }
-    *error = saved;
-}
-
-static bool may_ask(const struct cvy_runtime *rt)
-{
-    return rt->options.slow_task_ns > 0 || rt->options.ignored_end_ns > 0;
-}
-
-void cvy_slow_start(struct cvy_runtime *rt)
-{
-    struct sigaction action = {.sa_handler = on_stack_wanted, .sa_flags = SA_RESTART | SA_ONSTACK};
-
-    if (may_ask(rt)) {
-        (void)sigemptyset(&action.sa_mask);
-        (void)sigaction(SIGURG, &action, &previous);
-    }
-}
-
-void cvy_slow_stop(struct cvy_runtime *rt)
-{
-    if (may_ask(rt)) {
-        (void)sigaction(SIGURG, &previous, NULL);
-    }
-}
 
 /* What th runs, and how often it has turned to another task; a moment's view. */
 struct moment {
@@ -90,31 +34,7 @@ moment_of(const struct cvy_thread *th)
     return m;
 }
 
-bool cvy_slow_ask(struct cvy_thread *th, struct cvy_view *v)
-{
-    struct cvy_thread *asked = th;
-
-    if (question.is_late && !cvy_load_acquire(&question.is_answered)) {
-        return false; /* another is still at it */
-    }
-    cvy_store_relaxed(&question.is_answered, 0);
-    cvy_store_release(&question.asked, th);
-    if (pthread_kill(th->handle, SIGURG) == 0) {
-        cvy_futex_wait(&question.is_answered, 0, ANSWER_NS_MAX);
-    }
-    bool is_answered = cvy_load_acquire(&question.is_answered);
-    /* Whoever comes late finds nobody asked; or is at it now: then it is not waited for. */
-    question.is_late = !is_answered && !cvy_cas_acquire(&question.asked, &asked, NULL);
-    if (is_answered) {
-        v->frame_count = question.count;
-        for (uint32_t i = 0; i < question.count; i++) {
-            v->frames[i] = question.frames[i];
-        }
-    }
-    return is_answered;
-}
-
-static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task *t, int64_t held_ns)
+static void tell(struct cvy_runtime *rt, struct cvy_task *t, int64_t held_ns)
 {
     struct cvy_view v;
     struct cvy_dump d;
@@ -123,7 +43,7 @@ static void tell(struct cvy_runtime *rt, struct cvy_thread *th, struct cvy_task 
     if (!cvy_view_take(t, &v, true)) {
         return;
     }
-    bool is_answered = cvy_slow_ask(th, &v);
+    bool is_answered = cvy_ask_stack(rt, &v);
     cvy_dump_open(&d, rt, stderr, false);
     cvy_dump_trim(&d, &v, &names); /* finding names takes its time: before the lock */
     flockfile(stderr);
@@ -183,7 +103,7 @@ void cvy_slow_look(struct cvy_runtime *rt, int64_t now, int64_t late_ns)
             th->slow.is_told = false;
         } else if (!th->slow.is_told && now - th->slow.since >= rt->options.slow_task_ns) {
             th->slow.is_told = true;
-            tell(rt, th, m.task, now - th->slow.since);
+            tell(rt, m.task, now - th->slow.since);
         }
     }
 }

@@ -164,7 +164,7 @@ static void clear(struct cvy_view *v)
     v->group_opener = 0;
     v->opener_name[0] = '\0';
     v->detail[0] = '\0';
-    v->frame_count = 0;
+    v->frame_count = v->interrupted_count = 0;
     v->note_count = 0;
 }
 

@@ -39,6 +39,7 @@ struct cvy_view {
     /* Of one that was held, and of the caller's own task. */
     uint32_t frame_count;
     void *frames[CVY_VIEW_FRAMES];
+    uint32_t interrupted_count; /* the first so many are what a signal has interrupted */
 
     /* Only of one that was held. */
     bool is_parked;

@@ -481,6 +481,7 @@ void cvy_thread_begin(struct cvy_thread *th)
     cvy_self_set(th);
     cvy_grace_join(th);
     th->errno_ptr = cvy_errno_ptr();
+    cvy_store_relaxed(&th->id, cvy_thread_id());
 #if CVY_ASAN
     pthread_attr_t attr;
     void *low = NULL;
@@ -501,6 +502,24 @@ void cvy_thread_end(struct cvy_thread *th)
     cvy_fault_thread_fini(th);
     cvy_grace_leave(th);
     cvy_self_set(NULL);
+}
+
+__attribute__((no_sanitize("thread"), noinline)) static bool runs(const struct cvy_thread *th,
+                                                                  const struct cvy_task *t)
+{
+    return th->task == t;
+}
+
+uint32_t cvy_thread_running(struct cvy_runtime *rt, const struct cvy_task *t)
+{
+    uint32_t id = 0;
+
+    cvy_lock(&rt->lock);
+    for (const struct cvy_thread *th = rt->threads; th && !id; th = th->all_next) {
+        id = runs(th, t) ? cvy_load_relaxed(&th->id) : 0;
+    }
+    cvy_unlock(&rt->lock);
+    return id;
 }
 
 static void *thread_main(void *arg)

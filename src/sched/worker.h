@@ -123,6 +123,7 @@ struct cvy_thread {
     uint16_t number;                   /* from 1; for COVEY_DEBUG=migrate */
     bool is_pool;                      /* a thread of the test mode's blocking pool */
     pthread_t handle;
+    _Atomic uint32_t id; /* the system's; 0: not yet known. Relaxed */
     struct cvy_thread *all_next;
     void *alt_stack;
 
@@ -292,6 +293,9 @@ static inline struct cvy_task *cvy_task_self(void)
     return cvy_likely(th != NULL) ? th->task : cvy_thread_foreign()->task;
 }
 
+/* worker.c: the system's number of the thread that runs t; 0: none. A moment's view. */
+uint32_t cvy_thread_running(struct cvy_runtime *rt, const struct cvy_task *t);
+
 /* ready.c. All: the caller is in the runtime and holds no lock. */
 /* Makes a claimed task runnable. */
 void cvy_ready(struct cvy_thread *th, struct cvy_task *t);
@@ -398,6 +402,7 @@ void cvy_fault_thread_fini(struct cvy_thread *th);
 struct cvy_job {
     struct cvy_job *next;
     int64_t queued_at;
+    const struct cvy_task *task;      /* the one that waits for it; NULL: there may be more */
     bool stands_back;                 /* on a thread of the lowest priority */
     void (*run)(struct cvy_job *job); /* on a pool thread, which does not touch job afterwards */
 };
@@ -405,6 +410,15 @@ int cvy_blocking_start(struct cvy_runtime *rt);
 void cvy_blocking_stop(struct cvy_runtime *rt);
 /* 0; -EAGAIN: no thread could be made; -ENOMEM. */
 int cvy_blocking_submit(struct cvy_runtime *rt, struct cvy_job *job);
+/* Where a job is done: on its thread's stack below base, while *turns stays turn. */
+struct cvy_blocking_place {
+    const _Atomic uint32_t *turns;
+    uint32_t turn;
+    const void *base;
+};
+/* Of the job that t waits for; the system's number of the thread, 0: it has none now. */
+uint32_t cvy_blocking_thread(struct cvy_runtime *rt, const struct cvy_task *t,
+                             struct cvy_blocking_place *out);
 /* Before a task's job: as many at once as there may be threads. 0 or the context's error. */
 int cvy_blocking_take_slot(struct cvy_thread **thp, covey_ctx *ctx, bool stands_back, covey_fn *fn);
 void cvy_blocking_give_slot(struct cvy_thread *th, struct cvy_runtime *rt, bool stands_back);

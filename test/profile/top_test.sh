@@ -37,7 +37,7 @@ has() {
 has "as text: figures of the process" '^covey top - unix://@covey-served-.* pid [0-9]+' once
 has "as text: a kind below its group" '^ +40 +- .* - customer served\.c:[0-9]+$' once
 has "as text: groups below groups" '^ +3 +- .* {10}. clerk served\.c:[0-9]+$' once
-has "as text: where tasks are" 'mutex at clerk \(served\.c:[0-9]+\)|sleep at clerk' once
+has "as text: where tasks are" '(mutex|sleep) at (take_money|clerk) \(served\.c:[0-9]+\)' once
 "$COVEY_COMMAND" top unix://@covey-nobody-is-here >out 2>&1
 [[ $? == 1 ]]
 say $? "nobody there: a failure" out

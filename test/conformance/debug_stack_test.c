@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT
+ * debug_stack_test.c - dumps show the stacks of tasks that run, and of blocking calls, and leave
+ * them as they were. */
+#include "support.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+static bool has_libdw(void)
+{
+#if defined(__x86_64__)
+    return access("/usr/lib/x86_64-linux-gnu/libdw.so.1", R_OK) == 0;
+#else
+    return false; /* what the emulator of the tests interrupts it cannot unwind */
+#endif
+}
+
+static char *dump_as(covey_dump_format format)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+
+    CHECK(out);
+    CHECK_EQ(covey_dump_as(out, format), 0);
+    CHECK_EQ(fclose(out), 0);
+    return text;
+}
+
+/* The parts stand in the dump one after the other. */
+static void check_order(const char *text, const char *const *parts)
+{
+    const char *at = text;
+
+    for (; *parts && at; parts++) {
+        const char *found = strstr(at, *parts);
+        if (!found) {
+            (void)fprintf(stderr, "%s\nhas not, in its place: %s\n", text, *parts);
+        }
+        at = found;
+    }
+    CHECK(at);
+}
+
+static atomic_bool is_spinning, is_over;
+
+__attribute__((noinline)) static void spin(void)
+{
+    while (!atomic_load(&is_over)) {
+        atomic_store(&is_spinning, true);
+    }
+}
+
+/* Looks from outside, since with one worker no other task runs. */
+static void *look_at_spinning(void *arg)
+{
+    static const char *const in_tree[] = {"\"spinner\" running", "at spin (debug_stack_test.c:",
+                                          "at spinner (debug_stack_test.c:", NULL};
+    static const char *const in_json[] = {"\"name\":\"spinner\",\"state\":\"running\"",
+                                          "\"stack\":[", "\"function\":\"spin\"", NULL};
+
+    (void)arg;
+    while (!atomic_load(&is_spinning)) {
+        (void)sched_yield();
+    }
+    char *tree = dump_as(COVEY_DUMP_TREE);
+    char *folded = dump_as(COVEY_DUMP_FOLDED);
+    char *json = dump_as(COVEY_DUMP_JSON);
+    atomic_store(&is_over, true);
+    if (has_libdw()) {
+        check_order(tree, in_tree);
+        check_order(folded, in_tree);
+        check_order(json, in_json);
+    }
+    free(tree);
+    free(folded);
+    free(json);
+    return NULL;
+}
+
+static int spinner(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    spin();
+    return 0;
+}
+
+TASK_TEST(a_running_task_is_shown_where_it_is)
+{
+    covey_group *g = covey_group_new(ctx);
+    pthread_t thread;
+
+    atomic_store(&is_over, false);
+    atomic_store(&is_spinning, false);
+    CHECK_EQ(pthread_create(&thread, NULL, look_at_spinning, NULL), 0);
+    GO(g, spinner, NULL);
+    JOIN(g);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+static atomic_bool is_reading;
+
+/* One that its end alone ends: what interrupts it does not. */
+__attribute__((noinline)) static int read_end(int fd)
+{
+    char byte;
+
+    atomic_store(&is_reading, true);
+    ssize_t n = read(fd, &byte, 1);
+    return n == 0 ? 0 : -EIO;
+}
+
+static int read_to_end(covey_ctx *ctx, void *arg)
+{
+    int code = read_end(*(int *)arg);
+
+    (void)ctx;
+    return code; /* no tail call: it has a frame */
+}
+
+static int call_blocking(covey_ctx *ctx, void *arg)
+{
+    int code = covey_blocking(ctx, read_to_end, arg);
+    return code;
+}
+
+TASK_TEST(a_blocking_call_is_shown_where_it_is)
+{
+    static const char *const parts[] = {"\"call_blocking\" waiting in blocking call of read_to_end",
+                                        "at read_end (debug_stack_test.c:",
+                                        "at read_to_end (debug_stack_test.c:",
+                                        "at covey_blocking (",
+                                        "at call_blocking (debug_stack_test.c:",
+                                        NULL};
+    covey_group *g = covey_group_new(ctx);
+    int ends[2];
+
+    CHECK_EQ(pipe(ends), 0);
+    atomic_store(&is_reading, false);
+    GO(g, call_blocking, &ends[0]);
+    while (!atomic_load(&is_reading)) {
+        covey_yield();
+    }
+    char *text = dump_as(COVEY_DUMP_TREE);
+    if (has_libdw() && !WITH_TSAN) { /* which answers when the call has ended */
+        check_order(text, parts);
+                CHECK(!strstr(text, "call_run"));
+    }
+    free(text);
+    CHECK_EQ(close(ends[1]), 0);
+    JOIN(g);
+    CHECK_EQ(close(ends[0]), 0);
+}
+
+static atomic_int urgent;
+
+static void on_urgent(int number)
+{
+    (void)number;
+    atomic_fetch_add(&urgent, 1);
+}
+
+static int dump_and_raise(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    covey_group *g = covey_group_new(ctx);
+    pthread_t thread;
+
+    atomic_store(&is_over, false);
+    atomic_store(&is_spinning, false);
+    CHECK_EQ(pthread_create(&thread, NULL, look_at_spinning, NULL), 0);
+    GO(g, spinner, NULL);
+    JOIN(g);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(atomic_load(&urgent), 0);
+    CHECK_EQ(raise(SIGURG), 0);
+    CHECK_EQ(atomic_load(&urgent), 1);
+    return 0;
+}
+
+TEST(the_programs_own_handler_of_the_signal_keeps_its_signals)
+{
+    CHECK(signal(SIGURG, on_urgent) != SIG_ERR);
+    CHECK_EQ(covey_run(dump_and_raise, NULL), 0);
+    CHECK_EQ(raise(SIGURG), 0);
+    CHECK_EQ(atomic_load(&urgent), 2);
+}
+
+/* ---- while everything moves ---- */
+
+static int nothing(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    return 0;
+}
+
+static int start_and_end(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&is_over)) {
+        covey_group *g = covey_group_new(ctx);
+        GO(g, nothing, NULL);
+        JOIN(g);
+        CHECK_EQ(covey_blocking(ctx, nothing, NULL), 0);
+        covey_yield();
+    }
+    return 0;
+}
+
+static void *dump_often(void *arg)
+{
+    static const covey_dump_format formats[] = {COVEY_DUMP_TREE, COVEY_DUMP_FOLDED,
+                                                COVEY_DUMP_JSON};
+
+    (void)arg;
+    for (int i = 0; i < 60; i++) {
+        free(dump_as(formats[i % 3]));
+    }
+    return NULL;
+}
+
+static int wait_for_dumps(covey_ctx *ctx, void *arg)
+{
+    pthread_t threads[2];
+
+    (void)ctx;
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_create(&threads[i], NULL, dump_often, NULL), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    }
+    atomic_store(&is_over, true);
+    return 0;
+}
+
+TASK_TEST(threads_are_asked_while_tasks_and_calls_come_and_go)
+{
+    covey_group *g = covey_group_new(ctx);
+
+    atomic_store(&is_over, false);
+    for (int i = 0; i < 8; i++) {
+        GO(g, start_and_end, NULL);
+    }
+    CHECK_EQ(covey_blocking(ctx, wait_for_dumps, NULL), 0);
+    JOIN(g);
+}
