@@ -25,11 +25,13 @@ endif()
 covey_suite(conformance SECONDS 600 WORKERS 1 2 8)
 covey_suite(stress SECONDS 900 WORKERS 1 2 8)
 covey_suite(litmus SECONDS 300 WORKERS 1 2 8)
-# What waits for database servers most of the time.
-if(COVEY_SANITIZER)
+# What waits for database servers most of the time: each number of workers in one build.
+if(COVEY_SANITIZER STREQUAL "asan")
+    set(server_workers 1)
+elseif(COVEY_SANITIZER)
     set(server_workers 2)
 else()
-    set(server_workers 1 8)
+    set(server_workers 8)
 endif()
 covey_suite(sql SECONDS 600 WORKERS ${server_workers}
     RUNNER bash ${PROJECT_SOURCE_DIR}/test/sql/with_postgres.sh)

@@ -159,6 +159,18 @@ static void stack(struct cvy_dump *d, const struct cvy_view *v)
     (void)fputc(']', d->out);
 }
 
+/* What is the same of tasks and plain threads. */
+static void state_and_stack(struct cvy_dump *d, const struct cvy_view *v)
+{
+    if (v->is_parked) {
+        wait(d, v);
+        context(d, v);
+    }
+    if (v->frame_count > 0) {
+        stack(d, v);
+    }
+}
+
 struct list {
     struct cvy_dump *dump;
     size_t count;
@@ -184,15 +196,17 @@ static bool task(struct cvy_task *t, void *arg)
     if (ignored > 0) {
         (void)fprintf(d->out, ",\"ignores_end_seconds\":%.6f", seconds(d->now - ignored));
     }
-    if (v.is_parked) {
-        wait(d, &v);
-        context(d, &v);
-    }
-    if (v.frame_count > 0) {
-        stack(d, &v);
-    }
+    state_and_stack(d, &v);
     (void)fputc('}', d->out);
     return true;
+}
+
+static void thread(struct cvy_dump *d, const struct cvy_view *v, size_t i)
+{
+    (void)fprintf(d->out, "%s\n{\"id\":%u", i > 0 ? "," : "", v->thread);
+    field(d->out, "state", cvy_view_state(v));
+    state_and_stack(d, v);
+    (void)fputc('}', d->out);
 }
 
 void cvy_dump_json(struct cvy_dump *d)
@@ -202,6 +216,8 @@ void cvy_dump_json(struct cvy_dump *d)
     (void)fprintf(d->out, "{\"covey\":\"%s\",\"workers\":%d,\"tasks\":[", COVEY_VERSION,
                   d->rt->worker_count);
     (void)cvy_tasks_each(d->rt, task, &l);
+    (void)fputs("\n],\"threads\":[", d->out);
+    cvy_dump_threads(d, thread);
     (void)fputs("\n]}\n", d->out);
 }
 

@@ -179,10 +179,15 @@ uint32_t cvy_thread_id(void)
     return (uint32_t)gettid();
 }
 
-bool cvy_thread_signal(uint32_t id, int number)
+bool cvy_thread_signal(uint32_t id, int number, void *value)
 {
-    /* Not pthread_kill(), which is not to be called of a thread that is gone. */
-    return syscall(SYS_tgkill, getpid(), id, number) == 0;
+    siginfo_t info = {.si_signo = number, .si_code = SI_QUEUE};
+
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_ptr = value;
+    /* Not pthread_sigqueue(), which is not to be called of a thread that is gone. */
+    return syscall(SYS_rt_tgsigqueueinfo, getpid(), id, number, &info) == 0;
 }
 
 void cvy_thread_stand_back(void)

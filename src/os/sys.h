@@ -40,9 +40,10 @@ static inline void cvy_light_fence(void)
 
 /* CPUs that this process may use: affinity and the cgroup's quota, at least 1. */
 int cvy_cpu_count(void);
-/* The calling thread's number in this process, and a signal to one that has it. False: none has. */
+/* The calling thread's number in this process, and a signal to one that has it, with a value whose
+ * code is SI_QUEUE. False: none has. */
 uint32_t cvy_thread_id(void);
-bool cvy_thread_signal(uint32_t id, int number);
+bool cvy_thread_signal(uint32_t id, int number, void *value);
 /* Threads of this process, from /proc; negative code if unknown. */
 int cvy_thread_count(void);
 /* From now on the calling thread has the lowest of the usual priorities: for good, since the kernel

@@ -3,7 +3,8 @@
  *
  * One thread is asked at a time. It answers from the handler, which interrupts whatever it runs and
  * walks the stack below; who asks sleeps meanwhile. The handler is installed with the first
- * question, so that who never asks is never interrupted. */
+ * question, so that who never asks is never interrupted; a cookie tells its signals from the
+ * program's own, which go to the handler that was there before. */
 #define _GNU_SOURCE
 #include "sched/ask.h"
 
@@ -21,6 +22,8 @@ static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction previous;
 static bool is_installed;
 static bool is_late; /* a thread is still at the answer to an earlier question */
+
+static char cookie; /* its address marks these signals */
 
 /* Who asks writes it before asked, and reads the answer after is_answered. */
 static struct {
@@ -48,13 +51,11 @@ static bool is_at_it(const void *sp)
            (CVY_TSAN || !t->stack || cvy_stack_holds(t->stack, sp));
 }
 
-static void on_stack_wanted(int number, siginfo_t *info, void *context)
+static void answer(const void *context)
 {
-    int *error = cvy_errno_ptr();
-    int saved = *error;
     uint32_t self = cvy_thread_id();
 
-    /* Acquire: pairs with the release in ask(). */
+    /* Acquire: pairs with the release in ask(). If it fails, it is no longer waited for. */
     if (cvy_cas_acquire(&question.asked, &self, 0)) {
         question.count = 0;
         if (is_at_it(cvy_fault_sp(context))) {
@@ -66,6 +67,16 @@ static void on_stack_wanted(int number, siginfo_t *info, void *context)
         }
         cvy_store_release(&question.is_answered, 1);
         cvy_futex_wake(&question.is_answered, 1);
+    }
+}
+
+static void on_stack_wanted(int number, siginfo_t *info, void *context)
+{
+    int *error = cvy_errno_ptr();
+    int saved = *error;
+
+    if (info->si_code == SI_QUEUE && info->si_value.sival_ptr == &cookie) {
+        answer(context);
     } else if (previous.sa_flags & SA_SIGINFO) {
         previous.sa_sigaction(number, info, context);
     } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
@@ -74,7 +85,16 @@ static void on_stack_wanted(int number, siginfo_t *info, void *context)
     *error = saved;
 }
 
-static void install(void)
+static bool is_ours(void)
+{
+    struct sigaction now;
+
+    return sigaction(SIGURG, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
+           now.sa_sigaction == on_stack_wanted;
+}
+
+/* False: the program has put a handler of its own in its place, which may call it. */
+static bool install(void)
 {
     struct sigaction action = {.sa_sigaction = on_stack_wanted,
                                .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
@@ -83,18 +103,16 @@ static void install(void)
         (void)sigemptyset(&action.sa_mask);
         is_installed = sigaction(SIGURG, &action, &previous) == 0;
     }
+    return is_ours();
 }
 
 void cvy_ask_stop(void)
 {
-    struct sigaction now;
-
     (void)pthread_mutex_lock(&asking);
-    if (is_installed && sigaction(SIGURG, NULL, &now) == 0 && (now.sa_flags & SA_SIGINFO) &&
-        now.sa_sigaction == on_stack_wanted) {
+    if (is_installed && is_ours()) {
         (void)sigaction(SIGURG, &previous, NULL);
+        is_installed = false;
     }
-    is_installed = false;
     (void)pthread_mutex_unlock(&asking);
 }
 
@@ -104,6 +122,9 @@ static uint32_t find_thread(struct cvy_runtime *rt, const struct cvy_view *v)
     question.task = v->task;
     question.id = v->id;
     question.place = (struct cvy_blocking_place){0};
+    if (v->thread) {
+        return v->thread;
+    }
     if (v->state == CVY_TASK_RUNNING) {
         return cvy_thread_running(rt, v->task);
     }
@@ -113,15 +134,20 @@ static uint32_t find_thread(struct cvy_runtime *rt, const struct cvy_view *v)
     return 0;
 }
 
-/* asking is held. */
+/* asking is held. By the system's clock, also where the test mode has one of its own. */
 static bool ask(uint32_t thread)
 {
     uint32_t asked = thread;
+    int64_t until = cvy_clock_real() + ANSWER_NS_MAX;
 
     cvy_store_relaxed(&question.is_answered, 0);
     cvy_store_release(&question.asked, thread);
-    if (cvy_thread_signal(thread, SIGURG)) {
-        cvy_futex_wait(&question.is_answered, 0, ANSWER_NS_MAX);
+    if (cvy_thread_signal(thread, SIGURG, &cookie)) {
+        int64_t left = ANSWER_NS_MAX;
+        while (!cvy_load_acquire(&question.is_answered) && left > 0) {
+            cvy_futex_wait(&question.is_answered, 0, left);
+            left = until - cvy_clock_real();
+        }
     }
     /* Whoever comes late finds nobody asked; or is at it now: then it is not waited for. */
     bool is_answered = cvy_load_acquire(&question.is_answered);
@@ -138,7 +164,8 @@ static void put_frames(struct cvy_view *v)
     }
     memmove(v->frames + question.count, v->frames, own * sizeof(v->frames[0]));
     memcpy(v->frames, question.frames, question.count * sizeof(v->frames[0]));
-    v->interrupted_count = question.count;
+    /* A plain thread is in covey's own wait, like a parked task. */
+    v->interrupted_count = v->thread ? 0 : question.count;
     v->frame_count = (uint32_t)(question.count + own);
 }
 
@@ -150,11 +177,12 @@ bool cvy_ask_stack(struct cvy_runtime *rt, struct cvy_view *v)
         return false;
     }
     (void)pthread_mutex_lock(&asking);
-    install();
     is_late = is_late && !cvy_load_acquire(&question.is_answered);
-    uint32_t thread = is_late ? 0 : find_thread(rt, v);
-    if (thread) {
-        is_told = ask(thread);
+    /* Seq_cst: see cvy_ask_stop()'s caller; threads and pool are there while this holds the lock.
+     */
+    if (!is_late && !cvy_load_seq_cst(&rt->stopping) && install()) {
+        uint32_t thread = find_thread(rt, v);
+        is_told = thread && thread != cvy_thread_id() && ask(thread) && cvy_view_is_still(v);
     }
     if (is_told) {
         put_frames(v);

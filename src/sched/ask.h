@@ -6,11 +6,12 @@
 #include "sched/view.h"
 
 /* Where v's task is, if it runs on another thread, or waits for the end of a blocking call: then
- * the call's frames come before its own. False: it is elsewhere by now, or its thread has not
- * answered for some 50 ms. From any thread that keeps the runtime, but for signal handlers. */
+ * the call's frames come before its own. And where a plain thread waits. False: it is elsewhere by
+ * now, or its thread has not answered for some 50 ms. From any thread that keeps the runtime, but
+ * for signal handlers. */
 bool cvy_ask_stack(struct cvy_runtime *rt, struct cvy_view *v);
 
-/* The runtime ends: from now on threads are not interrupted. */
+/* The runtime is stopping: from now on no thread of its is interrupted, nor looked for. */
 void cvy_ask_stop(void);
 
 #endif

@@ -26,7 +26,7 @@ struct pool_thread {
     struct lane *lane;
     pthread_t handle;
     const void *base;       /* its stack is below it while it does a job */
-    _Atomic uint32_t turns; /* one more when a job begins or ends; only this thread writes */
+    _Atomic uint32_t turns; /* odd while it does a job; only this thread writes */
     /* Guarded by the pool's mutex. */
     const struct cvy_task *task; /* that waits for the job it does */
     uint32_t id;                 /* the system's */
@@ -137,9 +137,11 @@ uint32_t cvy_blocking_thread(struct cvy_runtime *rt, const struct cvy_task *t,
 
     (void)pthread_mutex_lock(&p->mutex);
     for (struct pool_thread *th = p->threads; th && !id; th = th->next) {
-        if (th->task == t) {
+        uint32_t turn = cvy_load_relaxed(&th->turns);
+        /* Odd: not between the job's end and the mutex. */
+        if (th->task == t && turn % 2 == 1) {
             id = th->id;
-            *out = (struct cvy_blocking_place){&th->turns, cvy_load_relaxed(&th->turns), th->base};
+            *out = (struct cvy_blocking_place){&th->turns, turn, th->base};
         }
     }
     (void)pthread_mutex_unlock(&p->mutex);

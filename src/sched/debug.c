@@ -53,6 +53,7 @@ void cvy_pause_install(void)
 
     if (cvy_knob(CVY_KNOB_PAUSE)) {
         (void)sigemptyset(&action.sa_mask);
+        (void)sigaddset(&action.sa_mask, SIGURG); /* for ask.c, of what it has interrupted */
         (void)sigaction(pause_signal(), &action, NULL);
     }
 }

@@ -138,17 +138,23 @@ static void print_frame(struct cvy_dump *d, const void *pc, const struct cvy_sym
     }
 }
 
+void cvy_dump_ask(struct cvy_dump *d, struct cvy_view *v)
+{
+    if (!d->is_fatal && d->silence_ns < SILENCE_NS_MAX) {
+        int64_t began = cvy_clock_real();
+        bool is_told = cvy_ask_stack(d->rt, v);
+        d->silence_ns += is_told ? 0 : cvy_clock_real() - began;
+    }
+}
+
 bool cvy_dump_take(struct cvy_dump *d, struct cvy_task *t, struct cvy_view *v)
 {
     if (!cvy_view_take(t, v, false)) {
         return false;
     }
-    bool is_asked = v->state == CVY_TASK_RUNNING ||
-                    (v->state == CVY_TASK_WAITING && v->reason == CVY_WAIT_BLOCKING);
-    if (is_asked && d->silence_ns < SILENCE_NS_MAX) {
-        int64_t began = cvy_clock_now();
-        bool is_told = cvy_ask_stack(d->rt, v);
-        d->silence_ns += is_told ? 0 : cvy_clock_now() - began;
+    if (v->state == CVY_TASK_RUNNING ||
+        (v->state == CVY_TASK_WAITING && v->reason == CVY_WAIT_BLOCKING)) {
+        cvy_dump_ask(d, v);
     }
     return true;
 }
@@ -255,21 +261,31 @@ static void print_context(struct cvy_dump *d, const struct cvy_view *v)
     }
 }
 
-/* Not one that is inlined in the other. */
-static bool is_same_place(const struct cvy_trimmed *t, size_t a, size_t b)
+/* Behind the frame that i begins: its function comes last, after what is inlined there. */
+static size_t frame_end(const struct cvy_trimmed *t, size_t i)
 {
-    return t->pcs[a] == t->pcs[b] && !t->symbols[a].is_inlined && !t->symbols[b].is_inlined;
+    while (i + 1 < t->count && t->symbols[i].is_inlined) {
+        i++;
+    }
+    return i + 1;
 }
 
 static void print_frames(struct cvy_dump *d, const struct cvy_view *v, const struct cvy_trimmed *t,
                          int indent)
 {
     for (size_t i = 0, next; i < t->count; i = next) {
-        print_frame(d, t->pcs[i], &t->symbols[i], indent);
-        for (next = i + 1; next < t->count && is_same_place(t, i, next); next++) {
+        const void *pc = t->pcs[i];
+        size_t repeats = 0;
+
+        next = frame_end(t, i);
+        for (size_t j = i; j < next; j++) {
+            print_frame(d, pc, &t->symbols[j], indent);
         }
-        if (next > i + 1) {
-            (void)fprintf(d->out, "%*s   and %zu calls of itself\n", indent, "", next - i - 1);
+        for (; next < t->count && t->pcs[next] == pc; next = frame_end(t, next)) {
+            repeats++;
+        }
+        if (repeats > 0) {
+            (void)fprintf(d->out, "%*s   and %zu calls of itself\n", indent, "", repeats);
         }
     }
     if (v->frame_count == CVY_VIEW_FRAMES) {
@@ -293,8 +309,12 @@ void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth)
     cvy_dump_trim(d, v, &t);
     /* A task's lines stand together, whoever else writes there. Names take their time: before. */
     flockfile(d->out);
-    (void)fprintf(d->out, "%*stask %llu ", depth * 2, "", (unsigned long long)v->id);
-    cvy_dump_name(d, v);
+    if (v->thread) {
+        (void)fprintf(d->out, "%*splain thread %u", depth * 2, "", v->thread);
+    } else {
+        (void)fprintf(d->out, "%*stask %llu ", depth * 2, "", (unsigned long long)v->id);
+        cvy_dump_name(d, v);
+    }
     (void)fprintf(d->out, " %s", cvy_view_state(v));
     print_wait(d, v);
     print_notes(d, v);

@@ -19,6 +19,7 @@ struct cvy_dump {
     FILE *out;
     int64_t now;
     bool is_plain;      /* allocates nothing: in signal handlers */
+    bool is_fatal;      /* waits for no other thread, and takes no lock */
     unsigned searches;  /* cvy_is_left_locked() */
     int64_t silence_ns; /* for so long threads were asked for stacks in vain */
     struct cvy_symbols symbols;
@@ -43,6 +44,12 @@ void cvy_dump_any(struct cvy_dump *d);
 /* As cvy_view_take() does it, in detail, with the stack also of one that runs or makes a blocking
  * call. Not in signal handlers. */
 bool cvy_dump_take(struct cvy_dump *d, struct cvy_task *t, struct cvy_view *v);
+/* The stack of v's thread, unless others have been silent for long. */
+void cvy_dump_ask(struct cvy_dump *d, struct cvy_view *v);
+/* Plain threads that wait in covey, at most 64, each, the i-th from 0, to put; and to the text. */
+void cvy_dump_threads(struct cvy_dump *d,
+                      void (*put)(struct cvy_dump *d, const struct cvy_view *v, size_t i));
+void cvy_dump_print_threads(struct cvy_dump *d);
 /* A task's line and stack, indented. */
 void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth);
 /* Its name in quotes, without what would move a terminal's cursor. */

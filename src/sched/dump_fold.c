@@ -61,5 +61,6 @@ bool cvy_dump_folded(struct cvy_dump *d)
         (void)fprintf(d->out, "  %lld task(s) in other places\n", (long long)f->others);
     }
     free(f);
+    cvy_dump_print_threads(d);
     return true;
 }

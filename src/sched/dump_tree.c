@@ -198,6 +198,7 @@ void cvy_dump_tree(struct cvy_dump *d)
             print_task(&t, &t.nodes[i], 1);
         }
     }
+    cvy_dump_print_threads(d);
     if (t.is_short_of_memory) {
         (void)fprintf(d->out, "covey: out of memory for all but %zu of the tasks\n", t.count);
     }

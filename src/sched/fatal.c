@@ -27,6 +27,7 @@ static void dump(void *arg)
     f->print(f->arg);
     cvy_abort_after(DUMP_SECONDS_MAX);
     cvy_dump_open(&d, rt, stderr, f->thread && f->thread->is_faulting_in_libc);
+    d.is_fatal = true;
     if (f->task) {
         cvy_view_take_own_stack(f->task, &v);
         (void)fprintf(stderr, "covey: in task %llu \"%s\"", (unsigned long long)f->task->id,

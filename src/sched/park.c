@@ -126,6 +126,8 @@ park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns, int32_t 
     if (th->is_pool) {
         cvy_test_job_waits(1);
     }
+    /* Release: what it waits for is there to be looked at, to the acquire in cvy_task_hold(). */
+    cvy_store_release(&t->on_cpu, 0);
     /* Acquire: pairs with the release in cvy_ready(). */
     while (cvy_load_acquire(&t->wake) == 0) {
         int64_t until = earlier(at_ns, deadline);
@@ -137,6 +139,7 @@ park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns, int32_t 
                 if (th->is_pool) {
                     cvy_test_job_waits(-1);
                 }
+                cvy_store_relaxed(&t->on_cpu, 1);
                 return cvy_enter();
             }
             at_ns = CVY_NEVER; /* claimed by another: the wake is on its way */
@@ -146,6 +149,7 @@ park_thread(struct cvy_thread *th, struct cvy_cancel *c, int64_t at_ns, int32_t 
         }
     }
     cvy_store_relaxed(&t->wake, 0);
+    cvy_store_relaxed(&t->on_cpu, 1);
     return cvy_enter();
 }
 

@@ -57,6 +57,7 @@ int cvy_profile_cpu_start(int64_t rate)
     cvy_unwind_prepare();
     if (!is_installed) {
         (void)sigemptyset(&action.sa_mask);
+        (void)sigaddset(&action.sa_mask, SIGURG); /* for ask.c, of what it has interrupted */
         (void)sigaction(SIGPROF, &action, &previous);
         is_installed = true;
     }

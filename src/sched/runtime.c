@@ -246,13 +246,13 @@ void cvy_runtime_stop(struct cvy_runtime *rt)
 {
     cvy_runtime_close(rt);
     threads_stop(rt);
+    cvy_ask_stop();
     cvy_blocking_stop(rt);
     if (!rt->options.no_fault_handler) {
         cvy_fault_remove();
     }
     cvy_dump_signal_remove(rt);
     cvy_diagnosis_stop();
-    cvy_ask_stop();
     cvy_ignored_stop();
     bool has_discarded = cvy_tasks_each(rt, clear_discarded, NULL) > 0;
     if (has_discarded) {

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "sched/grace.h"
 #include "os/lack.h"
+#include "sched/view.h"
 #include "sched/wait.h"
 
 #include <time.h>
@@ -77,6 +78,19 @@ void cvy_foreign_release(void)
     }
 }
 
+size_t cvy_foreign_waiting(struct cvy_view *views, size_t max)
+{
+    size_t n = 0;
+
+    /* Held over the looks: none of them ends meanwhile. */
+    cvy_lock(&foreign_lock);
+    for (struct cvy_thread *th = foreign_threads; th && n < max; th = th->all_next) {
+        n += cvy_view_take_thread(th, &views[n]);
+    }
+    cvy_unlock(&foreign_lock);
+    return n;
+}
+
 static void foreign_forget(struct cvy_thread *th)
 {
     cvy_lock(&foreign_lock);
@@ -123,7 +137,9 @@ struct cvy_thread *cvy_thread_foreign(void)
     }
     th->errno_ptr = cvy_errno_ptr();
     cvy_thread_carry(th, NULL);
+    cvy_store_relaxed(&th->id, cvy_thread_id());
     th->self.is_foreign = true;
+    cvy_store_relaxed(&th->self.on_cpu, 1);
     th->task = &th->self;
     cvy_lock(&foreign_lock);
     th->all_next = foreign_threads;

@@ -76,8 +76,9 @@ bool cvy_task_hold(struct cvy_task *t, uint32_t *claim)
         return false;
     }
     *claim = open;
-    /* Acquire: pairs with the release in cvy_after_switch(); its context is saved. */
-    if (cvy_load_acquire(&t->on_cpu) == 0 && t->stack) {
+    /* Acquire: pairs with the release in cvy_after_switch(); its context is saved. Or with that in
+     * park_thread(). */
+    if (cvy_load_acquire(&t->on_cpu) == 0 && (t->stack || t->is_foreign)) {
         return true;
     }
     cvy_task_unhold(t, open);
@@ -152,11 +153,14 @@ static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_vie
         describe(v->object, v->detail, sizeof(v->detail));
     }
     cvy_notes_view(t, v, is_brief);
-    v->frame_count = (uint32_t)cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES);
+    if (t->stack) {
+        v->frame_count = (uint32_t)cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES);
+    }
 }
 
 static void clear(struct cvy_view *v)
 {
+    v->thread = 0;
     v->is_parked = v->can_cancel = false;
     v->done = 0;
     v->deadline = CVY_NEVER;
@@ -216,6 +220,32 @@ bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief)
         /* On its way from one state to another. */
         v->state = v->state == CVY_TASK_WAITING ? CVY_TASK_RUNNABLE : v->state;
     }
+    return true;
+}
+
+__attribute__((no_sanitize("thread"), noinline)) bool cvy_view_is_still(const struct cvy_view *v)
+{
+    const struct cvy_task *t = v->task;
+
+    /* A plain thread's record may be gone. */
+    return v->thread || v->state != CVY_TASK_WAITING ||
+           (t->id == v->id && cvy_load_relaxed(&t->wait_since) == v->since &&
+            cvy_task_reason(t) == v->reason);
+}
+
+bool cvy_view_take_thread(struct cvy_thread *th, struct cvy_view *v)
+{
+    uint32_t claim;
+
+    if (!cvy_task_hold(&th->self, &claim)) {
+        return false;
+    }
+    clear(v);
+    v->state = CVY_TASK_WAITING;
+    copy_record(&th->self, v);
+    copy_parked(&th->self, claim, v, false);
+    cvy_task_unhold(&th->self, claim);
+    v->thread = cvy_load_relaxed(&th->id);
     return true;
 }
 

@@ -28,6 +28,7 @@ struct cvy_view_note {
 struct cvy_view {
     struct cvy_task *task;
     uint64_t id;
+    uint32_t thread; /* the system's number of a plain thread; 0: it is a task */
     char name[sizeof(((struct cvy_task *)0)->name)]; /* empty: started->name */
     const covey_site *started;                       /* may be NULL */
     covey_fn *fn;
@@ -62,6 +63,13 @@ bool cvy_view_take(struct cvy_task *t, struct cvy_view *v, bool is_brief);
 const char *cvy_view_label(const struct cvy_view *v);
 const char *cvy_view_state(const struct cvy_view *v);
 const char *cvy_view_reason(const struct cvy_view *v);
+
+/* A plain thread, in detail, without its stack. False: it does not wait. */
+bool cvy_view_take_thread(struct cvy_thread *th, struct cvy_view *v);
+/* Whether v's task, if it waits, is still in that wait; a moment's view. */
+bool cvy_view_is_still(const struct cvy_view *v);
+/* Those that wait, at most max; how many. */
+size_t cvy_foreign_waiting(struct cvy_view *views, size_t max);
 
 /* The task that th, the caller's, runs: what it is, without its stack. Signal handlers may ask. */
 void cvy_view_take_running(const struct cvy_thread *th, struct cvy_view *v);

@@ -481,7 +481,6 @@ void cvy_thread_begin(struct cvy_thread *th)
     cvy_self_set(th);
     cvy_grace_join(th);
     th->errno_ptr = cvy_errno_ptr();
-    cvy_store_relaxed(&th->id, cvy_thread_id());
 #if CVY_ASAN
     pthread_attr_t attr;
     void *low = NULL;
@@ -495,6 +494,8 @@ void cvy_thread_begin(struct cvy_thread *th)
     th->fiber = __tsan_get_current_fiber();
 #endif
     cvy_fault_thread_init(th);
+    /* A handler that walks stacks does not fit on a compact task's. */
+    cvy_store_relaxed(&th->id, th->alt_stack || CVY_SANITIZED ? cvy_thread_id() : 0);
 }
 
 void cvy_thread_end(struct cvy_thread *th)

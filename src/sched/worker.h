@@ -123,7 +123,7 @@ struct cvy_thread {
     uint16_t number;                   /* from 1; for COVEY_DEBUG=migrate */
     bool is_pool;                      /* a thread of the test mode's blocking pool */
     pthread_t handle;
-    _Atomic uint32_t id; /* the system's; 0: not yet known. Relaxed */
+    _Atomic uint32_t id; /* the system's; 0: not to be signalled. Relaxed */
     struct cvy_thread *all_next;
     void *alt_stack;
 

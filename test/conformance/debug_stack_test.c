@@ -146,12 +146,114 @@ TASK_TEST(a_blocking_call_is_shown_where_it_is)
     char *text = dump_as(COVEY_DUMP_TREE);
     if (has_libdw() && !WITH_TSAN) { /* which answers when the call has ended */
         check_order(text, parts);
-                CHECK(!strstr(text, "call_run"));
+        CHECK(!strstr(text, "call_run"));
     }
     free(text);
     CHECK_EQ(close(ends[1]), 0);
     JOIN(g);
     CHECK_EQ(close(ends[0]), 0);
+}
+
+/* ---- plain threads ---- */
+
+static atomic_int there;
+
+static int receive_in_thread(covey_chan *ch)
+{
+    int code = covey_chan_recv(NULL, ch, NULL);
+    return code;
+}
+
+static void *thread_main(void *arg)
+{
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(receive_in_thread(arg), 0);
+    }
+    return NULL;
+}
+
+static char *dump_with(covey_dump_format format, const char *words)
+{
+    for (;;) {
+        char *text = dump_as(format);
+        if (strstr(text, words)) {
+            return text;
+        }
+        free(text);
+        covey_yield();
+    }
+}
+
+TASK_TEST(a_plain_thread_that_waits_is_shown)
+{
+    static const char *const in_text[] = {"  plain thread ",
+                                          " waiting in chan receive ",
+                                          "not cancellable",
+                                          "at covey_chan_recv (",
+                                          "at receive_in_thread (debug_stack_test.c:",
+                                          "at thread_main (debug_stack_test.c:",
+                                          NULL};
+    static const char *const in_json[] = {"\"threads\":[",
+                                          "\"state\":\"waiting\"",
+                                          "\"for\":\"chan receive\"",
+                                          "\"can_cancel\":false",
+                                          "\"function\":\"receive_in_thread\"",
+                                          NULL};
+    covey_chan *ch = covey_chan_new(0, 0);
+    pthread_t thread;
+
+    CHECK_EQ(pthread_create(&thread, NULL, thread_main, ch), 0);
+    for (int i = 0; i < 2; i++) {
+        char *tree = dump_with(COVEY_DUMP_TREE, "plain thread");
+        char *folded = dump_with(COVEY_DUMP_FOLDED, "plain thread");
+        char *json = dump_with(COVEY_DUMP_JSON, "chan receive");
+        if (has_libdw() && !WITH_TSAN) { /* which answers when the wait is over */
+            check_order(tree, in_text);
+            check_order(folded, in_text);
+            check_order(json, in_json);
+        }
+        free(tree);
+        free(folded);
+        free(json);
+        CHECK_EQ(covey_chan_send(ctx, ch, NULL), 0);
+    }
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    char *text = dump_as(COVEY_DUMP_TREE);
+    CHECK(!strstr(text, "plain thread"));
+    free(text);
+    covey_chan_unref(ch);
+}
+
+/* Threads that wait, time out, are woken and end while they are looked at. */
+static void *wait_shortly(void *arg)
+{
+    for (int i = 0; i < 200; i++) {
+        covey_ctx *ctx = covey_ctx_with_timeout(NULL, (i % 3) * 100 * COVEY_US);
+        (void)covey_chan_recv(ctx, arg, NULL);
+        covey_ctx_unref(ctx);
+    }
+    atomic_fetch_sub(&there, 1);
+    return NULL;
+}
+
+TASK_TEST(plain_threads_are_looked_at_while_they_come_and_go)
+{
+    enum { THREADS = 4 };
+    covey_chan *ch = covey_chan_new(0, 0);
+    pthread_t threads[THREADS];
+
+    atomic_store(&there, THREADS);
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQ(pthread_create(&threads[i], NULL, wait_shortly, ch), 0);
+    }
+    while (atomic_load(&there) > 0) {
+        (void)covey_chan_try_send(ch, NULL);
+        free(dump_as(COVEY_DUMP_JSON));
+    }
+    for (int i = 0; i < THREADS; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    }
+    covey_chan_unref(ch);
 }
 
 static atomic_int urgent;
@@ -217,7 +319,7 @@ static void *dump_often(void *arg)
                                                 COVEY_DUMP_JSON};
 
     (void)arg;
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0, n = turns(20); i < n; i++) {
         free(dump_as(formats[i % 3]));
     }
     return NULL;

@@ -138,8 +138,10 @@ install_from_build() {
     cmake --install "$COVEY_BUILD_DIR" --prefix "$work/first"
 }
 
+# Without -O2, which is tried in other builds and takes three times as long.
 install_plainly() {
     cmake -S "$source_dir" -B "$work/build" -G 'Unix Makefiles' -DCMAKE_INSTALL_PREFIX="$work/first" \
+        -DCMAKE_C_FLAGS_RELWITHDEBINFO=-g \
         -DCMAKE_INSTALL_LIBDIR="lib/$(gcc -print-multiarch)" -DCOVEY_EXAMPLES=OFF &&
         cmake --build "$work/build" -j 2 --target install
 }

@@ -41,7 +41,10 @@ def search(model, broken, check):
         if compiler.returncode:
             return None, 0, compiler.stderr
         flags = ['-l', '-f'] if check == 'progress' else []
-        out = run(['./pan', f'-m{DEPTH}', '-n', *flags], folder).stdout
+        # What is refuted is so soon, mostly: with little memory, which takes time to get.
+        out = run(['./pan', '-m100000', '-w18', '-n', *flags], folder).stdout if broken else ''
+        if not broken or 'errors: 0' in out or 'depth too small' in out:
+            out = run(['./pan', f'-m{DEPTH}', '-n', *flags], folder).stdout
         errors = re.search(r'errors: (\d+)', out)
         states = re.search(r'(\d+) states, stored', out)
         if not errors or not states or 'depth too small' in out or 'not completed' in out and errors[1] == '0':
