@@ -14,7 +14,7 @@ void cvy_dump_threads(struct cvy_dump *d,
     struct cvy_view *views = d->is_fatal ? NULL : cvy_alloc(THREADS_MAX * sizeof(*views));
 
     /* First all of them: a thread may end while another is asked. */
-    size_t n = views ? cvy_foreign_waiting(views, THREADS_MAX) : 0;
+    size_t n = views ? cvy_foreign_waiting(d->rt, views, THREADS_MAX) : 0;
     for (size_t i = 0; i < n; i++) {
         cvy_dump_ask(d, &views[i]);
         put(d, &views[i], i);

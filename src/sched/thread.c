@@ -78,12 +78,18 @@ void cvy_foreign_release(void)
     }
 }
 
-size_t cvy_foreign_waiting(struct cvy_view *views, size_t max)
+size_t cvy_foreign_waiting(struct cvy_runtime *rt, struct cvy_view *views, size_t max)
 {
     size_t n = 0;
 
-    /* Held over the looks: none of them ends meanwhile. */
-    cvy_lock(&foreign_lock);
+    /* Held over the looks: none of them ends meanwhile. Whoever ends the runtime holds it until the
+     * caller, if that is a plain thread, has left. */
+    while (!cvy_lock_try(&foreign_lock)) {
+        if (cvy_load_seq_cst(&rt->closed)) {
+            return 0;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+    }
     for (struct cvy_thread *th = foreign_threads; th && n < max; th = th->all_next) {
         n += cvy_view_take_thread(th, &views[n]);
     }

@@ -68,8 +68,8 @@ const char *cvy_view_reason(const struct cvy_view *v);
 bool cvy_view_take_thread(struct cvy_thread *th, struct cvy_view *v);
 /* Whether v's task, if it waits, is still in that wait; a moment's view. */
 bool cvy_view_is_still(const struct cvy_view *v);
-/* Those that wait, at most max; how many. */
-size_t cvy_foreign_waiting(struct cvy_view *views, size_t max);
+/* Those that wait, at most max; how many: none while the runtime ends. */
+size_t cvy_foreign_waiting(struct cvy_runtime *rt, struct cvy_view *views, size_t max);
 
 /* The task that th, the caller's, runs: what it is, without its stack. Signal handlers may ask. */
 void cvy_view_take_running(const struct cvy_thread *th, struct cvy_view *v);

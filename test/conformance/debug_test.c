@@ -600,7 +600,7 @@ TASK_TEST(no_wake_is_lost_while_tasks_are_looked_at)
         GO(g, sleep_shortly, NULL);
         GO(g, time_out, silent);
     }
-    for (int i = 0; i < 150; i++) {
+    for (int i = 0, n = turns(60); i < n; i++) {
         free(dump_as(formats[i % 3]));
         covey_yield();
     }
@@ -632,13 +632,16 @@ TASK_TEST(a_scope_that_leaves_nothing_passes)
     CHECK_EQ(runs, 1);
 }
 
-/* A site as a library has it, which can be unloaded. */
+/* A site as a library has it, which can be unloaded: between pages that stay, so that nothing
+ * larger comes to be there afterwards. */
 static const covey_site *site_to_unload(void)
 {
-    char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *pages =
+        mmap(NULL, (size_t)3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *page = pages + 4096;
     covey_site *site = (covey_site *)(void *)page;
 
-    CHECK(page != MAP_FAILED);
+    CHECK(pages != MAP_FAILED);
     site->name = strcpy(page + 256, "plugin_task");
     site->file = strcpy(page + 512, "plugin.c");
     site->line = 7;
