@@ -3,14 +3,15 @@
  * behind.
  *
  * A dump shows each task's name, number and state; what it waits for and for how long; the deadline
- * and end of its context; where it was started; and its stack. Nothing is stopped for it: each
- * parked task is kept from waking for the microseconds in which it is looked at, so that a dump is
- * no picture of one moment. For the stack of a task that runs, or of a blocking call, its thread is
- * asked by SIGURG, so system calls that cannot be restarted may end with EINTR there; one that does
- * not answer within 50 ms is shown without (folded dumps ask only for tasks that are alone in their
- * place). Stacks need no frame pointers, and functions that the compiler has inlined are in them.
- * Functions and lines are found with libdw (Debian: libdw1), which is loaded at run time if it is
- * there; without it there are names of exported functions, modules and offsets, for addr2line. */
+ * and end of its context; where it was started; and its stack; then plain threads that wait in
+ * covey, up to 64. Nothing is stopped for it: each parked task is kept from waking for the
+ * microseconds in which it is looked at, so that a dump is no picture of one moment. For the stack
+ * of a task that runs, or of a blocking call, its thread is asked by SIGURG, so system calls that
+ * cannot be restarted may end with EINTR there; one that does not answer within 50 ms is shown
+ * without (folded dumps ask only for tasks that are alone in their place). Stacks need no frame
+ * pointers, and functions that the compiler has inlined are in them. Functions and lines are found
+ * with libdw (Debian: libdw1), which is loaded at run time if it is there; without it there are
+ * names of exported functions, modules and offsets, for addr2line. */
 #ifndef COVEY_DEBUG_H
 #define COVEY_DEBUG_H
 
