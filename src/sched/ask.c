@@ -178,8 +178,7 @@ bool cvy_ask_stack(struct cvy_runtime *rt, struct cvy_view *v)
     }
     (void)pthread_mutex_lock(&asking);
     is_late = is_late && !cvy_load_acquire(&question.is_answered);
-    /* Seq_cst: see cvy_ask_stop()'s caller; threads and pool are there while this holds the lock.
-     */
+    /* The runtime's end sets it, then comes for the lock, then takes threads and pool away. */
     if (!is_late && !cvy_load_seq_cst(&rt->stopping) && install()) {
         uint32_t thread = find_thread(rt, v);
         is_told = thread && thread != cvy_thread_id() && ask(thread) && cvy_view_is_still(v);

@@ -3,30 +3,11 @@
  * them as they were. */
 #include "support.h"
 
+#include "dump_text.h"
+
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
-
-static bool has_libdw(void)
-{
-#if defined(__x86_64__)
-    return access("/usr/lib/x86_64-linux-gnu/libdw.so.1", R_OK) == 0;
-#else
-    return false; /* what the emulator of the tests interrupts it cannot unwind */
-#endif
-}
-
-static char *dump_as(covey_dump_format format)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-
-    CHECK(out);
-    CHECK_EQ(covey_dump_as(out, format), 0);
-    CHECK_EQ(fclose(out), 0);
-    return text;
-}
 
 /* The parts stand in the dump one after the other. */
 static void check_order(const char *text, const char *const *parts)
@@ -87,7 +68,7 @@ static int spinner(covey_ctx *ctx, void *arg)
     return 0;
 }
 
-TASK_TEST(a_running_task_is_shown_where_it_is)
+static void spin_and_look(covey_ctx *ctx)
 {
     covey_group *g = covey_group_new(ctx);
     pthread_t thread;
@@ -98,6 +79,11 @@ TASK_TEST(a_running_task_is_shown_where_it_is)
     GO(g, spinner, NULL);
     JOIN(g);
     CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+TASK_TEST(a_running_task_is_shown_where_it_is)
+{
+    spin_and_look(ctx);
 }
 
 static atomic_bool is_reading;
@@ -266,17 +252,8 @@ static void on_urgent(int number)
 
 static int dump_and_raise(covey_ctx *ctx, void *arg)
 {
-    (void)ctx;
     (void)arg;
-    covey_group *g = covey_group_new(ctx);
-    pthread_t thread;
-
-    atomic_store(&is_over, false);
-    atomic_store(&is_spinning, false);
-    CHECK_EQ(pthread_create(&thread, NULL, look_at_spinning, NULL), 0);
-    GO(g, spinner, NULL);
-    JOIN(g);
-    CHECK_EQ(pthread_join(thread, NULL), 0);
+    spin_and_look(ctx);
     CHECK_EQ(atomic_load(&urgent), 0);
     CHECK_EQ(raise(SIGURG), 0);
     CHECK_EQ(atomic_load(&urgent), 1);

@@ -2,31 +2,11 @@
  * debug_test.c - dumps and leak scopes (covey/debug.h). */
 #include "support.h"
 
+#include "dump_text.h"
+
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-static bool has_libdw(void)
-{
-#if defined(__x86_64__)
-    return access("/usr/lib/x86_64-linux-gnu/libdw.so.1", R_OK) == 0;
-#else
-    return access("/usr/lib/aarch64-linux-gnu/libdw.so.1", R_OK) == 0;
-#endif
-}
-
-/* A dump's text; free it. */
-static char *dump_as(covey_dump_format format)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-
-    CHECK(out);
-    CHECK_EQ(covey_dump_as(out, format), 0);
-    CHECK_EQ(fclose(out), 0);
-    return text;
-}
 
 static void check_has(const char *text, const char *part)
 {
