@@ -11,7 +11,6 @@
 #include <covey/select.h>
 #include <covey/time.h>
 
-#include <math.h>
 #include <stdlib.h>
 
 /* Longer than any program runs, and far from overflow when added to a time. */
@@ -80,12 +79,13 @@ static bool take_locked(covey_limiter *l, int n)
 /* Until n tokens are there; at least 1 ns, so that each look comes later than the last. */
 static int64_t wait_ns_locked(const covey_limiter *l, int n)
 {
-    double ns = ceil((n - l->tokens) / l->per_second * (double)COVEY_SEC);
+    double ns = (n - l->tokens) / l->per_second * (double)COVEY_SEC;
 
     if (!(ns < (double)never_ns)) { /* nor if the rate is 0 */
         return never_ns;
     }
-    return ns > 1 ? (int64_t)ns : 1;
+    /* Rounded up; ceil() is libm's, which covey does not link. */
+    return ns > 1 ? (int64_t)ns + ((double)(int64_t)ns < ns) : 1;
 }
 
 bool covey_limiter_allow(covey_limiter *l, int n)

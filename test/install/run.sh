@@ -138,7 +138,7 @@ install_from_build() {
     cmake --install "$COVEY_BUILD_DIR" --prefix "$work/first"
 }
 
-# Without -O2, which is tried in other builds and takes three times as long.
+# Without -O2, which other builds try: it takes three times as long, and hides a call of libm.
 install_plainly() {
     cmake -S "$source_dir" -B "$work/build" -G 'Unix Makefiles' -DCMAKE_INSTALL_PREFIX="$work/first" \
         -DCMAKE_C_FLAGS_RELWITHDEBINFO=-g \
