@@ -89,6 +89,7 @@ if(covey_with_redis)
 endif()
 covey_suite(fault SECONDS 600)
 covey_wrap_heap(fault-http_lack_test)
+add_dependencies(fault-native_test covey-native) # which it loads
 covey_wrap_heap(fault-fanout_lack_test)
 covey_suite(explore SECONDS 600)
 covey_suite(debugger SECONDS 900)

@@ -38,7 +38,9 @@ static void call_run(struct cvy_job *job)
     cvy_leave(th);
 }
 
-static int call(covey_ctx *ctx, covey_fn *fn, void *arg, bool stands_back)
+/* Inlined, so that what the user called has a frame in stacks: else it would end in a jump. */
+__attribute__((always_inline)) static inline int call(covey_ctx *ctx, covey_fn *fn, void *arg,
+                                                      bool stands_back)
 {
     struct cvy_thread *th = cvy_enter();
     struct cvy_task *t = th->task;

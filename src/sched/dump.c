@@ -83,6 +83,21 @@ static void add_frame(struct cvy_dump *d, const void *pc, size_t others, struct 
     }
 }
 
+/* The call that the user made, from first on. One that ends in a jump has no frame: then what comes
+ * behind the last that bears our name. */
+static size_t call_of(const struct cvy_trimmed *t, size_t first)
+{
+    size_t behind = first;
+
+    for (size_t i = first; i < t->count; i++) {
+        if (begins(t->symbols[i].function, "covey_")) {
+            return i;
+        }
+        behind = begins(t->symbols[i].function, "cvy_") ? i + 1 : behind;
+    }
+    return behind;
+}
+
 /* Removes, of those from first on, what comes before the call that the user made, or before the
  * fault. */
 static void remove_own(struct cvy_trimmed *t, size_t first)
@@ -98,11 +113,8 @@ static void remove_own(struct cvy_trimmed *t, size_t first)
             to = i + 1;
         }
     }
-    for (size_t i = to; i < t->count && !is_fault; i++) {
-        if (begins(t->symbols[i].function, "covey_")) {
-            to = i;
-            break;
-        }
+    if (!is_fault) {
+        to = call_of(t, to);
     }
     memmove(&t->pcs[first], &t->pcs[to], (t->count - to) * sizeof(t->pcs[0]));
     memmove(&t->symbols[first], &t->symbols[to], (t->count - to) * sizeof(t->symbols[0]));
