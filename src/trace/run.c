@@ -17,8 +17,10 @@ static bool begin(struct cvy_ring *r, struct cvy_ring_slot *s)
     const struct cvy_ring_slot *stop = cvy_load_relaxed(&r->stop);
     uint64_t what = cvy_load_relaxed(&s->what);
 
-    /* Also if a new stamp has been asked for since the caller looked. */
-    if (stop <= at) {
+    /* Also if a new stamp has been asked for since the caller looked. And where each event has its
+     * own stamp, as it has where a file is written: that reads each event once, as it comes, and a
+     * slow counter gives two of them the same. */
+    if (stop <= at || cvy_load_relaxed(&r->share_max) == 0) {
         return false;
     }
     /* A length fits its event, also where the counter is so slow that one stamp follows its like.

@@ -98,6 +98,23 @@ TEST(tasks_started_in_a_row_are_few_events_and_told_one_by_one)
     CHECK_EQ(at, count);
 }
 
+/* What goes to a file is read event by event: one that is counted later would be lost. */
+TEST(where_each_event_has_its_own_stamp_no_run_begins_though_the_counter_is_slow)
+{
+    struct cvy_ring *r = ring_new();
+
+    cvy_store_relaxed(&r->share_max, 0);
+    r->shares = 0;
+    struct cvy_ring_slot *s = cvy_ring_prepare(r);
+    uint64_t stamp = r->stamp;
+    cvy_run_put_new(r, s, 7, SITE);
+    uint64_t written = cvy_ring_written(r);
+    s = cvy_ring_prepare(r);
+    r->stamp = stamp; /* it has not moved on */
+    cvy_run_put_new(r, s, 7 + STEP, SITE);
+    CHECK_EQ(cvy_ring_written(r), written + 1);
+}
+
 TEST(tasks_ended_in_a_row_are_few_events_and_told_one_by_one)
 {
     struct cvy_ring *r = ring_new();
