@@ -185,12 +185,9 @@ static void put_sample(struct cvy_dump *d, struct cvy_pprof *p, const struct kin
 
     trim(d, v, &t);
     cvy_pprof_sample_begin(p);
-    for (size_t i = 0; i < t.count; i++) {
-        size_t innermost = i;
-        while (t.symbols[i].is_inlined && i + 1 < t.count) {
-            i++;
-        }
-        cvy_pprof_sample_frame(p, t.pcs[i], &t.symbols[innermost], i + 1 - innermost);
+    for (size_t i = 0, next; i < t.count; i = next) {
+        next = cvy_trimmed_frame_end(&t, i);
+        cvy_pprof_sample_frame(p, t.pcs[i], &t.symbols[i], next - i);
     }
     put_values(p, kind, place->count, place->ns);
     cvy_pprof_sample_label(p, "task", cvy_view_label(v));

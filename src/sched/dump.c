@@ -273,8 +273,7 @@ static void print_context(struct cvy_dump *d, const struct cvy_view *v)
     }
 }
 
-/* Behind the frame that i begins: its function comes last, after what is inlined there. */
-static size_t frame_end(const struct cvy_trimmed *t, size_t i)
+size_t cvy_trimmed_frame_end(const struct cvy_trimmed *t, size_t i)
 {
     while (i + 1 < t->count && t->symbols[i].is_inlined) {
         i++;
@@ -289,11 +288,11 @@ static void print_frames(struct cvy_dump *d, const struct cvy_view *v, const str
         const void *pc = t->pcs[i];
         size_t repeats = 0;
 
-        next = frame_end(t, i);
+        next = cvy_trimmed_frame_end(t, i);
         for (size_t j = i; j < next; j++) {
             print_frame(d, pc, &t->symbols[j], indent);
         }
-        for (; next < t->count && t->pcs[next] == pc; next = frame_end(t, next)) {
+        for (; next < t->count && t->pcs[next] == pc; next = cvy_trimmed_frame_end(t, next)) {
             repeats++;
         }
         if (repeats > 0) {

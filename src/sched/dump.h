@@ -70,5 +70,7 @@ struct cvy_trimmed {
     struct cvy_symbol symbols[CVY_TRIMMED_MAX];
 };
 void cvy_dump_trim(struct cvy_dump *d, const struct cvy_view *v, struct cvy_trimmed *t);
+/* Behind the frame that i begins: its function comes last, after what is inlined there. */
+size_t cvy_trimmed_frame_end(const struct cvy_trimmed *t, size_t i);
 
 #endif

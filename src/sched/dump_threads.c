@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * dump_threads.c - plain threads that wait in covey, beside the tasks. */
 #include "base/alloc.h"
-#include "sched/ask.h"
 #include "sched/dump.h"
 
 #include <stdlib.h>
