@@ -16,7 +16,9 @@ typedef struct covey_options {
                               COVEY_STACK_SIZE, else 256 KiB; less than 16 KiB is taken as that;
                               at most 1 GiB */
     int dump_signal;       /* covey_dump to stderr on this signal; 0: COVEY_DUMP_SIGNAL (a number or
-                              QUIT, USR1, USR2, HUP), else none */
+                              QUIT, USR1, USR2, HUP), else none. Not in a run by a seed
+                              (covey/test.h), which has no watchdog; nor is there what diagnose,
+                              slow_task_ns and ignored_end_ns report */
     int64_t exit_grace_ns; /* 0: 10 s; how long tasks may take to end after the root context was
                               cancelled */
     bool no_fault_handler; /* do not tell stack overflows on SIGSEGV/SIGBUS (the handler chains to
@@ -48,7 +50,7 @@ typedef struct covey_options {
  * called again. Blocks the calling thread.
  *
  * A task still alive exit_grace_ns after that cancellation is reported on standard error by name,
- * place and id. If all that are left are parked, they are discarded (their clean-up does not run)
+ * place, id and stack. If all that are left are parked, they are discarded (their clean-up does not run)
  * and covey_run returns; if one still runs C code, covey_blocking()'s too, the process aborts, since
  * nothing else is safe.
  *

@@ -55,9 +55,19 @@ static void site(FILE *out, const char *name, const covey_site *s)
     }
 }
 
-static double seconds(int64_t ns)
+/* Not by %f: a locale may have another decimal point. */
+static void seconds(FILE *out, const char *name, int64_t ns)
 {
-    return (double)ns / (double)COVEY_SEC;
+    long long us = ns / COVEY_US;
+
+    (void)fprintf(out, ",\"%s\":%s%lld.%06lld", name, us < 0 ? "-" : "", llabs(us) / 1000000,
+                  llabs(us) % 1000000);
+}
+
+/* What has begun while the dump went on is new. */
+static void age(const struct cvy_dump *d, const char *name, int64_t since)
+{
+    seconds(d->out, name, d->now > since ? d->now - since : 0);
 }
 
 static void held_by(FILE *out, const void *object)
@@ -89,7 +99,7 @@ static void awaiting(struct cvy_dump *d, const struct cvy_view *v)
         }
         held_by(d->out, n->object);
         if (n->since > 0) {
-            (void)fprintf(d->out, ",\"seconds\":%.6f", seconds(d->now - n->since));
+            age(d, "seconds", n->since);
         }
         (void)fputc('}', d->out);
     }
@@ -108,7 +118,7 @@ static void wait(struct cvy_dump *d, const struct cvy_view *v)
         field(d->out, "detail", v->detail);
     }
     if (v->since > 0) {
-        (void)fprintf(d->out, ",\"seconds\":%.6f", seconds(d->now - v->since));
+        age(d, "seconds", v->since);
     }
     awaiting(d, v);
     (void)fputc('}', d->out);
@@ -118,7 +128,7 @@ static void context(struct cvy_dump *d, const struct cvy_view *v)
 {
     (void)fprintf(d->out, ",\"context\":{\"error\":%d", v->done);
     if (v->deadline != CVY_NEVER) {
-        (void)fprintf(d->out, ",\"deadline_in_seconds\":%.6f", seconds(v->deadline - d->now));
+        seconds(d->out, "deadline_in_seconds", v->deadline - d->now);
         site(d->out, "deadline_set", v->deadline_site);
     }
     (void)fputc('}', d->out);
@@ -194,7 +204,7 @@ static bool task(struct cvy_task *t, void *arg)
     }
     int64_t ignored = cvy_ignored_since(v.id);
     if (ignored > 0) {
-        (void)fprintf(d->out, ",\"ignores_end_seconds\":%.6f", seconds(d->now - ignored));
+        age(d, "ignores_end_seconds", ignored);
     }
     state_and_stack(d, &v);
     (void)fputc('}', d->out);
@@ -258,7 +268,7 @@ static void json_place(struct cvy_dump *d, const struct cvy_place *p)
             field(d->out, "awaiting", v->notes[0].what);
         }
         if (p->oldest > 0) {
-            (void)fprintf(d->out, ",\"oldest_seconds\":%.6f", seconds(d->now - p->oldest));
+            age(d, "oldest_seconds", p->oldest);
         }
         stack(d, v);
     }

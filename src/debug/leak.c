@@ -45,6 +45,16 @@ static int compare_ids(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void note_ids(void *arg)
+{
+    struct covey_leaks *before = arg;
+
+    (void)cvy_tasks_each(cvy_runtime_get(), note_id, before);
+    if (before->count > 0) {
+        qsort(before->ids, before->count, sizeof(*before->ids), compare_ids);
+    }
+}
+
 covey_leak_scope covey_leak_scope_open(const char *file, int line)
 {
     struct covey_leaks *before = cvy_alloc_zeroed(sizeof(*before));
@@ -55,10 +65,7 @@ covey_leak_scope covey_leak_scope_open(const char *file, int line)
         cvy_fatal("out of memory for a leak scope");
     }
     if (rt) {
-        (void)cvy_tasks_each(rt, note_id, before);
-        if (before->count > 0) {
-            qsort(before->ids, before->count, sizeof(*before->ids), compare_ids);
-        }
+        cvy_with_stack(CVY_DUMP_STACK, note_ids, before);
     }
     cvy_leave(th);
     for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
@@ -69,7 +76,8 @@ covey_leak_scope covey_leak_scope_open(const char *file, int line)
 
 struct search {
     const struct covey_leaks *before;
-    struct cvy_dump *dump; /* NULL: count only */
+    bool is_told;          /* else only counted */
+    struct cvy_dump *dump; /* of what is told, while it is open */
     size_t tasks, descriptors;
 };
 
@@ -78,7 +86,7 @@ static bool look_at(struct cvy_task *t, void *arg)
     struct search *s = arg;
     struct cvy_view v;
 
-    if (!cvy_view_take(t, &v, !s->dump) ||
+    if (!(s->dump ? cvy_dump_take(s->dump, t, &v) : cvy_view_take(t, &v, true)) ||
         (s->before->count > 0 &&
          bsearch(&v.id, s->before->ids, s->before->count, sizeof(v.id), compare_ids))) {
         return true;
@@ -108,28 +116,36 @@ static void tell_open(int fd)
                   name);
 }
 
-static void look(struct search *s)
+static void look_at_tasks(void *arg)
 {
-    struct cvy_thread *th = cvy_enter();
     struct cvy_runtime *rt = cvy_runtime_get();
+    struct search *s = arg;
     struct cvy_dump d;
 
-    s->tasks = s->descriptors = 0;
-    if (rt && s->dump) {
+    if (s->is_told) {
         cvy_dump_open(&d, rt, stderr, false);
         s->dump = &d;
     }
-    if (rt) {
-        (void)cvy_tasks_each(rt, look_at, s);
-    }
-    if (rt && s->dump) {
+    (void)cvy_tasks_each(rt, look_at, s);
+    if (s->dump) {
         cvy_dump_close(&d);
+        s->dump = NULL;
+    }
+}
+
+static void look(struct search *s)
+{
+    struct cvy_thread *th = cvy_enter();
+
+    s->tasks = s->descriptors = 0;
+    if (cvy_runtime_get()) {
+        cvy_with_stack(CVY_DUMP_STACK, look_at_tasks, s);
     }
     cvy_leave(th);
     for (int fd = 0; fd < DESCRIPTORS_MAX; fd++) {
         if (!s->before->is_open[fd] && cvy_net_is_open(fd)) {
             s->descriptors++;
-            if (s->dump) {
+            if (s->is_told) {
                 tell_open(fd);
             }
         }
@@ -167,8 +183,7 @@ void covey_leak_scope_drop(covey_leak_scope *scope)
 
 static void report(const covey_leak_scope *scope)
 {
-    struct cvy_dump none;
-    struct search s = {.before = scope->before_, .dump = &none};
+    struct search s = {.before = scope->before_, .is_told = true};
 
     look(&s);
     cvy_fatal("%zu task(s) and %zu descriptor(s) left by the scope at %s:%d", s.tasks,

@@ -24,6 +24,20 @@ void covey_histogram_read(const covey_histogram *h, int64_t *values)
     values[COVEY_HISTOGRAM_BUCKETS] = (int64_t)__atomic_load_n(&h->ns_, __ATOMIC_RELAXED);
 }
 
+/* "0.003", "30". Not by %g: a locale may have another decimal point. */
+static void print_seconds(char *out, size_t size, int64_t ns)
+{
+    size_t n =
+        (size_t)snprintf(out, size, "%" PRId64 ".%09" PRId64, ns / COVEY_SEC, ns % COVEY_SEC);
+
+    while (out[n - 1] == '0') {
+        out[--n] = '\0';
+    }
+    if (out[n - 1] == '.') {
+        out[n - 1] = '\0';
+    }
+}
+
 void cvy_metrics_write_histogram(FILE *out, const char *name, const covey_metrics_source *s,
                                  const covey_metric *metric, const int64_t *values)
 {
@@ -33,7 +47,7 @@ void cvy_metrics_write_histogram(FILE *out, const char *name, const covey_metric
 
     for (size_t i = 0; i < COVEY_HISTOGRAM_BUCKETS; i++) {
         bool is_last = i == COVEY_HISTOGRAM_BUCKETS - 1;
-        (void)snprintf(le, sizeof(le), "%g", is_last ? 0 : (double)bounds[i] / 1e9);
+        print_seconds(le, sizeof(le), is_last ? 0 : bounds[i]);
         sum += values[i];
         (void)fprintf(out, "%s_bucket", name);
         cvy_metrics_write_labels(out, s, metric, is_last ? "+Inf" : le);

@@ -10,8 +10,7 @@
 static int write_tree(struct cvy_dump *d, void *arg)
 {
     (void)arg;
-    cvy_dump_tree(d);
-    return 0;
+    return cvy_dump_tree(d) ? 0 : -ENOMEM;
 }
 
 static int write_folded(struct cvy_dump *d, void *arg)

@@ -43,7 +43,7 @@ static bool report_one(struct cvy_task *t, void *arg)
     struct report *r = arg;
     struct cvy_view v;
 
-    if (cvy_view_take(t, &v, false)) {
+    if (cvy_dump_take(&r->dump, t, &v)) {
         /* A blocking call runs C code too; one that still waits for a thread has ended. */
         r->has_running |= v.state == CVY_TASK_RUNNING ||
                           (v.state == CVY_TASK_WAITING && v.reason == CVY_WAIT_BLOCKING);

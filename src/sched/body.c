@@ -62,10 +62,10 @@ void cvy_run_task(struct cvy_thread *th, struct cvy_task *t)
 void cvy_with_stack(size_t need, void (*fn)(void *), void *arg)
 {
     struct cvy_thread *th = cvy_thread_self();
-    bool has_small_stack =
-        th && th->task->stack && cvy_stack_class_size(th->task->stack_class) < need;
+    const char *here = __builtin_frame_address(0);
+    const struct cvy_stack *stack = th ? th->task->stack : NULL;
 
-    if (!has_small_stack) {
+    if (!stack || !cvy_stack_holds(stack, here) || (size_t)(here - stack->low) >= need) {
         fn(arg);
         return;
     }

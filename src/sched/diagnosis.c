@@ -22,8 +22,12 @@ atomic_bool cvy_diagnosis_is_on;
 /* The watchdog's. */
 static int64_t next_look;
 static uint64_t found_last[FOUND_MAX]; /* not yet reported; 0: none */
-static uint64_t reported[REPORTED_MAX];
-static unsigned reported_count;
+static struct reported {
+    uint64_t hash; /* 0: free */
+    uint64_t seen; /* looks, as below, when it was found last */
+} reported[REPORTED_MAX];
+static uint64_t looks; /* that came to the end of the cycles */
+static bool is_lack_told;
 
 void cvy_diagnosis_start(struct cvy_runtime *rt)
 {
@@ -31,7 +35,9 @@ void cvy_diagnosis_start(struct cvy_runtime *rt)
 
     next_look = 0;
     memset(found_last, 0, sizeof(found_last));
-    reported_count = 0;
+    memset(reported, 0, sizeof(reported));
+    looks = 0;
+    is_lack_told = false;
     if (is_on && cvy_holders_clear) {
         cvy_holders_clear();
     }
@@ -57,7 +63,31 @@ static bool is_among(const uint64_t *hashes, size_t count, uint64_t hash)
 
 static bool was_reported(uint64_t hash)
 {
-    return is_among(reported, reported_count < REPORTED_MAX ? reported_count : REPORTED_MAX, hash);
+    for (size_t i = 0; i < REPORTED_MAX; i++) {
+        if (reported[i].hash == hash) {
+            reported[i].seen = looks;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps it in mind, in the place of one that is over, so that it is not reported again. False:
+ * there is no place. */
+static bool remember(uint64_t hash)
+{
+    for (size_t i = 0; i < REPORTED_MAX; i++) {
+        if (reported[i].hash == 0 || reported[i].seen + 1 < looks) {
+            reported[i] = (struct reported){.hash = hash, .seen = looks};
+            return true;
+        }
+    }
+    if (!is_lack_told) {
+        is_lack_told = true;
+        (void)fprintf(stderr, "covey: deadlock: there are more than %d; the others are not told\n",
+                      REPORTED_MAX);
+    }
+    return false;
 }
 
 static void report_node(struct cvy_dump *d, const struct cvy_waiting *node)
@@ -93,7 +123,7 @@ static void report(struct cvy_runtime *rt, const struct cvy_waits *g)
 static int64_t look_for_cycles(struct cvy_runtime *rt)
 {
     uint64_t found[FOUND_MAX] = {0};
-    uint64_t hash;
+    uint64_t hash = 0;
     size_t n = 0;
     struct cvy_waits g;
     int64_t began = cvy_clock_thread();
@@ -104,9 +134,8 @@ static int64_t look_for_cycles(struct cvy_runtime *rt)
         if (was_reported(hash)) {
             continue;
         }
-        if (is_among(found_last, FOUND_MAX, hash)) {
+        if (is_among(found_last, FOUND_MAX, hash) && remember(hash)) {
             int64_t telling = cvy_clock_thread();
-            reported[reported_count++ % REPORTED_MAX] = hash;
             report(rt, &g);
             began += cvy_clock_thread() - telling;
         } else {
@@ -114,6 +143,7 @@ static int64_t look_for_cycles(struct cvy_runtime *rt)
         }
         n++;
     }
+    looks += hash == 0;
     memcpy(found_last, found, sizeof(found));
     cvy_waits_fini(&g);
     return cvy_clock_thread() - began;

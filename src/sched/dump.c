@@ -369,7 +369,7 @@ void cvy_dump_any(struct cvy_dump *d)
     if (d->is_plain) {
         dump_plain(d);
     } else if (cvy_tasks_each(d->rt, NULL, NULL) <= TREE_TASKS_MAX || !cvy_dump_folded(d)) {
-        cvy_dump_tree(d);
+        (void)cvy_dump_tree(d);
     }
 }
 
@@ -422,7 +422,7 @@ int cvy_dump_to(FILE *out, bool needs_runtime, int (*write)(struct cvy_dump *d, 
 static int write_tree(struct cvy_dump *d, void *arg)
 {
     (void)arg;
-    cvy_dump_tree(d);
+    (void)cvy_dump_tree(d);
     return 0;
 }
 

@@ -34,8 +34,8 @@ int cvy_dump_to(FILE *out, bool needs_runtime, int (*write)(struct cvy_dump *d, 
 void cvy_dump_open(struct cvy_dump *d, struct cvy_runtime *rt, FILE *out, bool is_plain);
 void cvy_dump_close(struct cvy_dump *d);
 
-/* The tasks by their groups, each with its stack. */
-void cvy_dump_tree(struct cvy_dump *d);
+/* The tasks by their groups, each with its stack. False: out of memory for some, which it says. */
+bool cvy_dump_tree(struct cvy_dump *d);
 /* Those in the same place once, with their number, the most first. False: out of memory. */
 bool cvy_dump_folded(struct cvy_dump *d);
 /* One of the two, by their number; or, if plain, a list of some. */

@@ -174,7 +174,7 @@ static void print_from(struct tree *t, uint64_t opener, int depth)
     }
 }
 
-void cvy_dump_tree(struct cvy_dump *d)
+bool cvy_dump_tree(struct cvy_dump *d)
 {
     struct tree t = {.dump = d};
 
@@ -204,4 +204,5 @@ void cvy_dump_tree(struct cvy_dump *d)
     }
     free(t.groups);
     free(t.nodes);
+    return !t.is_short_of_memory;
 }

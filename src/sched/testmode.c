@@ -550,8 +550,9 @@ void covey_test_fail(const char *fmt, ...)
 uint64_t covey_test_mark(void)
 {
     struct cvy_test *test = require_test(cvy_thread_self(), "COVEY_TEST_NO_LEAKS");
-    /* Ids grow with every start. */
-    return cvy_load_relaxed(&test->carrier->worker->started) * 2 + 1;
+    /* How many were started by now: by tasks, and by jobs of the pool. */
+    return (cvy_load_relaxed(&test->carrier->worker->started) + 1) |
+           cvy_load_relaxed(&test->runtime->foreign_started) << 32;
 }
 
 struct leak {
@@ -563,7 +564,9 @@ static bool leak_find(struct cvy_task *t, void *arg)
 {
     struct leak *l = arg;
 
-    l->found = t->id >= l->mark ? t : NULL;
+    uint64_t before = t->id % 2 ? (uint32_t)l->mark - 1 : l->mark >> 32;
+
+    l->found = (t->id - 1) / 2 >= before ? t : NULL;
     return !l->found;
 }
 

@@ -842,6 +842,47 @@ TEST(cycles_through_locks_and_joins_are_told_and_nothing_else)
     free(report);
 }
 
+/* ---- more than are kept in mind ---- */
+
+enum { MANY = 80, KEPT = 64 };
+
+static int waits_for_itself(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    covey_mutex_lock(arg);
+    covey_mutex_lock(arg);
+    return 0;
+}
+
+static int many_deadlocks(covey_ctx *ctx, void *arg)
+{
+    static covey_mutex locked[MANY];
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    for (int i = 0; i < MANY; i++) {
+        (void)covey_group_go(g, waits_for_itself, &locked[i]);
+    }
+    return covey_sleep(ctx, 3600 * COVEY_SEC);
+}
+
+TEST(each_of_many_deadlocks_is_told_once)
+{
+    const char *head = "covey: deadlock: a task waits for itself:";
+    covey_options o = {.diagnose = true};
+    char *report = report_of_child(&o, many_deadlocks, head, KEPT);
+
+    CHECK_EQ(count_of(report, head), KEPT);
+    CHECK_EQ(count_of(report, "covey: deadlock: there are more than 64; the others are not told"),
+             1);
+    for (const char *at = report; (at = strstr(at, "  task ")) != NULL; at += 7) {
+        char task[32];
+        (void)snprintf(task, sizeof(task), "%.*s ", (int)strcspn(at + 7, " ") + 7, at);
+        CHECK_EQ(count_of(report, task), 1);
+    }
+    free(report);
+}
+
 /* ---- who holds a mutex, in a dump ---- */
 
 static int lock_and_end(covey_ctx *ctx, void *arg)

@@ -472,6 +472,38 @@ TEST(a_leak_from_a_block_fails_the_run)
     expect(leak_in_a_block, COVEY_TEST_LEAK, COVEY_ETEST, "leak: sleeper in sleep, started at");
 }
 
+static int start_sleepers(covey_ctx *ctx, void *arg)
+{
+    static int stage;
+
+    (void)ctx;
+    for (int i = *(int *)arg; i > 0; i--) {
+        COVEY_TEST_CHECK(covey_go(sleeper, &stage) == 0);
+    }
+    return 0;
+}
+
+/* Tasks started by a job of the pool have numbers of their own. */
+static int leak_from_a_job(covey_ctx *ctx, void *arg)
+{
+    int before = 20, inside = *(int *)arg;
+
+    COVEY_TEST_CHECK(covey_blocking(ctx, start_sleepers, &before) == 0);
+    COVEY_TEST_NO_LEAKS
+    {
+        COVEY_TEST_CHECK(covey_blocking(ctx, start_sleepers, &inside) == 0);
+    }
+    return 0;
+}
+
+TEST(only_a_leak_from_a_job_in_the_block_fails_the_run)
+{
+    int none = 0, one = 1;
+
+    CHECK_EQ(covey_explore(NULL, leak_from_a_job, &none), 0);
+    CHECK_EQ(covey_explore(NULL, leak_from_a_job, &one), COVEY_ETEST);
+}
+
 static int poll_the_clock(covey_ctx *ctx, void *arg)
 {
     int64_t until = covey_now() + COVEY_SEC;

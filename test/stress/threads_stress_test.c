@@ -2,6 +2,9 @@
  * threads_stress_test.c - plain threads and tasks hammer the same objects. */
 #include "stress.h"
 
+#include "../conformance/dump_text.h"
+
+#include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -307,6 +310,66 @@ static void *look_for_ever(void *arg)
     }
     CHECK_EQ(fclose(out), 0);
     return NULL;
+}
+
+/* ... and at what is left of one, while that is cleared away. */
+
+enum { LEFT = 400 };
+
+static void do_nothing(void *arg)
+{
+    (void)arg;
+}
+
+static int stay(covey_ctx *ctx, void *arg)
+{
+    covey_wait_note note = {.what = "nothing"};
+
+    (void)ctx;
+    covey_wait_note_begin(&note);
+    for (int i = 0; i < 8; i++) {
+        CHECK_EQ(covey_defer(do_nothing, arg), 0);
+    }
+    return covey_chan_recv(NULL, arg, NULL);
+}
+
+static int leave_many(covey_ctx *ctx, void *arg)
+{
+    bool is_there = false;
+
+    (void)ctx;
+    for (int i = 0; i < LEFT; i++) {
+        CHECK_EQ(covey_go(stay, arg), 0);
+    }
+    /* One that still ran would be fatal. */
+    while (!is_there) {
+        covey_yield();
+        char *text = dump_as(COVEY_DUMP_FOLDED);
+        is_there = strstr(text, "400 tasks \"stay\" waiting in chan receive");
+        free(text);
+    }
+    return 0;
+}
+
+STRESS_TEST(threads_look_at_tasks_that_a_run_has_left)
+{
+    covey_options o = {.exit_grace_ns = 200 * COVEY_MS}; /* for the first task to be gone */
+    covey_chan *never = covey_chan_new(0, 0);
+    atomic_int stop = 0;
+    pthread_t t;
+    int err = dup(2), none = open("/dev/null", O_WRONLY);
+
+    CHECK(err >= 0 && none >= 0);
+    CHECK_EQ(pthread_create(&t, NULL, look_for_ever, &stop), 0);
+    CHECK_EQ(dup2(none, 2), 2); /* each is told of */
+    for (int i = 0; i < turns(10); i++) {
+        CHECK_EQ(covey_run_with(&o, leave_many, never), 0);
+    }
+    CHECK_EQ(dup2(err, 2), 2);
+    atomic_store(&stop, 1);
+    CHECK_EQ(pthread_join(t, NULL), 0);
+    CHECK_EQ(close(err) | close(none), 0);
+    covey_chan_unref(never);
 }
 
 static int use_the_pool(covey_ctx *ctx, void *arg)
