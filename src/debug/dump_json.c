@@ -70,17 +70,18 @@ static void age(const struct cvy_dump *d, const char *name, int64_t since)
     seconds(d->out, name, d->now > since ? d->now - since : 0);
 }
 
-static void held_by(FILE *out, const void *object)
+static void held_by(struct cvy_dump *d, const void *object)
 {
     uint32_t holders[HOLDERS_MAX];
     size_t n =
         object && cvy_diagnosis_on() ? cvy_holders_of(object, holders, NULL, HOLDERS_MAX) : 0;
 
     for (size_t i = 0; i < n; i++) {
-        (void)fprintf(out, "%s%u", i > 0 ? "," : ",\"held_by\":[", holders[i]);
+        (void)fprintf(d->out, "%s%llu", i > 0 ? "," : ",\"held_by\":[",
+                      (unsigned long long)cvy_dump_owner(d, holders[i]));
     }
     if (n > 0) {
-        (void)fputc(']', out);
+        (void)fputc(']', d->out);
     }
 }
 
@@ -97,7 +98,7 @@ static void awaiting(struct cvy_dump *d, const struct cvy_view *v)
         if (n->is_work) {
             (void)fputs(",\"is_work\":true", d->out);
         }
-        held_by(d->out, n->object);
+        held_by(d, n->object);
         if (n->since > 0) {
             age(d, "seconds", n->since);
         }
@@ -110,12 +111,15 @@ static void awaiting(struct cvy_dump *d, const struct cvy_view *v)
 
 static void wait(struct cvy_dump *d, const struct cvy_view *v)
 {
+    char detail[256];
+
+    cvy_dump_detail(d, v, detail, sizeof(detail));
     (void)fputs(",\"wait\":{\"for\":", d->out);
     string(d->out, cvy_view_reason(v));
     (void)fprintf(d->out, ",\"object\":\"%p\",\"can_cancel\":%s", v->object,
                   v->can_cancel ? "true" : "false");
-    if (v->detail[0]) {
-        field(d->out, "detail", v->detail);
+    if (detail[0]) {
+        field(d->out, "detail", detail);
     }
     if (v->since > 0) {
         age(d, "seconds", v->since);

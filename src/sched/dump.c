@@ -19,7 +19,8 @@
 #define TREE_TASKS_MAX 300
 #define PLAIN_TASKS_MAX 100
 #define SILENCE_NS_MAX (200 * COVEY_MS) /* of threads that are asked for a stack, in a dump */
-#define SEARCHES_MAX 64 /* for who holds a mutex, in a dump: each looks at all tasks */
+#define SEARCHES_MAX 64 /* for who holds something, in a dump: each looks at all tasks */
+#define DETAIL_ROOM (sizeof(((struct cvy_view *)0)->detail) + 21 * (CVY_VIEW_OWNERS + 1))
 
 void cvy_dump_open(struct cvy_dump *d, struct cvy_runtime *rt, FILE *out, bool is_plain)
 {
@@ -191,8 +192,32 @@ void cvy_dump_name(struct cvy_dump *d, const struct cvy_view *v)
     (void)fputc('"', d->out);
 }
 
+uint64_t cvy_dump_owner(struct cvy_dump *d, uint32_t owner)
+{
+    if (owner != d->owner && !d->is_plain && d->searches < SEARCHES_MAX) {
+        d->owner = owner;
+        d->owner_id = cvy_owner_number(d->rt, owner, &d->searches);
+    }
+    return owner == d->owner ? d->owner_id : owner;
+}
+
+void cvy_dump_detail(struct cvy_dump *d, const struct cvy_view *v, char *out, size_t size)
+{
+    int n = snprintf(out, size, "%s", v->detail);
+
+    for (uint32_t i = 0; i < v->owner_count && n >= 0 && (size_t)n < size; i++) {
+        n += snprintf(out + n, size - (size_t)n, "%s%s%llu", n > 0 ? ", " : "",
+                      i > 0            ? ""
+                      : v->are_readers ? "read by task "
+                                       : "held by task ",
+                      (unsigned long long)cvy_dump_owner(d, v->owners[i]));
+    }
+}
+
 static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
 {
+    char detail[DETAIL_ROOM];
+
     if (v->state != CVY_TASK_WAITING) {
         return;
     }
@@ -209,9 +234,10 @@ static void print_wait(struct cvy_dump *d, const struct cvy_view *v)
                v->reason == CVY_WAIT_DIAL || v->reason == CVY_WAIT_RESOLVE) {
         (void)fprintf(d->out, " (%s)", v->detail);
     } else {
-        bool is_left = !d->is_plain && d->searches < SEARCHES_MAX && v->detail[0] &&
+        bool is_left = !d->is_plain && d->searches < SEARCHES_MAX &&
                        cvy_is_left_locked(d->rt, v, &d->searches);
-        (void)fprintf(d->out, v->detail[0] ? " %p (%s%s)" : " %p%s%s", v->object, v->detail,
+        cvy_dump_detail(d, v, detail, sizeof(detail));
+        (void)fprintf(d->out, detail[0] ? " %p (%s%s)" : " %p%s%s", v->object, detail,
                       is_left ? ", which has ended" : "");
     }
     if (v->since > 0 && d->now > v->since) {
@@ -228,7 +254,8 @@ static void print_holders(struct cvy_dump *d, const void *object)
                    : 0;
 
     for (size_t i = 0; i < n; i++) {
-        (void)fprintf(d->out, "%s%u", i > 0 ? ", " : " (held by task ", holders[i]);
+        (void)fprintf(d->out, "%s%llu", i > 0 ? ", " : " (held by task ",
+                      (unsigned long long)cvy_dump_owner(d, holders[i]));
     }
     if (n > 0) {
         (void)fputc(')', d->out);

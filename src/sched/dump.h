@@ -20,7 +20,9 @@ struct cvy_dump {
     int64_t now;
     bool is_plain;      /* allocates nothing: in signal handlers */
     bool is_fatal;      /* waits for no other thread, and takes no lock */
-    unsigned searches;  /* cvy_is_left_locked() */
+    unsigned searches;  /* of all tasks, for owners: locker.h */
+    uint32_t owner;     /* the last one whose number was looked for; 0: none yet */
+    uint64_t owner_id;  /* that number */
     int64_t silence_ns; /* for so long threads were asked for stacks in vain */
     struct cvy_symbols symbols;
 };
@@ -50,6 +52,10 @@ void cvy_dump_ask(struct cvy_dump *d, struct cvy_view *v);
 void cvy_dump_threads(struct cvy_dump *d,
                       void (*put)(struct cvy_dump *d, const struct cvy_view *v, size_t i));
 void cvy_dump_print_threads(struct cvy_dump *d);
+/* The number of the task that owner is, as cvy_owner_of() has it. */
+uint64_t cvy_dump_owner(struct cvy_dump *d, uint32_t owner);
+/* What v waits for, in words, with who has it; out may become empty. */
+void cvy_dump_detail(struct cvy_dump *d, const struct cvy_view *v, char *out, size_t size);
 /* A task's line and stack, indented. */
 void cvy_dump_view(struct cvy_dump *d, const struct cvy_view *v, int depth);
 /* Its name in quotes, without what would move a terminal's cursor. */

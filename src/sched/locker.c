@@ -7,12 +7,9 @@
 
 #include "sched/diagnosis.h"
 
-#include <stdio.h>
-#include <string.h>
-
 struct search {
     uint32_t owner;
-    bool is_alive;
+    uint64_t id; /* 0: no task that is alive */
 };
 
 /* A record's moment's view. */
@@ -20,20 +17,8 @@ __attribute__((no_sanitize("thread"), noinline)) static bool look_at(struct cvy_
 {
     struct search *s = arg;
 
-    s->is_alive = cvy_owner_of(t->id) == s->owner;
-    return !s->is_alive;
-}
-
-/* 0: not known, or it waits for something else. While v's task is held. */
-static uint32_t owner_of_wait(unsigned reason, const void *object)
-{
-    if (reason == CVY_WAIT_MUTEX) {
-        return cvy_mutex_owner ? cvy_mutex_owner(object) : 0;
-    }
-    if (reason == CVY_WAIT_RWMUTEX_READ || reason == CVY_WAIT_RWMUTEX_WRITE) {
-        return cvy_rwmutex_owner ? cvy_rwmutex_owner(object) : 0;
-    }
-    return 0;
+    s->id = cvy_owner_of(t->id) == s->owner ? t->id : 0;
+    return !s->id;
 }
 
 /* Who holds what v still waits for; 0: it goes on, or that is not known. */
@@ -47,7 +32,7 @@ __attribute__((no_sanitize("thread"), noinline)) static uint32_t owner_now(const
     }
     uint64_t wait = cvy_load_relaxed(&t->wait);
     if (t->id == v->id && cvy_wait_object(wait) == v->object) {
-        owner = owner_of_wait(cvy_wait_reason(wait), v->object);
+        owner = cvy_view_lock_owner(cvy_wait_reason(wait), v->object);
     }
     cvy_task_unhold(t, claim);
     return owner;
@@ -56,13 +41,35 @@ __attribute__((no_sanitize("thread"), noinline)) static uint32_t owner_now(const
 bool cvy_is_left_locked(struct cvy_runtime *rt, const struct cvy_view *v, unsigned *searches)
 {
     struct search s = {.owner = cvy_diagnosis_on() ? owner_now(v) : 0};
-    char words[32];
 
-    (void)snprintf(words, sizeof(words), "held by task %u", s.owner);
-    if (s.owner == 0 || strcmp(words, v->detail) != 0) {
+    if (s.owner == 0 || v->owner_count == 0 || v->are_readers || s.owner != v->owners[0]) {
         return false;
     }
     ++*searches;
     (void)cvy_tasks_each(rt, look_at, &s);
-    return !s.is_alive && owner_now(v) == s.owner;
+    return s.id == 0 && owner_now(v) == s.owner;
+}
+
+/* Whether no task has had a greater number than a word has room for. */
+static bool are_small(struct cvy_runtime *rt)
+{
+    uint64_t most = cvy_load_relaxed(&rt->foreign_started);
+
+    for (int i = 0; i < rt->worker_count; i++) {
+        uint64_t started = cvy_load_relaxed(&rt->workers[i].started);
+        most = started > most ? started : most;
+    }
+    return (most + 1) * cvy_id_lanes(rt) < cvy_owner_of(UINT64_MAX);
+}
+
+uint64_t cvy_owner_number(struct cvy_runtime *rt, uint32_t owner, unsigned *searches)
+{
+    struct search s = {.owner = owner};
+
+    if (are_small(rt)) {
+        return owner;
+    }
+    ++*searches;
+    (void)cvy_tasks_each(rt, look_at, &s);
+    return s.id ? s.id : owner;
 }

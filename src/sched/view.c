@@ -4,6 +4,7 @@
 
 #include "os/module.h"
 #include "os/unwind.h"
+#include "sched/diagnosis.h"
 #include "sched/note.h"
 
 #include <stdio.h>
@@ -33,8 +34,8 @@ static const struct {
     [CVY_WAIT_RECV] = {"chan receive", cvy_chan_describe},
     [CVY_WAIT_SELECT] = {"select", cvy_select_describe},
     [CVY_WAIT_MUTEX] = {"mutex", cvy_mutex_describe},
-    [CVY_WAIT_RWMUTEX_READ] = {"rwmutex read", cvy_rwmutex_describe},
-    [CVY_WAIT_RWMUTEX_WRITE] = {"rwmutex write", cvy_rwmutex_describe},
+    [CVY_WAIT_RWMUTEX_READ] = {"rwmutex read", NULL},
+    [CVY_WAIT_RWMUTEX_WRITE] = {"rwmutex write", NULL},
     [CVY_WAIT_COND] = {"cond", NULL},
     [CVY_WAIT_SEM] = {"semaphore", cvy_sem_describe},
     [CVY_WAIT_WAITGROUP] = {"waitgroup", cvy_waitgroup_describe},
@@ -129,6 +130,30 @@ copy_opener(const struct cvy_task *opener, struct cvy_view *v)
     }
 }
 
+uint32_t cvy_view_lock_owner(unsigned reason, const void *object)
+{
+    if (reason == CVY_WAIT_MUTEX) {
+        return cvy_mutex_owner ? cvy_mutex_owner(object) : 0;
+    }
+    if (reason == CVY_WAIT_RWMUTEX_READ || reason == CVY_WAIT_RWMUTEX_WRITE) {
+        return cvy_rwmutex_owner ? cvy_rwmutex_owner(object) : 0;
+    }
+    return 0;
+}
+
+static void copy_owners(struct cvy_view *v)
+{
+    bool is_rwmutex = v->reason == CVY_WAIT_RWMUTEX_READ || v->reason == CVY_WAIT_RWMUTEX_WRITE;
+    uint32_t owner = cvy_view_lock_owner(v->reason, v->object);
+
+    if (owner) {
+        v->owners[v->owner_count++] = owner;
+    } else if ((is_rwmutex || v->reason == CVY_WAIT_SEM) && cvy_holders_of) {
+        v->owner_count = (uint32_t)cvy_holders_of(v->object, v->owners, NULL, CVY_VIEW_OWNERS);
+        v->are_readers = is_rwmutex;
+    }
+}
+
 /* What may be read only as long as t is parked. */
 static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_view *v, bool is_brief)
 {
@@ -152,6 +177,9 @@ static void copy_parked(const struct cvy_task *t, uint32_t claim, struct cvy_vie
     if (describe && v->object && !is_brief) {
         describe(v->object, v->detail, sizeof(v->detail));
     }
+    if (v->object && !is_brief && cvy_diagnosis_on()) {
+        copy_owners(v);
+    }
     cvy_notes_view(t, v, is_brief);
     if (t->stack) {
         v->frame_count = (uint32_t)cvy_unwind_saved(t->sp, v->frames, CVY_VIEW_FRAMES);
@@ -168,6 +196,8 @@ static void clear(struct cvy_view *v)
     v->group_opener = 0;
     v->opener_name[0] = '\0';
     v->detail[0] = '\0';
+    v->owner_count = 0;
+    v->are_readers = false;
     v->frame_count = v->interrupted_count = 0;
     v->note_count = 0;
 }

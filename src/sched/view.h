@@ -14,6 +14,7 @@
 
 #define CVY_VIEW_FRAMES 48
 #define CVY_VIEW_NOTES 3
+#define CVY_VIEW_OWNERS 4
 #define CVY_VIEW_THREAD "plain thread" /* the name of what is no task */
 
 /* A covey_wait_note. */
@@ -53,6 +54,9 @@ struct cvy_view {
     char opener_name[sizeof(((struct cvy_task *)0)->name)];
     const covey_site *group_site; /* where the group was opened */
     char detail[128];             /* of what it waits for, in words; may be empty */
+    uint32_t owner_count;         /* who has it, as cvy_owner_of() has them */
+    uint32_t owners[CVY_VIEW_OWNERS];
+    bool are_readers;
     uint32_t note_count;
     struct cvy_view_note notes[CVY_VIEW_NOTES]; /* what for; the innermost first */
 };
@@ -89,7 +93,7 @@ typedef void cvy_describe_fn(const void *object, char *out, size_t size);
 #define CVY_WEAK __attribute__((weak))
 CVY_WEAK cvy_describe_fn cvy_chan_describe, cvy_select_describe, cvy_group_describe,
     cvy_fd_describe, cvy_dial_describe, cvy_resolve_describe, cvy_mutex_describe,
-    cvy_rwmutex_describe, cvy_waitgroup_describe, cvy_sem_describe;
+    cvy_waitgroup_describe, cvy_sem_describe;
 /* Who holds a mutex, or a rwmutex to write, as cvy_owner_of() has it; 0: nobody, or unknown. */
 CVY_WEAK uint32_t cvy_mutex_owner(const void *mutex);
 CVY_WEAK uint32_t cvy_rwmutex_owner(const void *rwmutex);
@@ -97,6 +101,9 @@ CVY_WEAK uint32_t cvy_rwmutex_owner(const void *rwmutex);
  * while diagnosis is on, and how much (NULL: does not matter): at most max. The object may be gone.
  * A moment's view. */
 CVY_WEAK size_t cvy_holders_of(const void *object, uint32_t *owners, int64_t *shares, size_t max);
+/* Who holds a mutex, or a rwmutex to write, for which a task waits, as above; 0 also if it waits for
+ * something else. While that is held. */
+uint32_t cvy_view_lock_owner(unsigned reason, const void *object);
 /* Forgets them all: a run begins. */
 CVY_WEAK void cvy_holders_clear(void);
 /* How many permits of a semaphore that is waited for are out, or tasks of a group in the way of one

@@ -7,7 +7,6 @@
 #include <stdio.h>
 
 #define ROOM 4096u /* a power of two */
-#define SHOWN 4
 
 static struct record {
     const void *_Atomic object; /* NULL: free. Release by who fills or frees it, acquire */
@@ -93,16 +92,6 @@ size_t cvy_holders_of(const void *object, uint32_t *owners, int64_t *shares, siz
         }
     }
     return count;
-}
-
-void cvy_holders_print(const void *object, const char *before, char *out, size_t size)
-{
-    uint32_t owners[SHOWN];
-    size_t n = cvy_diagnosis_on() ? cvy_holders_of(object, owners, NULL, SHOWN) : 0;
-
-    for (size_t i = 0, at = 0; i < n && at < size; i++) {
-        at += (size_t)snprintf(out + at, size - at, "%s%u", i > 0 ? ", " : before, owners[i]);
-    }
 }
 
 uint64_t covey_hold_begin(const void *object)

@@ -15,8 +15,4 @@ void cvy_holders_add(const void *object, uint32_t owner, int64_t shares);
  * time callers take turns. */
 int64_t cvy_holders_take(const void *object, uint32_t owner, int64_t shares);
 
-/* "held by task 7, 9": of the first few, behind a word of the caller's; nothing if there is none.
- */
-void cvy_holders_print(const void *object, const char *before, char *out, size_t size);
-
 #endif

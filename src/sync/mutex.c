@@ -47,11 +47,8 @@ void cvy_mutex_describe(const void *object, char *out, size_t size)
 {
     const covey_mutex *m = object;
     uint32_t state = cvy_load_relaxed((const _Atomic uint32_t *)&m->state_);
-    uint32_t owner = state >> OWNER_SHIFT;
 
-    if (owner) {
-        (void)snprintf(out, size, "held by task %u", owner);
-    } else if ((state & LOCKED) && cvy_diagnosis_on()) {
+    if ((state & LOCKED) && state >> OWNER_SHIFT == 0 && cvy_diagnosis_on()) {
         (void)snprintf(out, size, "held by a plain thread");
     }
 }

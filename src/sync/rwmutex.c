@@ -51,17 +51,6 @@ uint32_t cvy_rwmutex_owner(const void *object)
     return (state & WRITER) && cvy_diagnosis_on() ? state >> OWNER_SHIFT : 0;
 }
 
-void cvy_rwmutex_describe(const void *object, char *out, size_t size)
-{
-    uint32_t owner = cvy_rwmutex_owner(object);
-
-    if (owner) {
-        (void)snprintf(out, size, "held by task %u", owner);
-    } else {
-        cvy_holders_print(object, "read by task ", out, size);
-    }
-}
-
 /* What t adds. */
 static uint32_t gain_of(int kind, const struct cvy_task *t)
 {

@@ -512,6 +512,50 @@ TASK_TEST(a_full_disk_is_told_of)
     }
 }
 
+enum { DEEP_STACK = 128 << 10, LEFT_OF_IT = 12 << 10 };
+
+/* Where nearly all of the stack is in use. */
+static int dump_in_the_deep(covey_ctx *ctx, void *arg)
+{
+    volatile char used[DEEP_STACK - LEFT_OF_IT];
+
+    (void)ctx;
+    for (size_t i = 0; i < sizeof(used); i += 1024) {
+        used[i] = 1;
+    }
+    *(char **)arg = dump_as(COVEY_DUMP_TREE);
+    return used[0] - 1;
+}
+
+static int dump_on_a_small_stack(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    COVEY_NO_LEAKS
+    {
+        *(char **)arg = dump_as(COVEY_DUMP_TREE);
+    }
+    return 0;
+}
+
+TASK_TEST(a_dump_needs_no_room_on_the_callers_stack)
+{
+    const covey_task_options deep = {.stack_size = DEEP_STACK};
+    const covey_task_options small = {.stack_size = 16384};
+    covey_group *g = covey_group_new(ctx);
+    char *texts[2];
+
+    if (WITH_ASAN || WITH_TSAN) {
+        SKIP("their frames are larger");
+    }
+    CHECK_EQ(covey_group_go_with(g, &deep, dump_in_the_deep, &texts[0]), 0);
+    CHECK_EQ(covey_group_go_with(g, &small, dump_on_a_small_stack, &texts[1]), 0);
+    JOIN(g);
+    check_has(texts[0], "\"dump_in_the_deep\" running");
+    check_has(texts[1], "\"dump_on_a_small_stack\" running");
+    free(texts[0]);
+    free(texts[1]);
+}
+
 TEST(without_a_runtime_the_formats_say_closed)
 {
     CHECK_EQ(covey_dump_as(stderr, COVEY_DUMP_FOLDED), COVEY_ECLOSED);

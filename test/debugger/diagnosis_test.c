@@ -966,6 +966,107 @@ TEST(a_dump_says_if_who_locked_a_mutex_has_ended_or_is_no_task)
     CHECK(covey_run_with(&o, three_holders, &has) == 0);
 }
 
+/* ---- numbers that do not fit a mutex's word ---- */
+
+enum { WORKERS = 200, WORD = 1 << 28 };
+
+static _Atomic uint64_t last_number;
+
+static int ends(covey_ctx *ctx, void *arg)
+{
+    (void)ctx;
+    (void)arg;
+    last_number = covey_task_id();
+    return 0;
+}
+
+/* Takes all of them, and stays. */
+struct holdings {
+    covey_mutex mutex;
+    covey_rwmutex rwmutex;
+    covey_sem *sem;
+    uint64_t holder;
+};
+
+static int take_all(covey_ctx *ctx, void *arg)
+{
+    struct holdings *h = arg;
+
+    covey_mutex_lock(&h->mutex);
+    covey_rwmutex_rlock(&h->rwmutex);
+    CHECK(covey_sem_acquire(ctx, h->sem, 1) == 0);
+    h->holder = covey_task_id();
+    (void)covey_chan_recv(ctx, never, NULL);
+    covey_sem_release(h->sem, 1);
+    covey_rwmutex_runlock(&h->rwmutex);
+    covey_mutex_unlock(&h->mutex);
+    return 0;
+}
+
+static int want_mutex(covey_ctx *ctx, void *arg)
+{
+    return lock_in_vain(ctx, &((struct holdings *)arg)->mutex);
+}
+
+static int want_to_write(covey_ctx *ctx, void *arg)
+{
+    return covey_rwmutex_lock_ctx(ctx, &((struct holdings *)arg)->rwmutex);
+}
+
+static int want_permit(covey_ctx *ctx, void *arg)
+{
+    return covey_sem_acquire(ctx, ((struct holdings *)arg)->sem, 1);
+}
+
+static int after_millions(covey_ctx *ctx, void *arg)
+{
+    struct holdings h = {.sem = covey_sem_new(1)};
+    covey_fn *wants[] = {want_mutex, want_to_write, want_permit};
+    char words[3][80], *text;
+
+    (void)arg;
+    /* Each worker's numbers grow by how many workers there are. */
+    while (last_number < WORD) {
+        covey_group *g = covey_group_new(ctx);
+        for (int i = 0; i < 1000; i++) {
+            CHECK(covey_group_go(g, ends, NULL) == 0);
+        }
+        CHECK(covey_group_wait(g) == 0);
+    }
+    never = covey_chan_new(0, 0);
+    covey_group *g = covey_group_new(ctx);
+    CHECK(covey_group_go(g, take_all, &h) == 0);
+    free(dump_with("\"take_all\" waiting in"));
+    CHECK(h.holder >= WORD);
+    for (int i = 0; i < 3; i++) {
+        CHECK(covey_group_go(g, wants[i], &h) == 0);
+    }
+    free(dump_with("\"wants[i]\" waiting in mutex"));
+    free(dump_with("\"wants[i]\" waiting in rwmutex write"));
+    text = dump_with("\"wants[i]\" waiting in semaphore");
+    (void)snprintf(words[0], 80, "(held by task %llu) for", (unsigned long long)h.holder);
+    (void)snprintf(words[1], 80, "(read by task %llu) for", (unsigned long long)h.holder);
+    (void)snprintf(words[2], 80, "(0 of 1 free, held by task %llu) for",
+                   (unsigned long long)h.holder);
+    for (int i = 0; i < 3; i++) {
+        printf("%s\n", words[i]);
+        CHECK(strstr(text, words[i]));
+    }
+    free(text);
+    covey_group_cancel(g, 0);
+    CHECK(covey_group_wait(g) == COVEY_ECANCELED);
+    covey_chan_unref(never);
+    covey_sem_free(h.sem);
+    return 0;
+}
+
+TEST(a_holder_is_named_by_its_whole_number)
+{
+    covey_options o = {.diagnose = true, .workers = WORKERS};
+
+    CHECK(covey_run_with(&o, after_millions, NULL) == 0);
+}
+
 static int takes_permit(covey_ctx *ctx, void *arg)
 {
     return covey_sem_acquire(ctx, arg, 1);

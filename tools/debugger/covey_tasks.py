@@ -139,7 +139,8 @@ class Tasks:
         self.waits = Waits(memory, self.now)
         self.member_end = program.variable('cvy_group_member_end', None)
         self.sites, self.reasons, self.cancels = {}, {}, {}
-        self.alive = None  # their numbers as locks have them, once they are asked for
+        self.alive = None  # by_owner(), once it is asked for
+        self.waits.number_of = lambda owner: self.by_owner().get(owner, owner)
         self.ignored = self.read_ignored()
 
     def clock(self):
@@ -205,12 +206,16 @@ class Tasks:
     def set_at(self, cancel, done):
         return self.place(', set at', cancel.number('site')) if done == DEADLINE else ''
 
+    def by_owner(self):
+        """The tasks' numbers by the part of them that a lock's word has."""
+        if self.alive is None:
+            self.alive = {task.id & OWNER_BITS: task.id for task in self}
+        return self.alive
+
     def has_ended(self, detail):
         """Whether what is told of a lock's owner is of a task that is gone."""
         found = re.fullmatch(r'held by task (\d+)', detail) if self.waits.is_diagnosed else None
-        if found and self.alive is None:
-            self.alive = {task.id & OWNER_BITS for task in self}
-        return bool(found) and int(found[1]) not in self.alive
+        return bool(found) and int(found[1]) & OWNER_BITS not in self.by_owner()
 
     def read_ignored(self):
         """Since when tasks go on after their context's end, by number; ignored.c."""

@@ -41,6 +41,7 @@ class Waits:
         self.memory, self.now = memory, now
         self.is_diagnosed = memory.variable('cvy_diagnosis_is_on', 1) != 0
         self.holders = self.read_holders() if self.is_diagnosed else {}
+        self.number_of = lambda owner: owner  # of a task, by what a lock's word has of it
         self.names = self.read_names()
         self.by_reason = {
             'chan send': self.chan, 'chan receive': self.chan, 'select': self.select,
@@ -97,7 +98,7 @@ class Waits:
         return holders
 
     def holders_of(self, address):
-        return ', '.join(str(n) for n in self.holders.get(address, [])[:READERS_SHOWN])
+        return ', '.join(str(self.number_of(n)) for n in self.holders.get(address, [])[:READERS_SHOWN])
 
     # ---- primitives ----
 
@@ -149,7 +150,7 @@ class Waits:
     def mutex(self, address):
         state = self.number(address, 4)
         if state >> OWNER_SHIFT:
-            return f'held by task {state >> OWNER_SHIFT}'
+            return f'held by task {self.number_of(state >> OWNER_SHIFT)}'
         return 'held by a plain thread' if state & LOCKED and self.is_diagnosed else ''
 
     def semaphore(self, address):
@@ -161,7 +162,7 @@ class Waits:
     def rwmutex(self, address):
         state = self.number(address, 4)
         if state & 1 and self.is_diagnosed and state >> 3:
-            return f'held by task {state >> 3}'
+            return f'held by task {self.number_of(state >> 3)}'
         readers = self.holders_of(address)
         return f'read by task {readers}' if readers else ''
 
