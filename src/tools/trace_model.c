@@ -169,6 +169,5 @@ void cvy_trace_model_free(struct cvy_trace_model *m)
     free(m->workers);
     free(m->by_id);
     free(m->by_object);
-    free(m->open_regions);
     free(m);
 }

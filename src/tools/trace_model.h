@@ -53,7 +53,8 @@ struct cvy_trace_life {
     uint32_t waker;
     int64_t since;
     uint64_t object;
-    size_t last_wait; /* index + 1 of its last waiting segment */
+    size_t last_wait;     /* index + 1 of its last waiting segment */
+    uint32_t open_region; /* index + 1 of the one it began last and has not ended; 0: none */
 };
 
 struct cvy_trace_group {
@@ -67,7 +68,9 @@ struct cvy_trace_group {
 struct cvy_trace_region {
     uint32_t task;
     uint64_t site;
-    int64_t start, end;
+    int64_t start, end; /* end: -1 while open */
+    /* While events are read. */
+    uint32_t outer; /* index + 1 of its task's next one that is open; 0: none */
 };
 
 struct cvy_trace_mark {
@@ -121,8 +124,6 @@ struct cvy_trace_model {
     size_t by_id_room, by_id_count;
     uint32_t *by_object; /* open groups, by address */
     size_t by_object_room, by_object_count;
-    size_t *open_regions; /* a stack of indices, all tasks' */
-    size_t open_region_count, open_region_room;
     size_t rings_in_gap;
     int64_t last_gap_end;
     bool is_out_of_memory;

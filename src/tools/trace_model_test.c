@@ -12,7 +12,7 @@
 
 #define SITE UINT64_C(0x5000)
 
-static char file[8192];
+static char file[1 << 19];
 static size_t size;
 static char error[128];
 
@@ -169,6 +169,60 @@ TEST(groups_at_one_address_one_after_the_other_have_their_own_tasks)
     CHECK_EQ(m->groups[1].members, 1);
     CHECK_EQ(m->groups[2].members, 2);
     CHECK_EQ(m->lives[life_of(m, 4)].group, 2);
+    free_model(m);
+}
+
+/* Each of many tasks begins a region, and the one that began first ends first. */
+TEST(a_region_ends_however_many_are_open)
+{
+    const uint32_t tasks = 5000;
+
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0)}};
+    put_events(0, &e, 2);
+    for (uint32_t i = 0; i < 2 * tasks; i++) {
+        bool is_begin = i < tasks;
+        e.position = 2 + i;
+        e.list[0] = event(is_begin ? 3000 : 4000,
+                          is_begin ? COVEY_TRACE_region_begin : COVEY_TRACE_region_end,
+                          2 + i % tasks, SITE);
+        put_events(0, &e, 1);
+    }
+    e.position++;
+    e.list[0] = event(5000, COVEY_TRACE_run, 0, 0);
+    struct cvy_trace_model *m = model_of(&e, 1);
+    CHECK_EQ(m->region_count, tasks);
+    for (size_t i = 0; i < m->region_count; i++) {
+        CHECK_EQ(m->regions[i].start, 1000);
+        CHECK_EQ(m->regions[i].end, 2000);
+    }
+    free_model(m);
+}
+
+/* One within one of the same site, and one across; the last end is of a beginning that is not
+ * there. */
+TEST(an_end_is_that_of_its_tasks_innermost_region_of_its_site)
+{
+    static const int64_t ends[] = {700, 600, 400, 800};
+
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                event(2000, COVEY_TRACE_run, 1, 0),
+                                event(2100, COVEY_TRACE_region_begin, 1, 0x5000),
+                                event(2200, COVEY_TRACE_region_begin, 1, 0x6000),
+                                event(2300, COVEY_TRACE_region_begin, 1, 0x5000),
+                                event(2300, COVEY_TRACE_region_begin, 2, 0x5000),
+                                event(2400, COVEY_TRACE_region_end, 1, 0x5000),
+                                event(2600, COVEY_TRACE_region_end, 1, 0x6000),
+                                event(2700, COVEY_TRACE_region_end, 1, 0x5000),
+                                event(2800, COVEY_TRACE_region_end, 2, 0x5000),
+                                event(2900, COVEY_TRACE_region_end, 1, 0x5000)}};
+    struct cvy_trace_model *m = model_of(&e, 11);
+    CHECK_EQ(m->region_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_EQ(m->regions[i].end, ends[i]);
+    }
     free_model(m);
 }
 

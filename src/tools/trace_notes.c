@@ -8,7 +8,6 @@
 #include <string.h>
 
 #define TEXT_LEN_MAX 160
-#define REGION_SEARCH_MAX 4096
 
 static void group_opened(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
@@ -97,28 +96,31 @@ static void peer(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 
 static void region_began(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
-    if (cvy_trace_grow(m, &m->regions, m->region_count, &m->region_room, sizeof(*m->regions)) &&
-        cvy_trace_grow(m, &m->open_regions, m->open_region_count, &m->open_region_room,
-                       sizeof(*m->open_regions))) {
-        m->open_regions[m->open_region_count++] = m->region_count;
-        m->regions[m->region_count++] = (struct cvy_trace_region){
-            .task = cvy_trace_life_of(m, e->id), .site = e->object, .start = e->ns, .end = -1};
+    uint32_t task = cvy_trace_life_of(m, e->id);
+
+    if (cvy_trace_grow(m, &m->regions, m->region_count, &m->region_room, sizeof(*m->regions))) {
+        m->regions[m->region_count++] =
+            (struct cvy_trace_region){.task = task,
+                                      .site = e->object,
+                                      .start = e->ns,
+                                      .end = -1,
+                                      .outer = m->lives[task].open_region};
+        m->lives[task].open_region = (uint32_t)m->region_count;
     }
 }
 
+/* The innermost of its task and site. They need not end in the order of their nesting. */
 static void region_ended(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
-    uint32_t task = cvy_trace_life_of(m, e->id);
+    uint32_t *link = &m->lives[cvy_trace_life_of(m, e->id)].open_region;
 
-    for (size_t i = m->open_region_count, n = 0; i-- > 0 && n < REGION_SEARCH_MAX; n++) {
-        struct cvy_trace_region *r = &m->regions[m->open_regions[i]];
-        if (r->task == task && r->site == e->object) {
-            r->end = e->ns;
-            m->open_region_count--;
-            memmove(&m->open_regions[i], &m->open_regions[i + 1],
-                    (m->open_region_count - i) * sizeof(*m->open_regions));
-            return;
-        }
+    while (*link != 0 && m->regions[*link - 1].site != e->object) {
+        link = &m->regions[*link - 1].outer;
+    }
+    if (*link != 0) {
+        struct cvy_trace_region *r = &m->regions[*link - 1];
+        r->end = e->ns;
+        *link = r->outer;
     }
 }
 
