@@ -21,7 +21,8 @@ typedef struct covey_trace_header {
     uint32_t version;
     uint32_t header_bytes; /* where the first section starts; a later version may have more here */
     uint32_t pid;
-    uint32_t workers;     /* rings 0 to workers - 1 are workers' */
+    uint32_t workers;     /* rings 0 to workers - 1 are workers'; until the file is whole, and in a
+                             pipe: of those that there were when it was begun. The rings tell, too */
     uint32_t is_snapshot; /* 1: a flight recorder's last seconds; events share stamps in a burst */
     uint32_t unused;
     int64_t wall_ns; /* nanoseconds since 1970 when the header was written */

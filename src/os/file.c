@@ -39,6 +39,16 @@ int cvy_file_write(int fd, const void *data, size_t len)
     return 0;
 }
 
+int cvy_file_write_at(int fd, const void *data, size_t len, int64_t at)
+{
+    ssize_t n;
+
+    do {
+        n = pwrite(fd, data, len, at);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : (size_t)n == len ? 0 : -EIO;
+}
+
 static ssize_t relay_write(void *cookie, const char *data, size_t size)
 {
     struct cvy_relay *r = cookie;

@@ -13,6 +13,8 @@
 int cvy_file_create(const char *path);
 /* All of it, or a negative code. */
 int cvy_file_write(int fd, const void *data, size_t len);
+/* The same at an offset; -ESPIPE: what fd is has none. */
+int cvy_file_write_at(int fd, const void *data, size_t len, int64_t at);
 int cvy_file_close(int fd);
 void cvy_file_remove(const char *path);
 /* Up to len bytes from an offset on; 0 at the end. */

@@ -36,9 +36,9 @@ static void write_moment(int64_t at, FILE *out)
 }
 
 static void begin(const struct cvy_trace_model *m, uint32_t task, const char *phase, int64_t at,
-                  uint32_t row, FILE *out)
+                  uint64_t row, FILE *out)
 {
-    (void)fprintf(out, ",\n{\"ph\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",", phase,
+    (void)fprintf(out, ",\n{\"ph\":\"%s\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64 ",", phase,
                   m->trace->header.pid, row);
     write_moment(at, out);
     (void)fputs(",\"name\":\"", out);
@@ -46,16 +46,23 @@ static void begin(const struct cvy_trace_model *m, uint32_t task, const char *ph
     (void)fputc('"', out);
 }
 
-/* Behind the workers' rows, which begin with 1: 0 is a thread of the kernel's to Perfetto. */
-static uint32_t other_row(const struct cvy_trace_model *m)
+/* Behind the workers' rows, which begin with 1: 0 is a thread of the kernel's to Perfetto. How many
+ * workers there are the header may not know: the trace may have begun before they did. */
+static uint64_t other_row(const struct cvy_trace_model *m)
 {
-    return m->trace->header.workers + 1;
+    const struct cvy_trace *t = m->trace;
+    size_t n = t->ring_count;
+
+    if (n > 0 && t->rings[n - 1].number == CVY_TRACE_RING_SHARED) {
+        n--;
+    }
+    return n > 0 ? (uint64_t)t->rings[n - 1].number + 2 : 1;
 }
 
-static uint32_t row_of(const struct cvy_trace_model *m, uint16_t worker)
+static uint64_t row_of(const struct cvy_trace_model *m, uint16_t worker)
 {
     uint32_t number = m->trace->rings[worker].number;
-    return number == CVY_TRACE_RING_SHARED ? other_row(m) : number + 1;
+    return number == CVY_TRACE_RING_SHARED ? other_row(m) : (uint64_t)number + 1;
 }
 
 /* Why a task left its worker: what it did next. */
@@ -120,7 +127,7 @@ static void write_region(const struct cvy_trace_model *m, size_t i, FILE *out)
     for (int is_end = 0; is_end < 2; is_end++) {
         int64_t at = is_end ? (r->end >= 0 ? r->end : m->end) : r->start;
         (void)fprintf(out,
-                      ",\n{\"ph\":\"%s\",\"cat\":\"region\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32
+                      ",\n{\"ph\":\"%s\",\"cat\":\"region\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64
                       ",\"id\":%zu,",
                       is_end ? "e" : "b", m->trace->header.pid, other_row(m), i);
         write_moment(at, out);
@@ -133,7 +140,7 @@ static void write_region(const struct cvy_trace_model *m, size_t i, FILE *out)
 /* The process's: on a worker's row arrows would come from the mark, and not from the run. */
 static void write_mark(const struct cvy_trace_model *m, const struct cvy_trace_mark *k, FILE *out)
 {
-    (void)fprintf(out, ",\n{\"ph\":\"i\",\"s\":\"p\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",",
+    (void)fprintf(out, ",\n{\"ph\":\"i\",\"s\":\"p\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64 ",",
                   m->trace->header.pid, other_row(m));
     write_moment(k->at, out);
     (void)fputs(",\"name\":\"", out);
@@ -158,7 +165,7 @@ void cvy_trace_write_chrome(const struct cvy_trace_model *m, FILE *out)
         }
     }
     (void)fprintf(out,
-                  ",\n{\"ph\":\"M\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu32
+                  ",\n{\"ph\":\"M\",\"pid\":%" PRIu32 ",\"tid\":%" PRIu64
                   ",\"name\":\"thread_name\",\"args\":{\"name\":\"regions, logs\"}}",
                   m->trace->header.pid, other_row(m));
     /* An arrow belongs to the run that came last of those of its row and of an earlier moment, or

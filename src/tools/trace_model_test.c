@@ -448,6 +448,32 @@ TEST(a_wait_that_nothing_has_ended_is_said_to_last)
     free_model(m);
 }
 
+/* The trace began before the runtime: its header knows of no worker. */
+TEST(in_chromes_rows_regions_come_behind_the_workers_whatever_the_header_knows)
+{
+    const uint32_t none = 0;
+    char *json = NULL;
+    size_t len = 0;
+
+    begin(COVEY_TRACE_VERSION);
+    memcpy(file + offsetof(covey_trace_header, workers), &none, sizeof(none));
+    struct events e = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                event(2000, COVEY_TRACE_run, 1, 0),
+                                event(2000, COVEY_TRACE_region_begin, 1, SITE)}};
+    put_events(CVY_TRACE_RING_SHARED, &e, 1);
+    put_events(1, &e, 2);
+    struct cvy_trace_model *m = model_of(&e, 3);
+    FILE *out = open_memstream(&json, &len);
+    CHECK(out);
+    cvy_trace_write_chrome(m, out);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(json, "\"tid\":2,\"name\":\"thread_name\",\"args\":{\"name\":\"worker 1\"}"));
+    CHECK(strstr(json, "\"tid\":3,\"name\":\"thread_name\",\"args\":{\"name\":\"regions, logs\"}"));
+    CHECK(strstr(json, "\"cat\":\"region\",\"pid\":0,\"tid\":3,"));
+    free(json);
+    free_model(m);
+}
+
 TEST(workers_come_by_number)
 {
     begin(COVEY_TRACE_VERSION);

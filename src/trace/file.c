@@ -9,6 +9,7 @@
 
 #include <covey/error.h>
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,7 +124,8 @@ int cvy_trace_file_open(struct cvy_trace_file *f, const char *path, int workers,
                             .is_snapshot = is_snapshot,
                             .wall_ns = cvy_wall_now()};
 
-    *f = (struct cvy_trace_file){.site_room = SITES_ROOM};
+    *f = (struct cvy_trace_file){
+        .site_room = SITES_ROOM, .workers = h.workers, .told_workers = h.workers};
     f->buffer = cvy_alloc(BUFFER_BYTES);
     f->batch = cvy_alloc(CVY_TRACE_BATCH * sizeof(*f->batch));
     f->sites = cvy_alloc_zeroed(SITES_ROOM * sizeof(*f->sites));
@@ -170,6 +172,11 @@ void cvy_trace_file_clock(struct cvy_trace_file *f)
     cvy_trace_file_put_clock(f, &now);
 }
 
+void cvy_trace_file_workers(struct cvy_trace_file *f, uint32_t workers)
+{
+    f->workers = workers > f->workers ? workers : f->workers;
+}
+
 static void put_events(struct cvy_trace_file *f, uint32_t ring, struct cvy_trace_place *place,
                        uint64_t from, size_t n)
 {
@@ -182,6 +189,9 @@ static void put_events(struct cvy_trace_file *f, uint32_t ring, struct cvy_trace
             note_site(f, (uintptr_t)(f->batch[i].meta >> 16));
         }
         total += cvy_expand_count(&place->expansion, &f->batch[i]);
+    }
+    if (ring != UINT32_MAX) {
+        cvy_trace_file_workers(f, ring + 1);
     }
     section(f, COVEY_TRACE_EVENTS, ring, sizeof(position) + total * sizeof(*f->batch));
     put(f, &position, sizeof(position));
@@ -250,11 +260,21 @@ void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t)
     put(f, t, sizeof(*t));
 }
 
+/* A pipe keeps the number of the beginning: a reader goes by the rings. */
+static void correct_workers(const struct cvy_trace_file *f)
+{
+    if (f->code == 0 && f->workers != f->told_workers) {
+        (void)cvy_file_write_at(f->fd, &f->workers, sizeof(f->workers),
+                                offsetof(covey_trace_header, workers));
+    }
+}
+
 int cvy_trace_file_close(struct cvy_trace_file *f)
 {
     cvy_trace_file_clock(f);
     section(f, COVEY_TRACE_END, 0, 0);
     cvy_trace_file_flush(f);
+    correct_workers(f);
     int code = cvy_file_close(f->fd);
     if (f->code == 0) {
         f->code = code;

@@ -24,9 +24,12 @@ struct cvy_trace_file {
     covey_trace_event *batch;
     uintptr_t *sites; /* open addressing, 0: free */
     size_t site_count, site_room;
+    uint32_t workers;      /* rings of a lower number are workers', as far as is known by now */
+    uint32_t told_workers; /* what the header says */
 };
 
-/* 0 or a negative code, and nothing is left open. */
+/* 0 or a negative code, and nothing is left open. workers: those that there are now; what becomes
+ * known later goes into the header when the file is closed, if it is one that can be written so. */
 int cvy_trace_file_open(struct cvy_trace_file *f, const char *path, int workers, bool is_snapshot);
 /* The two clocks at one moment. */
 void cvy_trace_clock_now(covey_trace_clock *out);
@@ -41,6 +44,8 @@ bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ri
  * more at most: runs stand for many. */
 uint64_t cvy_trace_file_tail(struct cvy_trace_file *f, struct cvy_ring *r);
 void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t);
+/* There have been so many workers. */
+void cvy_trace_file_workers(struct cvy_trace_file *f, uint32_t workers);
 void cvy_trace_file_flush(struct cvy_trace_file *f);
 /* The last pair of clocks, the end. 0 or the first failure's code. */
 int cvy_trace_file_close(struct cvy_trace_file *f);

@@ -8,6 +8,8 @@
 
 #include <covey/error.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SITES 1000u
@@ -205,6 +207,42 @@ TEST(each_place_is_named_once_however_many_there_are)
     struct content c = read_file();
     CHECK_EQ(c.sites, SITES);
     CHECK_EQ(c.lost, 0);
+}
+
+/* Nobody has told the file of the ring's worker. */
+TEST(a_header_has_the_workers_whose_rings_are_in_the_file)
+{
+    struct cvy_ring *r = ring_new();
+    struct cvy_trace_place place = {0};
+    struct content c = {0};
+
+    open_file();
+    put_many(r, 1);
+    CHECK(!cvy_trace_file_drain(&file, 4, r, &place, true));
+    CHECK(!cvy_trace_file_drain(&file, UINT32_MAX, r, &(struct cvy_trace_place){0}, true));
+    CHECK_EQ(cvy_trace_file_close(&file), 0);
+    CHECK_EQ(trace_file_each(path, see, &c).workers, 5);
+}
+
+/* It cannot be written once more at its beginning. */
+TEST(a_trace_goes_into_a_pipe_too)
+{
+    struct cvy_ring *r = ring_new();
+    struct cvy_trace_place place = {0};
+    covey_trace_header h;
+
+    (void)snprintf(path, sizeof(path), "/tmp/covey-file-test-%d", (int)getpid());
+    CHECK_EQ(mkfifo(path, 0600), 0);
+    int in = open(path, O_RDONLY | O_NONBLOCK);
+    CHECK(in >= 0);
+    CHECK_EQ(cvy_trace_file_open(&file, path, 1, false), 0);
+    put_many(r, 1);
+    (void)cvy_trace_file_drain(&file, 4, r, &place, true);
+    CHECK_EQ(cvy_trace_file_close(&file), 0);
+    CHECK_EQ(read(in, &h, sizeof(h)), (ssize_t)sizeof(h));
+    CHECK_EQ(h.workers, 1);
+    (void)close(in);
+    (void)remove(path);
 }
 
 TEST(the_first_failure_stays_and_nothing_is_written_after_it)

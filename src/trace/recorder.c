@@ -28,7 +28,8 @@ _Alignas(CVY_CACHE_LINE) struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
 /* Everything below is guarded by control, but what says otherwise. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
 static bool is_attached, has_flight, has_file;
-static _Atomic int workers;            /* read without control */
+static _Atomic int workers;            /* of the last run; read without control */
+static int file_workers;               /* the most that ran while the file was written */
 static covey_trace_clock flight_clock; /* when recording began: a snapshot's first */
 static size_t ring_bytes = RING_BYTES_DEFAULT;
 
@@ -124,6 +125,9 @@ int cvy_trace_attach(int n, uint16_t id_step)
         cvy_ring_set_step(&cvy_trace_rings[i], id_step);
     }
     int code = 0;
+    if (workers > file_workers) {
+        file_workers = workers;
+    }
     if (has_file || has_flight) {
         code = rings_make();
         level_update();
@@ -271,7 +275,8 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
     if (!places) {
         return -ENOMEM;
     }
-    code = cvy_trace_file_open(&file, path, workers, false);
+    file_workers = is_attached ? workers : 0;
+    code = cvy_trace_file_open(&file, path, file_workers, false);
     if (code < 0) {
         free(places);
         return code;
@@ -324,6 +329,7 @@ int cvy_trace_stop(void)
     (void)pthread_join(thread, NULL);
     cvy_store_relaxed(&has_thread, false);
     drain_last();
+    cvy_trace_file_workers(&file, (uint32_t)file_workers);
     int code = cvy_trace_file_close(&file);
     free(places);
     places = NULL;

@@ -761,6 +761,25 @@ TEST(an_end_is_told_once_whatever_is_turned_on_or_off_meanwhile)
     free(c);
 }
 
+/* Begun before the run, and after another one that had more of them. */
+TEST(a_trace_says_how_many_workers_there_were_while_it_was_written)
+{
+    covey_options three = {.workers = 3}, two = {.workers = 2};
+
+    CHECK_EQ(covey_run_with(&three, crowd, NULL), 0);
+    CHECK_EQ(covey_trace_start(temporary("workers")), 0);
+    CHECK_EQ(covey_run_with(&two, crowd, NULL), 0);
+    CHECK_EQ(covey_trace_stop(), 0);
+    struct content *c = read_file(NULL, NULL);
+    CHECK_EQ(c->header.workers, 2);
+    free(c);
+    CHECK_EQ(covey_trace_start(temporary("workers")), 0);
+    CHECK_EQ(covey_trace_stop(), 0);
+    c = read_file(NULL, NULL);
+    CHECK_EQ(c->header.workers, 0);
+    free(c);
+}
+
 /* From a plain thread, without a runtime. */
 TEST(regions_without_a_runtime_are_recorded_too)
 {
