@@ -42,6 +42,7 @@ enum covey_trace_section_kind {
     COVEY_TRACE_TASK = 4,   /* covey_trace_task: a task alive when the trace began, or at a snapshot */
     COVEY_TRACE_LOST = 5,   /* uint64_t: events of this ring overwritten before they were read */
     COVEY_TRACE_END = 6,    /* empty: the file is whole */
+    COVEY_TRACE_GROUP = 7,  /* covey_trace_group: a group open when the trace began, or at a snapshot */
 };
 
 typedef struct covey_trace_clock {
@@ -50,9 +51,15 @@ typedef struct covey_trace_clock {
 } covey_trace_clock;
 
 typedef struct covey_trace_task {
-    uint64_t id, site, group; /* group: the object it was started in */
+    uint64_t id, site, group; /* group: the address of its own, 0: none. In older files it may be that
+                                 of something else: only those count that have a section */
     char name[32];            /* empty: the site's */
 } covey_trace_task;
+
+typedef struct covey_trace_group {
+    uint64_t address, site;
+    uint64_t opener; /* a task's id; 0: a plain thread */
+} covey_trace_group;
 
 /* One event. meta: type, arg << 8, object << 16 (48 bits). */
 typedef struct covey_trace_event {

@@ -116,50 +116,6 @@ void cvy_recording_look(struct cvy_runtime *rt)
     }
 }
 
-/* ---- the tasks alive ---- */
-
-static_assert(sizeof(((covey_trace_task *)0)->name) == sizeof(((struct cvy_task *)0)->name),
-              "a trace has room for a name");
-
-struct collection {
-    covey_trace_task *tasks;
-    size_t count, room;
-};
-
-/* As in a dump (view.c): a moment's view of what the owner may be writing. */
-__attribute__((no_sanitize("thread"), noinline)) static void look_at(const struct cvy_task *t,
-                                                                     covey_trace_task *out)
-{
-    *out = (covey_trace_task){
-        .id = t->id, .site = (uint64_t)(uintptr_t)t->site, .group = (uint64_t)(uintptr_t)t->owner};
-    cvy_view_name(t, out->name);
-}
-
-static bool collect_one(struct cvy_task *t, void *arg)
-{
-    struct collection *c = arg;
-
-    if (!cvy_grow(&c->tasks, c->count, &c->room, sizeof(*c->tasks))) {
-        return false;
-    }
-    look_at(t, &c->tasks[c->count++]);
-    return true;
-}
-
-static size_t collect(covey_trace_task **out)
-{
-    struct collection c = {0};
-    struct cvy_thread *th = cvy_enter();
-    struct cvy_runtime *rt = cvy_runtime_get();
-
-    if (rt) {
-        (void)cvy_tasks_each(rt, collect_one, &c);
-    }
-    cvy_leave(th);
-    *out = c.tasks;
-    return c.count;
-}
-
 /* ---- calls with files; libc's share of the stack is too much for a compact task ---- */
 
 struct file_call {
@@ -202,7 +158,7 @@ static void tell_peers(void)
 
 static int start(const char *path)
 {
-    int code = cvy_trace_start(path, collect);
+    int code = cvy_trace_start(path, cvy_recording_alive);
 
     if (code == 0) {
         tell_peers();
@@ -219,14 +175,14 @@ static int stop(const char *path)
 static int snapshot(const char *path)
 {
     tell_peers();
-    return cvy_trace_snapshot(path, collect, true);
+    return cvy_trace_snapshot(path, cvy_recording_alive, true);
 }
 
 static int fire(const char *path)
 {
     (void)path;
     tell_peers();
-    cvy_trace_watch_fire(collect);
+    cvy_trace_watch_fire(cvy_recording_alive);
     return 0;
 }
 
@@ -294,7 +250,7 @@ void cvy_recording_fatal(void)
     if (!path) {
         return;
     }
-    int code = cvy_trace_snapshot(path, collect, false);
+    int code = cvy_trace_snapshot(path, cvy_recording_alive, false);
     if (code < 0) {
         (void)fprintf(stderr, "covey: no trace: %s: %s\n", path, covey_strerror(code));
     } else {
@@ -396,7 +352,7 @@ bool cvy_recording_from_environment(void)
         code = flight_from(how + 6);
         is_file = false;
     } else {
-        code = cvy_trace_start(how, collect);
+        code = cvy_trace_start(how, cvy_recording_alive);
     }
     if (code < 0 && code != -EBUSY) {
         (void)fprintf(stderr, "covey: COVEY_TRACE: %s: %s\n", how, covey_strerror(code));

@@ -116,6 +116,8 @@ static inline void cvy_recording_new(struct cvy_thread *th, uint64_t id, const c
  * one. */
 __attribute__((weak)) void cvy_peers_tell(void);
 
+/* alive.c: the tasks there are, and the groups that are known from who waits. */
+void cvy_recording_alive(struct cvy_trace_alive *out);
 /* A new task has a name of its own. */
 void cvy_recording_name(struct cvy_thread *th, const struct cvy_task *t);
 /* A snapshot, if one was asked for, before the process aborts. */

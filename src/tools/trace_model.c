@@ -27,19 +27,55 @@ static bool see(const struct cvy_trace_item *e, void *arg)
     return !m->is_out_of_memory;
 }
 
-static void alive_before(struct cvy_trace_model *m)
+#define ADDRESS_MASK ((UINT64_C(1) << 48) - 1)
+
+static void lives_before(struct cvy_trace_model *m)
 {
     for (size_t i = 0; i < m->trace->task_count && !m->is_out_of_memory; i++) {
         const covey_trace_task *t = &m->trace->tasks[i];
         uint32_t life = (uint32_t)t->id ? cvy_trace_life_add(m, t->id) : 0;
         if (life) {
-            m->lives[life].site = t->site & ((UINT64_C(1) << 48) - 1);
+            m->lives[life].site = t->site & ADDRESS_MASK;
+            m->lives[life].listed_in = t->group & ADDRESS_MASK;
             m->lives[life].name = t->name[0] ? strdup(t->name) : NULL;
             if (m->lives[life].name) {
                 cvy_line_make_printable(m->lives[life].name);
             }
             cvy_trace_enter(m, life, CVY_TRACE_WAITING, 0);
         }
+    }
+}
+
+static void groups_before(struct cvy_trace_model *m)
+{
+    for (size_t i = 0; i < m->trace->group_count && !m->is_out_of_memory; i++) {
+        const covey_trace_group *g = &m->trace->groups[i];
+        (void)cvy_trace_group_add(
+            m, &(struct cvy_trace_group){.object = g->address & ADDRESS_MASK,
+                                         .site = g->site & ADDRESS_MASK,
+                                         .opener = cvy_trace_life_find(m, (uint32_t)g->opener),
+                                         .end = -1,
+                                         .was_there_before = true});
+    }
+}
+
+/* Those from the list of tasks alive whose start is not in the trace. */
+static void join_listed(struct cvy_trace_model *m)
+{
+    for (size_t i = 1; i < m->life_count; i++) {
+        struct cvy_trace_life *l = &m->lives[i];
+        l->group = l->was_there_before ? cvy_trace_group_of(m, l->listed_in) : l->group;
+        m->groups[l->group].members += l->was_there_before && l->group;
+    }
+}
+
+/* The lists are of a trace's beginning, or of a snapshot's end. */
+static void alive_before(struct cvy_trace_model *m)
+{
+    lives_before(m);
+    groups_before(m);
+    if (!m->trace->header.is_snapshot) {
+        join_listed(m);
     }
 }
 
@@ -132,6 +168,9 @@ struct cvy_trace_model *cvy_trace_model_new(const struct cvy_trace *t)
     }
     for (uint32_t i = 1; i < m->life_count; i++) {
         (void)cvy_trace_leave(m, i, m->end);
+    }
+    if (t->header.is_snapshot) {
+        join_listed(m);
     }
     if (!m->is_out_of_memory) {
         sort_segments(m);

@@ -55,12 +55,14 @@ struct cvy_trace_life {
     uint64_t object;
     size_t last_wait;     /* index + 1 of its last waiting segment */
     uint32_t open_region; /* index + 1 of the one it began last and has not ended; 0: none */
+    uint64_t listed_in;   /* the address of its group, of one from the list of those alive */
 };
 
 struct cvy_trace_group {
     uint64_t object, site;
     uint32_t opener;
-    int64_t start, end; /* end: -1 while open */
+    int64_t start, end;    /* end: -1 while open */
+    bool was_there_before; /* it was opened before the trace began */
     uint32_t members;
     int64_t running, queued, waiting; /* sums of its members' */
 };

@@ -152,6 +152,149 @@ TEST(a_wake_that_is_told_twice_counts_from_the_first)
     free_model(m);
 }
 
+static void put_task(uint64_t id, uint64_t group)
+{
+    covey_trace_task t = {.id = id, .site = SITE, .group = group};
+    put_section(COVEY_TRACE_TASK, &t, sizeof(t));
+}
+
+static void put_group(uint64_t address, uint64_t opener)
+{
+    covey_trace_group g = {.address = address, .site = SITE, .opener = opener};
+    put_section(COVEY_TRACE_GROUP, &g, sizeof(g));
+}
+
+/* A trace, not a snapshot. */
+static void begin_trace(void)
+{
+    const uint32_t is_snapshot = 0;
+
+    begin(COVEY_TRACE_VERSION);
+    memcpy(file + offsetof(covey_trace_header, is_snapshot), &is_snapshot, sizeof(is_snapshot));
+}
+
+/* 1 has opened one with 2 in it, and 3 starts in it; then there is another one at its address. 4 is
+ * in none, whatever its file says: older ones told other things there. */
+TEST(a_group_that_was_open_before_the_trace_has_its_place_its_opener_and_its_tasks)
+{
+    char *table = NULL;
+    size_t len = 0;
+
+    begin_trace();
+    put_task(1, 0);
+    put_task(2, 0x700);
+    put_task(4, 0x900);
+    put_group(0x700, 1);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2100, COVEY_TRACE_group, 0, 0x700), event(2100, COVEY_TRACE_new, 3, SITE),
+                 event(3000, COVEY_TRACE_group_join, 1, 0x700),
+                 event(3100, COVEY_TRACE_group_open, 4, 0x700), event(3100, COVEY_TRACE_site, 0, 0),
+                 event(3200, COVEY_TRACE_new, 5, SITE)}};
+    struct cvy_trace_model *m = model_of(&e, 8);
+    CHECK_EQ(m->group_count, 3);
+    CHECK_EQ(m->groups[1].start, 0);
+    CHECK_EQ(m->groups[1].end, 2000);
+    CHECK_EQ(m->groups[1].opener, life_of(m, 1));
+    CHECK_EQ(m->groups[1].members, 2);
+    CHECK_EQ(m->groups[2].opener, life_of(m, 4));
+    CHECK_EQ(m->groups[2].members, 1);
+    CHECK_EQ(m->lives[life_of(m, 2)].group, 1);
+    CHECK_EQ(m->lives[life_of(m, 3)].group, 1);
+    CHECK_EQ(m->lives[life_of(m, 4)].group, 0);
+    CHECK_EQ(m->lives[life_of(m, 5)].group, 2);
+    CHECK_EQ(cvy_trace_group_by_name(m, "shop.c:7"), 1);
+    FILE *out = open_memstream(&table, &len);
+    CHECK(out);
+    cvy_trace_report_groups(m, 20, out);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(table, "          1         2   2.00 us "));
+    CHECK(strstr(table, "  shop.c:7 (work)\n"));
+    free(table);
+    free_model(m);
+}
+
+/* The list of a task may be older than the recording of its start. */
+TEST(a_task_of_a_group_from_before_counts_once)
+{
+    begin_trace();
+    put_task(2, 0x700);
+    put_group(0x700, 0);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_group, 0, 0x700),
+                 event(2100, COVEY_TRACE_new, 2, SITE), event(2200, COVEY_TRACE_run, 2, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 4);
+    CHECK_EQ(m->groups[1].opener, 0);
+    CHECK_EQ(m->groups[1].members, 1);
+    free_model(m);
+}
+
+/* 0x700 was opened while the flight recorder ran, which still has the start of 3, but not of 2;
+ * 0x800 before. */
+TEST(a_snapshots_list_of_groups_is_of_its_end)
+{
+    begin(COVEY_TRACE_VERSION);
+    put_task(1, 0);
+    put_task(2, 0x700);
+    put_task(3, 0x700);
+    put_task(4, 0x800);
+    put_group(0x700, 1);
+    put_group(0x800, 1);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2500, COVEY_TRACE_group_open, 1, 0x700),
+                 event(2500, COVEY_TRACE_site, 0, SITE), event(2600, COVEY_TRACE_group, 0, 0x700),
+                 event(2600, COVEY_TRACE_new, 3, SITE), event(3000, COVEY_TRACE_run, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 7);
+    CHECK_EQ(m->group_count, 3);
+    CHECK_EQ(m->groups[1].start, 500);
+    CHECK_EQ(m->groups[1].site, SITE);
+    CHECK_EQ(m->groups[1].opener, life_of(m, 1));
+    CHECK_EQ(m->groups[1].members, 2);
+    CHECK_EQ(m->groups[2].start, 0);
+    CHECK_EQ(m->groups[2].end, -1);
+    CHECK_EQ(m->groups[2].members, 1);
+    CHECK_EQ(m->lives[life_of(m, 4)].group, 2);
+    free_model(m);
+}
+
+/* The first one at the address was opened before the oldest event, and the second one is there at
+ * the end, with 2 in it. */
+TEST(a_group_that_ended_before_a_snapshot_is_not_the_one_in_its_list)
+{
+    begin(COVEY_TRACE_VERSION);
+    put_task(1, 0);
+    put_task(2, 0x700);
+    put_group(0x700, 1);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2100, COVEY_TRACE_group_join, 1, 0x700),
+                 event(2500, COVEY_TRACE_group_open, 1, 0x700),
+                 event(2500, COVEY_TRACE_site, 0, SITE), event(3000, COVEY_TRACE_run, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 6);
+    CHECK_EQ(m->group_count, 3);
+    CHECK_EQ(m->groups[1].start, 0);
+    CHECK_EQ(m->groups[1].end, 100);
+    CHECK_EQ(m->groups[1].site, 0);
+    CHECK_EQ(m->groups[1].opener, 0);
+    CHECK_EQ(m->groups[1].members, 0);
+    CHECK_EQ(m->groups[2].start, 500);
+    CHECK_EQ(m->groups[2].end, -1);
+    CHECK_EQ(m->groups[2].members, 1);
+    CHECK_EQ(m->lives[life_of(m, 2)].group, 2);
+    free_model(m);
+}
+
+TEST(a_group_that_is_cut_short_in_the_file_is_told)
+{
+    struct events e = {.list = {event(2000, COVEY_TRACE_clock, 0, 0)}};
+
+    begin(COVEY_TRACE_VERSION);
+    put_section(COVEY_TRACE_GROUP, "1234567", 8);
+    CHECK(!end(&e, 1));
+    CHECK_STR(error, "a group is damaged");
+}
+
 /* What was freed is used again, and the recorder does not tell the address once more. */
 TEST(groups_at_one_address_one_after_the_other_have_their_own_tasks)
 {

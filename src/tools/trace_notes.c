@@ -9,13 +9,34 @@
 
 #define TEXT_LEN_MAX 160
 
+/* A snapshot's list of groups is of its end: the one at this address is it, and was not there
+ * before; or another one that was has ended, of which the list says nothing. */
+static uint32_t group_begin(struct cvy_trace_model *m, const struct cvy_trace_group *group)
+{
+    uint32_t i = cvy_trace_group_of(m, group->object);
+    struct cvy_trace_group *listed = &m->groups[i];
+
+    if (!listed->was_there_before || !m->trace->header.is_snapshot) {
+        return cvy_trace_group_add(m, group);
+    }
+    if (listed->end >= 0) {
+        listed->site = 0;
+        listed->opener = 0;
+        return cvy_trace_group_add(m, group);
+    }
+    listed->start = group->start;
+    listed->opener = group->opener;
+    listed->was_there_before = false;
+    return i;
+}
+
 static void group_opened(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
     struct cvy_trace_worker *w = &m->workers[e->ring];
     uint32_t opener = cvy_trace_life_of(m, e->id);
-    uint32_t group = cvy_trace_group_add(
-        m, &(struct cvy_trace_group){
-               .object = e->object, .opener = opener, .start = e->ns, .end = -1});
+    uint32_t group =
+        group_begin(m, &(struct cvy_trace_group){
+                           .object = e->object, .opener = opener, .start = e->ns, .end = -1});
 
     if (group) {
         w->pending = COVEY_TRACE_group_open;

@@ -90,6 +90,18 @@ static const char *add_task(struct cvy_trace *t, const char *body, size_t bytes)
     return NULL;
 }
 
+static const char *add_group(struct cvy_trace *t, const char *body, size_t bytes)
+{
+    if (bytes < sizeof(covey_trace_group)) {
+        return "a group is damaged";
+    }
+    if (!cvy_tools_grow(&t->groups, t->group_count, &t->group_room, sizeof(*t->groups))) {
+        return "out of memory";
+    }
+    memcpy(&t->groups[t->group_count++], body, sizeof(*t->groups));
+    return NULL;
+}
+
 static const char *add_clock(struct cvy_trace *t, const char *body, size_t bytes)
 {
     if (bytes < sizeof(covey_trace_clock)) {
@@ -113,6 +125,8 @@ static const char *add_section(struct cvy_trace *t, const covey_trace_section *s
         return add_site(t, body, s->bytes);
     case COVEY_TRACE_TASK:
         return add_task(t, body, s->bytes);
+    case COVEY_TRACE_GROUP:
+        return add_group(t, body, s->bytes);
     case COVEY_TRACE_LOST:
         if (s->bytes >= sizeof(uint64_t)) {
             uint64_t n;
@@ -197,6 +211,7 @@ void cvy_trace_free(struct cvy_trace *t)
     free(t->rings);
     free(t->sites);
     free(t->tasks);
+    free(t->groups);
     free(t->data);
     free(t);
 }

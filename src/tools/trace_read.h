@@ -36,8 +36,10 @@ struct cvy_trace {
     size_t ring_count, ring_room;
     struct cvy_trace_site *sites; /* by address */
     size_t site_count, site_room;
-    covey_trace_task *tasks; /* alive at a snapshot */
+    covey_trace_task *tasks; /* alive when it began, or at a snapshot */
     size_t task_count, task_room;
+    covey_trace_group *groups; /* open then */
+    size_t group_count, group_room;
     covey_trace_clock first_clock, last_clock;
     int clock_count;
     uint64_t events, lost;

@@ -210,6 +210,7 @@ static void started(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     }
     struct cvy_trace_life *l = &m->lives[life];
     l->was_there_before = false;
+    m->groups[l->group].members -= l->group != 0;
     l->site = e->object;
     l->start = e->ns;
     l->creator = w->current;

@@ -260,6 +260,23 @@ void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t)
     put(f, t, sizeof(*t));
 }
 
+static void put_group(struct cvy_trace_file *f, const covey_trace_group *g)
+{
+    note_site(f, (uintptr_t)g->site);
+    section(f, COVEY_TRACE_GROUP, 0, sizeof(*g));
+    put(f, g, sizeof(*g));
+}
+
+void cvy_trace_file_alive(struct cvy_trace_file *f, const struct cvy_trace_alive *alive)
+{
+    for (size_t i = 0; i < alive->task_count; i++) {
+        cvy_trace_file_task(f, &alive->tasks[i]);
+    }
+    for (size_t i = 0; i < alive->group_count; i++) {
+        put_group(f, &alive->groups[i]);
+    }
+}
+
 /* A pipe keeps the number of the beginning: a reader goes by the rings. */
 static void correct_workers(const struct cvy_trace_file *f)
 {

@@ -16,6 +16,13 @@ struct cvy_trace_place {
     struct cvy_expansion expansion;
 };
 
+/* What was there before the events, or is at a snapshot. The lists are malloc'd. */
+struct cvy_trace_alive {
+    covey_trace_task *tasks;
+    covey_trace_group *groups;
+    size_t task_count, group_count;
+};
+
 struct cvy_trace_file {
     int fd;
     int code; /* of the first failure; nothing is written after it */
@@ -44,6 +51,7 @@ bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ri
  * more at most: runs stand for many. */
 uint64_t cvy_trace_file_tail(struct cvy_trace_file *f, struct cvy_ring *r);
 void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t);
+void cvy_trace_file_alive(struct cvy_trace_file *f, const struct cvy_trace_alive *alive);
 /* There have been so many workers. */
 void cvy_trace_file_workers(struct cvy_trace_file *f, uint32_t workers);
 void cvy_trace_file_flush(struct cvy_trace_file *f);

@@ -146,7 +146,13 @@ void cvy_trace_detach(void)
 
 /* ---- snapshots ---- */
 
-static int snapshot_locked(const char *path, const covey_trace_task *tasks, size_t count)
+void cvy_trace_alive_drop(struct cvy_trace_alive *alive)
+{
+    free(alive->tasks);
+    free(alive->groups);
+}
+
+static int snapshot_locked(const char *path, const struct cvy_trace_alive *alive)
 {
     if (!has_flight && !has_file) {
         return -ENOENT;
@@ -159,9 +165,7 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
         return code;
     }
     cvy_trace_file_put_clock(f, &flight_clock);
-    for (size_t i = 0; i < count; i++) {
-        cvy_trace_file_task(f, &tasks[i]);
-    }
+    cvy_trace_file_alive(f, alive);
     for (int i = 0; i < RINGS; i++) {
         struct cvy_ring *r = ring_at(i);
         /* Not beyond what was there at the beginning: the writers go on. */
@@ -178,28 +182,28 @@ static int snapshot_locked(const char *path, const covey_trace_task *tasks, size
     return code;
 }
 
-int cvy_trace_snapshot_of(const char *path, const covey_trace_task *tasks, size_t count)
+int cvy_trace_snapshot_of(const char *path, const struct cvy_trace_alive *alive)
 {
     (void)pthread_mutex_lock(&control);
-    int code = snapshot_locked(path, tasks, count);
+    int code = snapshot_locked(path, alive);
     (void)pthread_mutex_unlock(&control);
     return code;
 }
 
-int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *get_tasks, bool may_wait)
+int cvy_trace_snapshot(const char *path, cvy_trace_alive_fn *look, bool may_wait)
 {
-    covey_trace_task *tasks = NULL;
-    /* Before control is held: this may switch tasks. */
-    size_t n = get_tasks(&tasks);
+    struct cvy_trace_alive alive = {0};
     int code = -EBUSY;
 
+    /* Before control is held: this may switch tasks. */
+    look(&alive);
     if (may_wait) {
-        code = cvy_trace_snapshot_of(path, tasks, n);
+        code = cvy_trace_snapshot_of(path, &alive);
     } else if (pthread_mutex_trylock(&control) == 0) {
-        code = snapshot_locked(path, tasks, n);
+        code = snapshot_locked(path, &alive);
         (void)pthread_mutex_unlock(&control);
     }
-    free(tasks);
+    cvy_trace_alive_drop(&alive);
     return code;
 }
 
@@ -262,7 +266,7 @@ static void places_set(void)
     }
 }
 
-static int start_locked(const char *path, const covey_trace_task *tasks, size_t count)
+static int start_locked(const char *path, const struct cvy_trace_alive *alive)
 {
     if (has_file) {
         return -EBUSY;
@@ -282,9 +286,7 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
         return code;
     }
     cvy_trace_file_clock(&file);
-    for (size_t i = 0; i < count; i++) {
-        cvy_trace_file_task(&file, &tasks[i]);
-    }
+    cvy_trace_file_alive(&file, alive);
     places_set();
     has_file = true;
     level_update();
@@ -300,18 +302,18 @@ static int start_locked(const char *path, const covey_trace_task *tasks, size_t 
     return 0;
 }
 
-int cvy_trace_start(const char *path, cvy_trace_tasks_fn *get_tasks)
+int cvy_trace_start(const char *path, cvy_trace_alive_fn *look)
 {
-    covey_trace_task *tasks = NULL;
-    size_t n = get_tasks(&tasks);
+    struct cvy_trace_alive alive = {0};
 
+    look(&alive);
     (void)pthread_mutex_lock(&control);
-    int code = start_locked(path, tasks, n);
+    int code = start_locked(path, &alive);
     if (code < 0) {
         rings_drop();
     }
     (void)pthread_mutex_unlock(&control);
-    free(tasks);
+    cvy_trace_alive_drop(&alive);
     return code;
 }
 

@@ -16,8 +16,9 @@ extern struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX] CVY_HIDDEN;
 int cvy_trace_attach(int workers, uint16_t id_step);
 void cvy_trace_detach(void);
 
-/* The tasks alive, for snapshots: *out is malloc'd and the caller's; how many. Any thread. */
-typedef size_t cvy_trace_tasks_fn(covey_trace_task **out);
+/* The tasks and groups there are: the lists are the caller's, who drops them. Any thread. */
+typedef void cvy_trace_alive_fn(struct cvy_trace_alive *out);
+void cvy_trace_alive_drop(struct cvy_trace_alive *alive);
 
 /* Every few milliseconds, by the watchdog: probes that were armed begin to work. True: something
  * records. */
@@ -26,13 +27,13 @@ bool cvy_trace_look(void);
 int cvy_trace_threads(void);
 
 /* covey/trace.h says what they do. */
-int cvy_trace_start(const char *path, cvy_trace_tasks_fn *tasks);
+int cvy_trace_start(const char *path, cvy_trace_alive_fn *look);
 int cvy_trace_stop(void);
 int cvy_trace_flight_start(size_t bytes);
 int cvy_trace_flight_stop(void);
-int cvy_trace_snapshot(const char *path, cvy_trace_tasks_fn *tasks, bool may_wait);
-/* The same, with the tasks that the caller has got. Does not switch. */
-int cvy_trace_snapshot_of(const char *path, const covey_trace_task *tasks, size_t count);
+int cvy_trace_snapshot(const char *path, cvy_trace_alive_fn *look, bool may_wait);
+/* The same, with what the caller has seen. Does not switch. */
+int cvy_trace_snapshot_of(const char *path, const struct cvy_trace_alive *alive);
 
 /* ---- slow.c ---- */
 
@@ -43,6 +44,6 @@ int cvy_trace_unwatch(void);
 bool cvy_trace_is_watched(void);
 /* Something took so long: whether the caller must take the snapshot now. */
 bool cvy_trace_is_too_long(int64_t ns);
-void cvy_trace_watch_fire(cvy_trace_tasks_fn *tasks);
+void cvy_trace_watch_fire(cvy_trace_alive_fn *look);
 
 #endif

@@ -62,16 +62,16 @@ bool cvy_trace_is_too_long(int64_t ns)
     return cvy_unlikely(most > 0) && ns > most && cvy_cas_acq_rel(&bound, &most, 0);
 }
 
-void cvy_trace_watch_fire(cvy_trace_tasks_fn *get_tasks)
+void cvy_trace_watch_fire(cvy_trace_alive_fn *look)
 {
-    covey_trace_task *tasks = NULL;
-    size_t n = get_tasks(&tasks);
+    struct cvy_trace_alive alive = {0};
 
+    look(&alive);
     (void)pthread_mutex_lock(&control);
     if (wanted) {
-        int code = cvy_trace_snapshot_of(wanted, tasks, n);
+        int code = cvy_trace_snapshot_of(wanted, &alive);
         outcome = code < 0 ? code : 1;
     }
     (void)pthread_mutex_unlock(&control);
-    free(tasks);
+    cvy_trace_alive_drop(&alive);
 }

@@ -15,6 +15,9 @@ struct content {
     uint64_t counts[256]; /* events by type */
     uint64_t lost;
     int clocks, tasks, rings;
+    covey_trace_group groups[32];
+    int group_count;
+    uint64_t members_of[32]; /* each task's group */
     bool has_end;
     const char *site, *task; /* sought */
     bool has_site, has_task;
@@ -60,8 +63,13 @@ static void add_section(const covey_trace_section *s, const char *body, void *ar
         c->has_site |= c->site && strcmp(body + 12, c->site) == 0;
         break;
     case COVEY_TRACE_TASK:
+        c->members_of[c->tasks % 32] = t->group;
         c->tasks++;
         c->has_task |= c->task && strcmp(t->name, c->task) == 0;
+        break;
+    case COVEY_TRACE_GROUP:
+        CHECK(c->group_count < 32);
+        memcpy(&c->groups[c->group_count++], body, sizeof(c->groups[0]));
         break;
     case COVEY_TRACE_LOST:
         c->lost += trace_file_position(body);
@@ -759,6 +767,144 @@ TEST(an_end_is_told_once_whatever_is_turned_on_or_off_meanwhile)
     c = read_file("fails", NULL);
     CHECK_EQ(c->counts[COVEY_TRACE_end], 1);
     free(c);
+}
+
+/* ---- groups that were open before ---- */
+
+struct household {
+    covey_chan *quiet; /* nobody sends */
+    covey_group *_Atomic of_a_runner, *_Atomic of_who_waits;
+    _Atomic uint64_t runner, waiting;
+    _Atomic bool stop;
+};
+
+static int waits(covey_ctx *ctx, void *arg)
+{
+    struct household *h = arg;
+    return covey_chan_recv(ctx, h->quiet, NULL) == COVEY_ECLOSED ? 0 : -1;
+}
+
+/* The channel is its own. */
+static int waits_detached(covey_ctx *ctx, void *arg)
+{
+    int code = covey_chan_recv(ctx, arg, NULL);
+
+    covey_chan_unref(arg);
+    return code == COVEY_ECLOSED ? 0 : -1;
+}
+
+/* Its group is known from the member. */
+static int runs_on(covey_ctx *ctx, void *arg)
+{
+    struct household *h = arg;
+    covey_group *g = covey_group_new(ctx);
+
+    CHECK_EQ(covey_group_go(g, waits, h), 0);
+    h->runner = covey_task_id();
+    h->of_a_runner = g;
+    while (!h->stop) {
+    }
+    return covey_group_wait(g);
+}
+
+/* Its group, in which nobody is, is known from itself. */
+static int waits_with_a_group(covey_ctx *ctx, void *arg)
+{
+    struct household *h = arg;
+    covey_group *g = covey_group_new(ctx);
+
+    h->waiting = covey_task_id();
+    h->of_who_waits = g;
+    CHECK_EQ(waits(ctx, h), 0);
+    return covey_group_wait(g);
+}
+
+static const covey_trace_group *group_at(const struct content *c, const covey_group *g)
+{
+    const covey_trace_group *found = NULL;
+
+    for (int i = 0; i < c->group_count; i++) {
+        if (c->groups[i].address == (uintptr_t)g) {
+            CHECK(!found);
+            found = &c->groups[i];
+        }
+    }
+    return found;
+}
+
+static int members_of(const struct content *c, const covey_group *g)
+{
+    int n = 0;
+
+    for (int i = 0; i < c->tasks; i++) {
+        n += c->members_of[i] == (uintptr_t)g;
+    }
+    return n;
+}
+
+/* Until all are where they should be. */
+static struct content *look_at(covey_ctx *ctx, struct household *h, bool is_snapshot)
+{
+    for (int i = 0; i < 5000; i++) {
+        int code = is_snapshot ? covey_trace_snapshot(temporary("groups"))
+                               : covey_trace_start(temporary("groups"));
+        CHECK_EQ(code, 0);
+        CHECK_EQ(is_snapshot ? 0 : covey_trace_stop(), 0);
+        struct content *c = read_file("group", NULL);
+        if (h->of_a_runner && group_at(c, h->of_a_runner) && h->of_who_waits &&
+            group_at(c, h->of_who_waits)) {
+            return c;
+        }
+        free(c);
+        CHECK_EQ(covey_sleep(ctx, COVEY_MS), 0);
+    }
+    CHECK(!"they are there");
+    return NULL;
+}
+
+static void check_groups(covey_ctx *ctx, struct household *h, covey_group *own, bool is_snapshot)
+{
+    struct content *c = look_at(ctx, h, is_snapshot);
+
+    CHECK(c->has_site);
+    CHECK_EQ(group_at(c, h->of_a_runner)->opener, h->runner);
+    CHECK_EQ(group_at(c, h->of_who_waits)->opener, h->waiting);
+    CHECK(group_at(c, own));
+    CHECK_EQ(group_at(c, own)->opener, covey_task_id());
+    CHECK(group_at(c, own)->site != 0);
+    CHECK_EQ(c->group_count, 3);
+    /* The main task and the detached one are in none. */
+    CHECK_EQ(c->tasks, 5);
+    CHECK_EQ(members_of(c, own), 2);
+    CHECK_EQ(members_of(c, h->of_a_runner), 1);
+    CHECK_EQ(members_of(c, NULL), 2);
+    free(c);
+}
+
+static int with_groups(covey_ctx *ctx, void *arg)
+{
+    struct household h = {.quiet = covey_chan_new(0, 0)};
+    covey_group *g = covey_group_new(ctx);
+
+    (void)arg;
+    CHECK_EQ(covey_go(waits_detached, covey_chan_ref(h.quiet)), 0);
+    CHECK_EQ(covey_group_go(g, runs_on, &h), 0);
+    CHECK_EQ(covey_group_go(g, waits_with_a_group, &h), 0);
+    check_groups(ctx, &h, g, false);
+    CHECK_EQ(covey_trace_flight_start(0), 0);
+    check_groups(ctx, &h, g, true);
+    CHECK_EQ(covey_trace_flight_stop(), 0);
+    h.stop = true;
+    CHECK_EQ(covey_chan_close(h.quiet), 0);
+    CHECK_EQ(covey_group_wait(g), 0);
+    covey_chan_unref(h.quiet);
+    return 0;
+}
+
+TEST(groups_that_were_open_before_are_in_traces_and_snapshots)
+{
+    covey_options o = {.workers = 3};
+    CHECK_EQ(covey_run_with(&o, with_groups, NULL), 0);
 }
 
 /* Begun before the run, and after another one that had more of them. */
