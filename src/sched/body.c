@@ -136,6 +136,15 @@ static struct cvy_thread *task_body(struct cvy_thread *th, uint64_t *end)
     return th;
 }
 
+/* Nobody lists it from here on: a trace that began without it is one that it sees when it looks
+ * whether its end is recorded (recorder.h). */
+static inline void set_over(struct cvy_task *t)
+{
+    cvy_store_relaxed(&t->state, CVY_TASK_FREE);
+    /* The other half is the membarrier in cvy_trace_start(). */
+    cvy_compiler_fence();
+}
+
 /* The whole life of a stack's tenants. A task that ends with a fresh one next in line leaves its
  * stack to it without a switch. */
 static void task_main(void)
@@ -150,6 +159,7 @@ static void task_main(void)
         th = task_body(th, &end);
         struct cvy_task *t = th->task;
         struct cvy_task *next = cvy_pick(th, th->worker);
+        set_over(t);
         if (next && !next->stack && next->stack_class == t->stack_class && !next->pins) {
             next->stack = t->stack;
             next->checks = t->checks;

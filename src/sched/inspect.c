@@ -15,7 +15,8 @@ size_t cvy_tasks_each(struct cvy_runtime *rt, bool (*fn)(struct cvy_task *t, voi
     for (struct cvy_slab *s = cvy_load_acquire(&rt->tasks.slabs); s; s = s->next) {
         uint32_t used = cvy_load_relaxed(&s->used);
         for (uint32_t i = 0; i < used; i++) {
-            if (cvy_load_relaxed(&s->tasks[i].state) == CVY_TASK_FREE) {
+            /* Acquire: pairs with the release in cvy_task_start(). */
+            if (cvy_load_acquire(&s->tasks[i].state) == CVY_TASK_FREE) {
                 continue;
             }
             n++;

@@ -111,7 +111,10 @@ int cvy_task_start(struct cvy_thread *th, const struct cvy_start *s)
     t->owner = s->owner;
     t->site = s->site;
     t->id = id;
-    cvy_store_relaxed(&t->state, CVY_TASK_NEW);
+    /* Release: the number, to the acquire in cvy_tasks_each(). Then the look at the level: who
+     * lists the tasks for a trace sees the one, or this sees the other (recorder.h). */
+    cvy_store_release(&t->state, CVY_TASK_NEW);
+    cvy_compiler_fence();
     if (CVY_TRACES(new)) {
         cvy_recording_new(th, id, s->site, s->owner);
     }

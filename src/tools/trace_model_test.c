@@ -229,6 +229,27 @@ TEST(a_task_of_a_group_from_before_counts_once)
     free_model(m);
 }
 
+/* Groups are listed when events are recorded already. */
+TEST(a_listed_group_whose_opening_is_in_the_trace_is_one)
+{
+    begin_trace();
+    put_task(1, 0);
+    put_task(2, 0x700);
+    put_group(0x700, 1);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2100, COVEY_TRACE_group_open, 1, 0x700),
+                 event(2100, COVEY_TRACE_site, 0, SITE), event(2200, COVEY_TRACE_group, 0, 0x700),
+                 event(2200, COVEY_TRACE_new, 2, SITE),
+                 event(3000, COVEY_TRACE_group_join, 1, 0x700)}};
+    struct cvy_trace_model *m = model_of(&e, 7);
+    CHECK_EQ(m->group_count, 2);
+    CHECK_EQ(m->groups[1].start, 1100);
+    CHECK_EQ(m->groups[1].end, 2000);
+    CHECK_EQ(m->groups[1].members, 1);
+    free_model(m);
+}
+
 /* 0x700 was opened while the flight recorder ran, which still has the start of 3, but not of 2;
  * 0x800 before. */
 TEST(a_snapshots_list_of_groups_is_of_its_end)
@@ -614,6 +635,34 @@ TEST(in_chromes_rows_regions_come_behind_the_workers_whatever_the_header_knows)
     CHECK(strstr(json, "\"tid\":3,\"name\":\"thread_name\",\"args\":{\"name\":\"regions, logs\"}"));
     CHECK(strstr(json, "\"cat\":\"region\",\"pid\":0,\"tid\":3,"));
     free(json);
+    free_model(m);
+}
+
+/* Tasks are listed while events are recorded already: 1 ran when the trace began, and has ended; 2
+ * has even been started meanwhile. */
+TEST(a_task_that_was_listed_and_has_ended_did_not_wait)
+{
+    begin(COVEY_TRACE_VERSION);
+    put_task(1, 0);
+    put_task(2, 0);
+    put_task(3, 0);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 0, 0),
+                 event(2100, COVEY_TRACE_end, 1, 0), event(2200, COVEY_TRACE_new, 2, SITE),
+                 event(2300, COVEY_TRACE_run, 2, 0), event(2800, COVEY_TRACE_end, 2, 0),
+                 event(3000, COVEY_TRACE_run, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 7);
+    CHECK_EQ(m->life_count, 4);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    CHECK_EQ(l->end, 100);
+    CHECK_EQ(l->waiting, 0);
+    l = &m->lives[life_of(m, 2)];
+    CHECK(!l->was_there_before);
+    CHECK_EQ(l->waiting, 0);
+    CHECK_EQ(l->running, 700);
+    l = &m->lives[life_of(m, 3)];
+    CHECK_EQ(l->end, -1);
+    CHECK_EQ(l->waiting, 1000);
     free_model(m);
 }
 

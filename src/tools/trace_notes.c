@@ -9,19 +9,19 @@
 
 #define TEXT_LEN_MAX 160
 
-/* A snapshot's list of groups is of its end: the one at this address is it, and was not there
- * before; or another one that was has ended, of which the list says nothing. */
+/* Groups are listed while events are recorded, for a snapshot at its end: one at this address that
+ * is open is it, and was not there before. If it has ended, it is another one; then a snapshot's
+ * list says nothing of it. */
 static uint32_t group_begin(struct cvy_trace_model *m, const struct cvy_trace_group *group)
 {
     uint32_t i = cvy_trace_group_of(m, group->object);
     struct cvy_trace_group *listed = &m->groups[i];
 
-    if (!listed->was_there_before || !m->trace->header.is_snapshot) {
-        return cvy_trace_group_add(m, group);
-    }
-    if (listed->end >= 0) {
+    if (listed->was_there_before && listed->end >= 0 && m->trace->header.is_snapshot) {
         listed->site = 0;
         listed->opener = 0;
+    }
+    if (!listed->was_there_before || listed->end >= 0) {
         return cvy_trace_group_add(m, group);
     }
     listed->start = group->start;

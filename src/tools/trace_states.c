@@ -85,6 +85,15 @@ static bool is_queued_in_gap(const struct cvy_trace_model *m, const struct cvy_t
     return l->state == CVY_TRACE_QUEUED && (m->rings_in_gap > 0 || l->since < m->last_gap_end);
 }
 
+/* One of those alive at the beginning, of which nothing was said since: if it runs or ends, it did
+ * not wait but run. */
+static void forget_if_unseen(struct cvy_trace_life *l)
+{
+    if (l->was_there_before && l->since == 0 && l->reason == 0) {
+        l->state = 0;
+    }
+}
+
 /* The task runs on the worker from now on. */
 static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now)
 {
@@ -101,10 +110,7 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
         return;
     }
     struct cvy_trace_life *l = &m->lives[life];
-    if (l->was_there_before && l->since == 0 && l->reason == 0) {
-        /* One of those alive at the beginning; it did not wait but run. */
-        l->state = 0;
-    }
+    forget_if_unseen(l);
     if (is_queued_in_gap(m, l)) {
         l->state = 0;
     }
@@ -232,6 +238,7 @@ static void ended(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     }
     /* It runs on until the next one does: it still has to tell its owner, and wakes who joins. */
     if (m->workers[e->ring].current != life) {
+        forget_if_unseen(&m->lives[life]);
         move_to(m, life, 0, e->ns);
     }
     m->lives[life].end = e->ns;

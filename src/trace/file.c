@@ -267,14 +267,19 @@ static void put_group(struct cvy_trace_file *f, const covey_trace_group *g)
     put(f, g, sizeof(*g));
 }
 
+void cvy_trace_file_groups(struct cvy_trace_file *f, const struct cvy_trace_alive *alive)
+{
+    for (size_t i = 0; i < alive->group_count; i++) {
+        put_group(f, &alive->groups[i]);
+    }
+}
+
 void cvy_trace_file_alive(struct cvy_trace_file *f, const struct cvy_trace_alive *alive)
 {
     for (size_t i = 0; i < alive->task_count; i++) {
         cvy_trace_file_task(f, &alive->tasks[i]);
     }
-    for (size_t i = 0; i < alive->group_count; i++) {
-        put_group(f, &alive->groups[i]);
-    }
+    cvy_trace_file_groups(f, alive);
 }
 
 /* A pipe keeps the number of the beginning: a reader goes by the rings. */

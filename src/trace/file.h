@@ -51,6 +51,8 @@ bool cvy_trace_file_drain(struct cvy_trace_file *f, uint32_t ring, struct cvy_ri
  * more at most: runs stand for many. */
 uint64_t cvy_trace_file_tail(struct cvy_trace_file *f, struct cvy_ring *r);
 void cvy_trace_file_task(struct cvy_trace_file *f, const covey_trace_task *t);
+void cvy_trace_file_groups(struct cvy_trace_file *f, const struct cvy_trace_alive *alive);
+/* Those, and the tasks. */
 void cvy_trace_file_alive(struct cvy_trace_file *f, const struct cvy_trace_alive *alive);
 /* There have been so many workers. */
 void cvy_trace_file_workers(struct cvy_trace_file *f, uint32_t workers);

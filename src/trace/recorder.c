@@ -3,7 +3,11 @@
  *
  * While a file is written, a thread moves what the rings hold to it every millisecond. It reads
  * behind the writers' backs (ring.h); what it comes too late for is counted in the file. A snapshot
- * is written by who asks for it. */
+ * is written by who asks for it.
+ *
+ * The tasks alive are listed when a file's events are recorded already: whoever starts or ends
+ * while they are listed has an event that says so. The list is handed to the thread, a part of
+ * which it writes at each turn, as rings may go round meanwhile. */
 #include "trace/recorder.h"
 
 #include "base/alloc.h"
@@ -22,12 +26,14 @@
 #define RING_BYTES_DEFAULT ((size_t)4 << 20)
 #define RING_BYTES_MAX ((size_t)1 << 30)
 #define ROUNDS_A_CLOCK 128
+#define TASKS_A_ROUND 4096u
 
 _Alignas(CVY_CACHE_LINE) struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX];
 
 /* Everything below is guarded by control, but what says otherwise. */
 static pthread_mutex_t control = PTHREAD_MUTEX_INITIALIZER;
 static bool is_attached, has_flight, has_file;
+static uint64_t files;                 /* that were begun */
 static _Atomic int workers;            /* of the last run; read without control */
 static int file_workers;               /* the most that ran while the file was written */
 static covey_trace_clock flight_clock; /* when recording began: a snapshot's first */
@@ -39,6 +45,11 @@ static _Atomic bool has_thread;      /* read without control */
 static _Atomic uint32_t thread_stop; /* futex */
 static struct cvy_trace_file file;
 static struct cvy_trace_place *places; /* a worker's ring each, then the shared one */
+/* What is alive and still to be written, with the file. has_listed: it is there; release by who
+ * lists it, acquire. */
+static struct cvy_trace_alive listed;
+static size_t listed_at;
+static _Atomic bool has_listed;
 
 /* ---- rings; control is held ---- */
 
@@ -224,6 +235,24 @@ static bool drain_all(void)
     return is_more | drain(CVY_TRACE_WORKERS_MAX);
 }
 
+/* Writes some of what is alive. True: there is more. */
+static bool put_alive(void)
+{
+    if (!cvy_load_acquire(&has_listed)) {
+        return false;
+    }
+    for (unsigned n = 0; n < TASKS_A_ROUND && listed_at < listed.task_count; n++) {
+        cvy_trace_file_task(&file, &listed.tasks[listed_at++]);
+    }
+    if (listed_at < listed.task_count) {
+        return true;
+    }
+    cvy_trace_file_groups(&file, &listed);
+    cvy_trace_alive_drop(&listed);
+    cvy_store_relaxed(&has_listed, false);
+    return false;
+}
+
 /* What is there now: with the flight recorder on the writers go on, faster than that is written. */
 static void drain_last(void)
 {
@@ -242,7 +271,7 @@ static void *recorder_main(void *arg)
             /* So that the times of a file that is never finished can be told. */
             cvy_trace_file_clock(&file);
         }
-        if (!drain_all()) {
+        if (!(drain_all() | put_alive())) {
             cvy_trace_file_flush(&file);
             cvy_futex_wait(&thread_stop, 0, DRAIN_NS);
         }
@@ -266,7 +295,7 @@ static void places_set(void)
     }
 }
 
-static int start_locked(const char *path, const struct cvy_trace_alive *alive)
+static int start_locked(const char *path)
 {
     if (has_file) {
         return -EBUSY;
@@ -286,34 +315,51 @@ static int start_locked(const char *path, const struct cvy_trace_alive *alive)
         return code;
     }
     cvy_trace_file_clock(&file);
-    cvy_trace_file_alive(&file, alive);
     places_set();
-    has_file = true;
-    level_update();
     cvy_store_relaxed(&thread_stop, 0);
     if (cvy_alloc_fails() || pthread_create(&thread, NULL, recorder_main, NULL) != 0) {
-        has_file = false;
-        level_update();
         (void)cvy_trace_file_close(&file);
         free(places);
         return -EAGAIN;
     }
     cvy_store_relaxed(&has_thread, true);
+    has_file = true;
+    files++;
+    level_update();
     return 0;
+}
+
+/* Takes what is alive, for that file; it may be over, and another one have begun. */
+static void hand_over(struct cvy_trace_alive *alive, uint64_t number)
+{
+    (void)pthread_mutex_lock(&control);
+    if (has_file && files == number) {
+        listed = *alive;
+        listed_at = 0;
+        cvy_store_release(&has_listed, true);
+        *alive = (struct cvy_trace_alive){0};
+    }
+    (void)pthread_mutex_unlock(&control);
+    cvy_trace_alive_drop(alive);
 }
 
 int cvy_trace_start(const char *path, cvy_trace_alive_fn *look)
 {
     struct cvy_trace_alive alive = {0};
 
-    look(&alive);
     (void)pthread_mutex_lock(&control);
-    int code = start_locked(path, &alive);
+    int code = start_locked(path);
+    uint64_t number = files;
     if (code < 0) {
         rings_drop();
     }
     (void)pthread_mutex_unlock(&control);
-    cvy_trace_alive_drop(&alive);
+    if (code == 0) {
+        /* Who has not seen the level has set its task's state before: the list sees that. */
+        cvy_membarrier();
+        look(&alive);
+        hand_over(&alive, number);
+    }
     return code;
 }
 
@@ -331,6 +377,8 @@ int cvy_trace_stop(void)
     (void)pthread_join(thread, NULL);
     cvy_store_relaxed(&has_thread, false);
     drain_last();
+    while (put_alive()) {
+    }
     cvy_trace_file_workers(&file, (uint32_t)file_workers);
     int code = cvy_trace_file_close(&file);
     free(places);

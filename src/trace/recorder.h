@@ -16,7 +16,9 @@ extern struct cvy_ring cvy_trace_rings[CVY_TRACE_WORKERS_MAX] CVY_HIDDEN;
 int cvy_trace_attach(int workers, uint16_t id_step);
 void cvy_trace_detach(void);
 
-/* The tasks and groups there are: the lists are the caller's, who drops them. Any thread. */
+/* The tasks and groups there are: the lists are the caller's, who drops them. Any thread. A task
+ * that sets its state and only then looks at the level is in the list of a file, or has an event of
+ * its start or end in it, or both. */
 typedef void cvy_trace_alive_fn(struct cvy_trace_alive *out);
 void cvy_trace_alive_drop(struct cvy_trace_alive *alive);
 

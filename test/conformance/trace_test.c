@@ -4,6 +4,7 @@
 #include "support.h"
 #include "trace_file.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -650,6 +651,102 @@ TEST(a_trace_begins_where_it_was_started_not_where_the_flight_recorder_was)
     /* A chunk's beginning makes events understood: nothing of the one before it. */
     CHECK(c->counts[COVEY_TRACE_clock] <= 3);
     free(c);
+}
+
+/* ---- the tasks alive at the start ---- */
+
+#define HEARD 1000000u /* later ones are not looked at */
+
+/* What a file says of each number. */
+struct hearing {
+    struct {
+        bool is_listed, is_new, is_ended;
+    } of[HEARD];
+    uint64_t lost;
+};
+
+static void hear(struct hearing *h, const covey_trace_event *e)
+{
+    unsigned type = e->meta & 0xFF;
+
+    if (e->id < HEARD) {
+        h->of[e->id].is_new |= type == COVEY_TRACE_new;
+        h->of[e->id].is_ended |= type == COVEY_TRACE_end;
+    }
+}
+
+static void hear_section(const covey_trace_section *s, const char *body, void *arg)
+{
+    struct hearing *h = arg;
+
+    if (s->kind == COVEY_TRACE_TASK) {
+        uint64_t id = ((const covey_trace_task *)(const void *)body)->id;
+        h->of[id < HEARD ? id : 0].is_listed = true;
+    }
+    h->lost += s->kind == COVEY_TRACE_LOST ? trace_file_position(body) : 0;
+    for (size_t i = 0; s->kind == COVEY_TRACE_EVENTS && i < trace_file_count(s); i++) {
+        covey_trace_event e = trace_file_event(body, i);
+        hear(h, &e);
+    }
+}
+
+static atomic_bool is_enough;
+
+/* Few at a time: most begin and end while a trace begins. */
+static int come_and_go(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    for (int i = 0; !is_enough && i < 100000; i++) {
+        covey_group *g = covey_group_new(ctx);
+        CHECK_EQ(covey_group_go(g, nothing, NULL), 0);
+        CHECK_EQ(covey_group_go(g, nothing, NULL), 0);
+        CHECK_EQ(covey_group_wait(g), 0);
+    }
+    return 0;
+}
+
+static int trace_who_come_and_go(covey_ctx *ctx, void *arg)
+{
+    covey_leak_scope scope = covey_leak_scope_open(__FILE__, __LINE__);
+    covey_group *g = covey_group_new(ctx);
+
+    is_enough = false;
+    CHECK_EQ(covey_group_go(g, come_and_go, NULL), 0);
+    CHECK_EQ(covey_group_go(g, come_and_go, NULL), 0);
+    covey_yield();
+    CHECK_EQ(covey_trace_start(temporary("listed")), 0);
+    is_enough = true;
+    CHECK_EQ(covey_group_wait(g), 0);
+    /* Nobody is on its way out any more. */
+    (void)covey_leak_count(&scope);
+    covey_leak_scope_drop(&scope);
+    CHECK_EQ(covey_trace_stop(), 0);
+    *(uint64_t *)arg = covey_task_id();
+    return 0;
+}
+
+/* All have ended, but for that one. */
+static void check_heard(const struct hearing *h, uint64_t but)
+{
+    for (uint64_t id = 1; h->lost == 0 && id < HEARD; id++) {
+        bool is_alive = id != but && !h->of[id].is_ended;
+        CHECK(!h->of[id].is_listed || !is_alive);
+        CHECK(!h->of[id].is_new || !is_alive);
+    }
+}
+
+TEST(a_task_that_a_trace_begins_with_has_its_end_in_it)
+{
+    static struct hearing h;
+    covey_options o = {.workers = 3};
+    uint64_t self;
+
+    for (int i = 0; i < 20; i++) {
+        memset(&h, 0, sizeof(h));
+        CHECK_EQ(covey_run_with(&o, trace_who_come_and_go, &self), 0);
+        (void)trace_file_each(path, hear_section, &h);
+        check_heard(&h, self);
+    }
 }
 
 static int full_disk(covey_ctx *ctx, void *arg)
