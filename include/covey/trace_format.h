@@ -92,8 +92,8 @@ typedef struct covey_trace_event {
     X(17, blocking_begin, 1) /* id's call runs on the pool; object: function */                    \
     X(18, blocking_end, 1)   /* id's call is over; object: code's low 32 bits */                   \
     X(19, return, 1)         /* id noticed that its worker was taken over: it goes to the queue */ \
-    X(20, chan_send, 2)      /* running begins to send to object */                                \
-    X(21, chan_recv, 2)      /* running begins to receive from object */                           \
+    X(20, chan_send, 2)      /* running begins to send to object; by a try or select: has sent */  \
+    X(21, chan_recv, 2)      /* running begins to receive from object; as above */                 \
     X(22, chan_close, 2)     /* object: channel */                                                 \
     X(23, group_open, 1)     /* running opened object; site follows */                             \
     X(24, site, 1)           /* object: the previous event's site */                               \

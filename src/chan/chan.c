@@ -350,6 +350,9 @@ int covey_chan_try_send(covey_chan *ch, const void *elem)
     struct cvy_wakelist list = {0};
 
     int code = ch ? cvy_chan_try_send(ch, elem, &list) : -EINVAL;
+    if (code == 0) {
+        CVY_EMIT(cvy_ring_of(th), chan_send, th->task->id, 0, ch);
+    }
     cvy_ready_all(th, &list);
     if (code < 0 && code != COVEY_EAGAIN) {
         (void)cvy_fail(th->task, code);
@@ -368,6 +371,9 @@ int covey_chan_try_recv(covey_chan *ch, void *elem)
         cvy_lock(&ch->lock);
         int result = recv_locked(ch, elem, &woken);
         cvy_unlock(&ch->lock);
+        if (result == OK) {
+            CVY_EMIT(cvy_ring_of(th), chan_recv, th->task->id, 0, ch);
+        }
         if (woken) {
             cvy_ready(th, woken);
         }

@@ -9,6 +9,7 @@
 #include "chan/named.h"
 #include "os/delay.h"
 #include "sched/cancel.h"
+#include "sched/recording.h"
 #include "sched/view.h"
 #include "sched/waitable.h"
 
@@ -421,6 +422,16 @@ __attribute__((noinline)) static int run_small(struct select *s, struct cvy_thre
     return run(s, thp, ctx);
 }
 
+/* What was sent or received is recorded as of a call. */
+__attribute__((noinline)) static void emit_chosen(const struct cvy_thread *th, const covey_case *c)
+{
+    if (c->kind == &covey_waitable_recv) {
+        CVY_EMIT(cvy_ring_of(th), chan_recv, th->task->id, 0, c->object);
+    } else if (c->kind == &covey_waitable_send) {
+        CVY_EMIT(cvy_ring_of(th), chan_send, th->task->id, 0, c->object);
+    }
+}
+
 int covey_select_n(covey_ctx *ctx, const covey_case *cases, size_t n)
 {
     struct cvy_thread *th = cvy_enter();
@@ -434,6 +445,9 @@ int covey_select_n(covey_ctx *ctx, const covey_case *cases, size_t n)
             index = run_small(&s, &th, ctx);
         } else {
             index = run_large(&s, &th, ctx);
+        }
+        if (CVY_TRACES(chan_recv) && index >= 0) {
+            emit_chosen(th, &cases[index]);
         }
         cvy_ready_all(th, &s.list);
     }

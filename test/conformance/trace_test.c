@@ -749,6 +749,58 @@ TEST(a_task_that_a_trace_begins_with_has_its_end_in_it)
     }
 }
 
+/* ---- channels ---- */
+
+static int take_two(covey_ctx *ctx, void *arg)
+{
+    int n;
+
+    CHECK_EQ(covey_chan_recv(ctx, arg, &n), 0);
+    CHECK_EQ(covey_chan_recv(ctx, arg, &n), 0);
+    return 0;
+}
+
+static int try_and_select(covey_ctx *ctx, void *arg)
+{
+    covey_chan *roomy = covey_chan_new(sizeof(int), 1);
+    covey_chan *tight = covey_chan_new(sizeof(int), 0);
+    covey_group *g = covey_group_new(ctx);
+    int n = 1;
+
+    (void)arg;
+    CHECK_EQ(covey_trace_start(temporary("chans")), 0);
+    CHECK_EQ(covey_chan_try_send(roomy, &n), 0);
+    CHECK_EQ(covey_chan_try_send(roomy, &n), COVEY_EAGAIN);
+    CHECK_EQ(covey_chan_try_recv(roomy, &n), 0);
+    CHECK_EQ(covey_chan_try_recv(roomy, &n), COVEY_EAGAIN);
+    /* One that can go on at once, of more cases than are on the stack too, and one that waits. */
+    CHECK_EQ(covey_select(ctx, COVEY_SEND(roomy, &n), COVEY_RECV(tight, &n)), 0);
+    CHECK_EQ(covey_select(ctx, COVEY_RECV(tight, &n), COVEY_RECV(tight, &n), COVEY_RECV(tight, &n),
+                          COVEY_RECV(tight, &n), COVEY_RECV(roomy, &n)),
+             4);
+    CHECK_EQ(covey_select(ctx, COVEY_RECV(roomy, &n), COVEY_DEFAULT), 1);
+    CHECK_EQ(covey_select(ctx, COVEY_RECV(roomy, &n), COVEY_AFTER(1)), 1);
+    CHECK_EQ(covey_group_go(g, take_two, tight), 0);
+    CHECK_EQ(covey_select(ctx, COVEY_SEND(tight, &n), COVEY_RECV(roomy, &n)), 0);
+    CHECK_EQ(covey_chan_send(ctx, tight, &n), 0);
+    CHECK_EQ(covey_group_wait(g), 0);
+    CHECK_EQ(covey_trace_stop(), 0);
+    covey_chan_unref(roomy);
+    covey_chan_unref(tight);
+    return 0;
+}
+
+TEST(what_a_try_or_a_select_does_with_a_channel_is_recorded)
+{
+    covey_options o = {.workers = 1};
+    CHECK_EQ(covey_run_with(&o, try_and_select, NULL), 0);
+    struct content *c = read_file(NULL, NULL);
+    /* By tries, selects and calls. */
+    CHECK_EQ(c->counts[COVEY_TRACE_chan_send], 4);
+    CHECK_EQ(c->counts[COVEY_TRACE_chan_recv], 4);
+    free(c);
+}
+
 static int full_disk(covey_ctx *ctx, void *arg)
 {
     (void)arg;
