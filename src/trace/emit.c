@@ -101,6 +101,7 @@ void cvy_trace_put_pair(struct cvy_ring *own, uint32_t id, uint64_t what, uint32
     struct cvy_ring *r = begin(own);
 
     probe(id, what);
+    probe(id2, what2);
     cvy_ring_put(r, id, what);
     cvy_ring_put(r, id2, what2);
     end(own);
@@ -116,14 +117,17 @@ static struct cvy_ring_slot *place_in(struct cvy_ring *r)
 void cvy_trace_put_new(struct cvy_ring *own, uint32_t id, uint64_t site, uint64_t group)
 {
     struct cvy_ring *r = begin(own);
-    struct cvy_ring_slot *s;
+    struct cvy_ring_slot *s = place_in(r);
 
-    probe(id, cvy_ring_what(COVEY_TRACE_new, 0, site));
     /* A new chunk, which the event may need, has no group. */
-    while ((s = place_in(r)) != NULL && r->group != group) {
-        cvy_ring_put(r, 0, cvy_ring_what(COVEY_TRACE_group, 0, group));
+    while (r->group != group) {
+        uint64_t what = cvy_ring_what(COVEY_TRACE_group, 0, group);
+        probe(0, what);
+        cvy_ring_put(r, 0, what);
         r->group = group;
+        s = place_in(r);
     }
+    probe(id, cvy_ring_what(COVEY_TRACE_new, 0, site));
     if (s) {
         cvy_run_put_new(r, s, id, site);
     }

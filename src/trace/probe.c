@@ -9,6 +9,11 @@
 #define _SDT_HAS_SEMAPHORES 1
 #include <sys/sdt.h>
 
+/* A clock is about a ring, and the event before a text has the address of all of it. Level 0 is two
+ * others. */
+#define IS_PROBE(number, level)                                                                    \
+    ((level) > 0 && (number) != COVEY_TRACE_clock && (number) != COVEY_TRACE_text)
+
 /* A tracer writes these from outside. */
 #define SEMAPHORE(number, name, level)                                                             \
     volatile unsigned short covey_##name##_semaphore __attribute__((section(".probes")));
@@ -28,7 +33,7 @@ void cvy_probe_fire(uint8_t type, uint32_t id, uint8_t arg, uint64_t object)
     switch (type) {
 #define FIRE(number, name, level)                                                                  \
     case number:                                                                                   \
-        if (level > 0) {                                                                           \
+        if (IS_PROBE(number, level)) {                                                             \
             DTRACE_PROBE3(covey, name, id, arg, object);                                           \
         }                                                                                          \
         break;

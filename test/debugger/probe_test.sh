@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# probe_test.sh - the USDT probes: each event of the list is one, with three arguments and a semaphore,
-# and one that a tracer arms fires, with what docs/trace-format.md says. The tracer is gdb, which sets
+# probe_test.sh - the USDT probes: each event of the list but two is one, with three arguments and a
+# semaphore, and those that a tracer arms fire, with what docs/trace-format.md says, those too that follow
+# others. The tracer is gdb, which sets
 # semaphores as perf and bpftrace do.
 set -uo pipefail
 
@@ -28,7 +29,7 @@ awk '/Provider:/ { is_ours = $2 == "covey" } is_ours && /Name:/ { name = $2 }
      is_ours && /Arguments:/ { print name, semaphore, NF - 1 }' "$folder/notes" |
     sort -u >"$folder/probes"
 sed -n 's/^ *X([0-9]*, \([a-z_]*\), [12]).*/\1/p' "$COVEY_SOURCE_DIR/include/covey/trace_format.h" |
-    sort >"$folder/events"
+    grep -vxE 'clock|text' | sort >"$folder/events"
 [[ $(wc -l <"$folder/events") -ge 29 ]] || fail "the list of events was not understood" events
 cut -d' ' -f1 "$folder/probes" | sort -u | diff "$folder/events" - >"$folder/out" ||
     fail "the probes are not the events" out
@@ -55,3 +56,24 @@ fi
 grep -qE '^argc 3, reason [1-9][0-9]?, object 0x[0-9a-f]{5,}$' "$folder/out" ||
     fail "an armed probe does not fire with its arguments" out
 echo "an armed probe fires"
+
+# One after the other, in a program that never stops to start tasks in groups and to log.
+for probe in group_open site group new log value; do
+    printf 'delete\nbreak -probe-stap covey:%s\ncontinue\n' "$probe"
+    # shellcheck disable=SC2016
+    printf 'printf "%s: id %%lu, object 0x%%lx\\n", $_probe_arg0, $_probe_arg2\n' "$probe"
+done >"$folder/probes_in_turn"
+{
+    printf 'break main\nrun\n'
+    cat "$folder/probes_in_turn"
+    printf 'kill\n'
+} >"$folder/commands"
+tour=$COVEY_BUILD_DIR/examples/trace_tour
+(cd "$folder" && timeout 60 gdb -batch -nx -x commands --args "$tour" --requests 100000000) \
+    >"$folder/out" 2>&1
+for line in 'group_open: id [1-9][0-9]*, object 0x[0-9a-f]{5,}' 'site: id 0, object 0x[0-9a-f]{5,}' \
+    'group: id 0, object 0x[0-9a-f]{5,}' 'new: id [1-9][0-9]*, object 0x[0-9a-f]{5,}' \
+    'log: id [1-9][0-9]*, object 0x[0-9a-f]{5,}' 'value: id [1-9][0-9]*, object 0x0'; do
+    grep -qE "^$line$" "$folder/out" || fail "no probe ${line%%:*}" out
+done
+echo "probes of events that follow others fire"
