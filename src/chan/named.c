@@ -11,6 +11,7 @@
 #include <covey/error.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #undef errno
@@ -111,15 +112,45 @@ static void add(struct cvy_chan_figures *sum, covey_chan *ch)
     sum->receivers += f.receivers;
 }
 
-void cvy_chan_named_each(void (*fn)(const struct cvy_chan_figures *f, void *arg), void *arg)
+/* At most room of them; how many there are. */
+static size_t look(struct cvy_chan_figures *out, size_t room)
 {
+    size_t count = 0;
+
     cvy_lock(&lock);
-    for (const struct named *n = first; n;) {
-        struct cvy_chan_figures sum = {.name = n->name};
-        for (; n && strcmp(n->name, sum.name) == 0; n = n->next) {
-            add(&sum, n->chan);
+    for (const struct named *n = first; n; count++) {
+        struct cvy_chan_figures sum = {0};
+        const char *name = n->name;
+        memcpy(sum.name, name, sizeof(sum.name));
+        for (; n && strcmp(n->name, name) == 0; n = n->next) {
+            if (count < room) {
+                add(&sum, n->chan);
+            }
         }
-        fn(&sum, arg);
+        if (count < room) {
+            out[count] = sum;
+        }
     }
     cvy_unlock(&lock);
+    return count;
+}
+
+int cvy_chan_named_list(struct cvy_chan_figures **out, size_t *count)
+{
+    struct cvy_chan_figures *list = NULL;
+    size_t room = 0;
+    size_t n;
+
+    /* Without memory taken under the lock: more may have been named by the time there is some. */
+    while ((n = look(list, room)) > room) {
+        free(list);
+        room = n + n / 4;
+        list = cvy_alloc(room * sizeof(*list));
+        if (!list) {
+            return -ENOMEM;
+        }
+    }
+    *out = list;
+    *count = n;
+    return 0;
 }

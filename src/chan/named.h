@@ -9,12 +9,13 @@
 #define CVY_CHAN_NAME_TEXT (CVY_CHAN_NAME_MAX + 3) /* in quotes */
 
 struct cvy_chan_figures {
-    const char *name; /* valid during the call */
+    char name[CVY_CHAN_NAME_MAX + 1];
     size_t len, capacity, senders, receivers;
 };
 
-/* Calls fn for each name, with what its channels have together; it must not use channels. */
-void cvy_chan_named_each(void (*fn)(const struct cvy_chan_figures *f, void *arg), void *arg);
+/* For each name what its channels have together: *out is malloc'd and the caller's, NULL if there
+ * is none; *count. -ENOMEM. */
+int cvy_chan_named_list(struct cvy_chan_figures **out, size_t *count);
 /* Its name in quotes, if it has one and nobody is at the names: waits for nobody, as the caller may
  * keep a task from waking. Else nothing, and 0; as snprintf(). */
 int cvy_chan_named_print(const covey_chan *ch, char *out, size_t size);

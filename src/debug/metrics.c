@@ -11,6 +11,7 @@
 #include <covey/metrics.h>
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #undef errno
 
@@ -80,18 +81,18 @@ static void write_queues(struct cvy_runtime *rt, FILE *out)
 /* ---- channels that have a name ---- */
 
 struct chan_metric {
-    FILE *out;
     const char *name, *more;
     size_t (*value)(const struct cvy_chan_figures *f);
 };
 
-static void write_chan(const struct cvy_chan_figures *f, void *arg)
+static void write_chan_metric(FILE *out, const struct chan_metric *m,
+                              const struct cvy_chan_figures *chans, size_t count)
 {
-    const struct chan_metric *m = arg;
-
-    (void)fprintf(m->out, "%s{chan=\"", m->name);
-    cvy_metrics_write_escaped(m->out, f->name);
-    (void)fprintf(m->out, "\"%s} %zu\n", m->more, m->value(f));
+    for (size_t i = 0; i < count; i++) {
+        (void)fprintf(out, "%s{chan=\"", m->name);
+        cvy_metrics_write_escaped(out, chans[i].name);
+        (void)fprintf(out, "\"%s} %zu\n", m->more, m->value(&chans[i]));
+    }
 }
 
 static size_t len_of(const struct cvy_chan_figures *f)
@@ -114,21 +115,31 @@ static size_t receivers_of(const struct cvy_chan_figures *f)
     return f->receivers;
 }
 
-static void write_chans(FILE *out)
+/* From a copy: out may block, and no lock of a channel is held meanwhile. */
+static int write_chans(FILE *out)
 {
-    struct chan_metric len = {out, "covey_chan_buffered", "", len_of};
-    struct chan_metric capacity = {out, "covey_chan_capacity", "", capacity_of};
-    struct chan_metric senders = {out, "covey_chan_waiting_tasks", ",to=\"send\"", senders_of};
-    struct chan_metric receivers = {out, "covey_chan_waiting_tasks", ",to=\"receive\"",
-                                    receivers_of};
+    static const struct chan_metric len = {"covey_chan_buffered", "", len_of};
+    static const struct chan_metric capacity = {"covey_chan_capacity", "", capacity_of};
+    static const struct chan_metric senders = {"covey_chan_waiting_tasks", ",to=\"send\"",
+                                               senders_of};
+    static const struct chan_metric receivers = {"covey_chan_waiting_tasks", ",to=\"receive\"",
+                                                 receivers_of};
+    struct cvy_chan_figures *chans;
+    size_t count;
+    int code = cvy_chan_named_list(&chans, &count);
 
+    if (code < 0) {
+        return code;
+    }
     head(out, len.name, "gauge", "Elements in the channels of that name.");
-    cvy_chan_named_each(write_chan, &len);
+    write_chan_metric(out, &len, chans, count);
     head(out, capacity.name, "gauge", "Elements that they have room for.");
-    cvy_chan_named_each(write_chan, &capacity);
+    write_chan_metric(out, &capacity, chans, count);
     head(out, senders.name, "gauge", "Tasks that wait for them.");
-    cvy_chan_named_each(write_chan, &senders);
-    cvy_chan_named_each(write_chan, &receivers);
+    write_chan_metric(out, &senders, chans, count);
+    write_chan_metric(out, &receivers, chans, count);
+    free(chans);
+    return 0;
 }
 
 /* ---- histograms ---- */
@@ -189,9 +200,9 @@ static int write_all(FILE *out)
     write_tasks(rt, out);
     write_queues(rt, out);
     write_histograms(rt, out);
-    write_chans(out);
     cvy_leave(th);
-    return cvy_metrics_write_sources(out);
+    int code = write_chans(out);
+    return code < 0 ? covey_errorf(code, "no memory for metrics") : cvy_metrics_write_sources(out);
 }
 
 int covey_metrics_write(FILE *out)

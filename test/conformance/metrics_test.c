@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * metrics_test.c - figures for Prometheus (covey/metrics.h). */
+#define _GNU_SOURCE /* fopencookie */
 #include "harness.h"
 #include "metrics_text.h"
 #include "support.h"
@@ -197,6 +198,35 @@ TASK_TEST(a_channel_with_a_name_has_figures)
     text = metrics();
     CHECK(!strstr(text, "orders"));
     free(text);
+}
+
+/* What is written may go through code of the user's, which uses channels. */
+static ssize_t name_and_drop(void *arg, const char *data, size_t size)
+{
+    (void)data;
+    CHECK_EQ(covey_chan_set_name(arg, "written"), 0);
+    return (ssize_t)size;
+}
+
+TASK_TEST(a_stream_of_metrics_may_use_channels_with_names)
+{
+    static covey_chan *chans[500];
+    const size_t count = sizeof(chans) / sizeof(chans[0]);
+    char name[32];
+
+    (void)ctx;
+    for (size_t i = 0; i < count; i++) {
+        chans[i] = covey_chan_new(0, 0);
+        (void)snprintf(name, sizeof(name), "one of many %zu", i);
+        CHECK_EQ(covey_chan_set_name(chans[i], name), 0);
+    }
+    FILE *out = fopencookie(chans[0], "w", (cookie_io_functions_t){.write = name_and_drop});
+    CHECK(out);
+    CHECK_EQ(covey_metrics_write(out), 0);
+    CHECK_EQ(fclose(out), 0);
+    for (size_t i = 0; i < count; i++) {
+        covey_chan_unref(chans[i]);
+    }
 }
 
 TASK_TEST(channels_of_the_same_name_are_counted_together)
