@@ -133,8 +133,8 @@ COVEY_API int covey_profile_on_signal(int number, const char *prefix);
  *     /debug/covey/profile  kind=task (the default), block, mutex, cpu; format=pprof or folded;
  *                           seconds=N: records for so long (at most 600), with rate=N; without it,
  *                           what the program itself records
- *     /debug/covey/trace    seconds=N: records for so long; without it, what the flight recorder
- *                           remembers. For `covey trace`
+ *     /debug/covey/trace    seconds=N: records for so long, or until there is as much of it as may
+ *                           be; without it, what the flight recorder remembers. For `covey trace`
  *     /debug/covey/metrics
  *
  * addr as in covey/net.h: a Unix socket (its file is the user's alone; of an abstract one processes
@@ -155,6 +155,8 @@ typedef struct covey_debug_options {
                             at */
     int64_t patience_ns; /* 0: 10 s; for a request, and for the client to take each 64 KiB */
     int connections_max; /* 0: 32; more are closed at once */
+    int64_t trace_bytes_max; /* 0: 1 GiB; a trace that is asked for is in memory, and at so many
+                                ends early, some 50 ms late */
     void (*on_listen)(const char *addr, void *arg); /* it listens there, with the port chosen */
     void *arg;
 } covey_debug_options;

@@ -21,6 +21,7 @@
 
 #define PATIENCE_NS (10 * COVEY_SEC)
 #define CONNECTIONS_MAX 32
+#define TRACE_BYTES_MAX ((int64_t)1 << 30)
 
 struct server {
     covey_debug_options options;
@@ -145,6 +146,7 @@ static int debug_client(covey_ctx *ctx, void *arg)
     struct cvy_client c = {.ctx = ctx,
                            .conn = served->conn,
                            .patience_ns = served->server->options.patience_ns,
+                           .trace_bytes_max = served->server->options.trace_bytes_max,
                            .dumps = &served->server->dumps};
 
     serve_client(&c, served->server);
@@ -169,7 +171,8 @@ static int options_fill(covey_debug_options *o)
 {
     o->patience_ns = o->patience_ns ? o->patience_ns : PATIENCE_NS;
     o->connections_max = o->connections_max ? o->connections_max : CONNECTIONS_MAX;
-    return o->patience_ns > 0 && o->connections_max > 0 ? 0 : -EINVAL;
+    o->trace_bytes_max = o->trace_bytes_max ? o->trace_bytes_max : TRACE_BYTES_MAX;
+    return o->patience_ns > 0 && o->connections_max > 0 && o->trace_bytes_max > 0 ? 0 : -EINVAL;
 }
 
 static int accept_all(covey_ctx *ctx, struct server *s)

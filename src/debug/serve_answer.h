@@ -13,9 +13,10 @@
 struct cvy_client {
     covey_ctx *ctx;
     covey_conn *conn;
-    int64_t patience_ns; /* for each piece that is read or written */
-    bool is_head;        /* answers are without their body */
-    _Atomic int *dumps;  /* the server's: see serve_pages.c */
+    int64_t patience_ns;     /* for each piece that is read or written */
+    int64_t trace_bytes_max; /* a longer one ends early */
+    bool is_head;            /* answers are without their body */
+    _Atomic int *dumps;      /* the server's: see serve_pages.c */
 };
 
 #define CVY_TYPE_TEXT "text/plain; charset=utf-8"

@@ -8,6 +8,7 @@
 #include <covey/error.h>
 #include <covey/metrics.h>
 #include <covey/select.h>
+#include <covey/time.h>
 #include <covey/trace.h>
 
 #include <string.h>
@@ -18,6 +19,7 @@
 #define RATE_MAX INT32_MAX
 #define CPU_RATE_MAX 1000
 #define DUMPS_MAX 4
+#define TRACE_SLICE_NS (50 * COVEY_MS) /* between two looks at its size */
 
 static const char index_page[] =
     "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>covey</title>"
@@ -43,10 +45,10 @@ static const char index_page[] =
 
 /* Waits, but no longer than the client does: one that goes away, or goes on talking, is no longer
  * answered. */
-static int wait_seconds(struct cvy_client *c, int64_t seconds)
+static int wait_for(struct cvy_client *c, int64_t ns)
 {
     int fd = covey_conn_fd(c->conn);
-    int code = covey_select(c->ctx, COVEY_READABLE(fd), COVEY_AFTER(seconds * COVEY_SEC));
+    int code = covey_select(c->ctx, COVEY_READABLE(fd), COVEY_AFTER(ns));
 
     return code == 0 ? covey_errorf(COVEY_ECLOSED, "the client has gone") : code < 0 ? code : 0;
 }
@@ -117,7 +119,7 @@ static int record_profile(struct cvy_client *c, const char *kind, int64_t rate, 
     int code = covey_profile_start(kind, rate);
 
     if (code == 0) {
-        code = wait_seconds(c, seconds);
+        code = wait_for(c, seconds * COVEY_SEC);
         (void)covey_profile_stop(kind);
     }
     return code;
@@ -172,14 +174,28 @@ static int answer_profile(struct cvy_client *c, const struct cvy_request *r)
 
 /* ---- traces ---- */
 
-static int record_trace(struct cvy_client *c, const char *path, int64_t seconds)
+/* Until the time is over, or the file is as large as it may be: it is the program's memory. */
+static int wait_for_trace(struct cvy_client *c, int fd, int64_t seconds)
+{
+    int64_t until = covey_now() + seconds * COVEY_SEC;
+    int64_t left;
+    int code = 0;
+
+    while (code == 0 && (left = until - covey_now()) > 0 &&
+           cvy_file_size(fd) < c->trace_bytes_max) {
+        code = wait_for(c, left < TRACE_SLICE_NS ? left : TRACE_SLICE_NS);
+    }
+    return code;
+}
+
+static int record_trace(struct cvy_client *c, int fd, const char *path, int64_t seconds)
 {
     if (seconds == 0) {
         return covey_trace_snapshot(path);
     }
     int code = covey_trace_start(path);
     if (code == 0) {
-        code = wait_seconds(c, seconds);
+        code = wait_for_trace(c, fd, seconds);
         int stopped = covey_trace_stop();
         code = code < 0 ? code : stopped;
     }
@@ -201,7 +217,7 @@ static int answer_trace(struct cvy_client *c, const struct cvy_request *r)
     if (fd < 0) {
         return cvy_answer_failure(c, covey_errorf(fd, "no room for a trace"));
     }
-    int code = record_trace(c, path, seconds);
+    int code = record_trace(c, fd, path, seconds);
     if (code == -ENOENT) {
         code = cvy_answer_text(c, 404, "the flight recorder is off; ask for seconds=N");
     } else {

@@ -3,6 +3,8 @@
  * and a browser's eyes: test/profile/serve_test.sh. */
 #include "support.h"
 
+#include <covey/trace_format.h>
+
 #include <arpa/inet.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -135,6 +137,23 @@ TASK_TEST(each_page_is_there)
     CHECK_EQ(covey_trace_flight_stop(), 0);
     answer = get(ctx, &s, "/debug/covey/trace?seconds=1");
     CHECK(strstr(answer, "\r\n\r\nCOVEYTRC"));
+    free(answer);
+    stop(&s);
+}
+
+TASK_TEST(a_trace_that_grows_too_large_ends_early_and_is_whole)
+{
+    struct server s = {.options = {.trace_bytes_max = 1}};
+    covey_trace_section last;
+
+    start(&s, ctx, "tcp://127.0.0.1:0");
+    char *answer = get(ctx, &s, "/debug/covey/trace?seconds=600");
+    const char *length = strstr(answer, "Content-Length: ");
+    const char *body = strstr(answer, "\r\n\r\nCOVEYTRC");
+    CHECK(length && body);
+    memcpy(&last, body + 4 + atol(length + 16) - sizeof(last), sizeof(last));
+    CHECK_EQ(last.kind, COVEY_TRACE_END);
+    CHECK_EQ(last.bytes, 0);
     free(answer);
     stop(&s);
 }
@@ -273,12 +292,14 @@ TASK_TEST(the_index_without_its_slash_leads_to_it)
 TASK_TEST(only_this_machine_is_listened_to)
 {
     covey_debug_options wrong = {.connections_max = -1};
+    covey_debug_options wrong_too = {.trace_bytes_max = -1};
 
     CHECK_EQ(covey_debug_serve(ctx, "tcp://0.0.0.0:0"), -EACCES);
     CHECK_EQ(covey_debug_serve(ctx, "tcp://[::]:0"), -EACCES);
     CHECK_EQ(covey_debug_serve(ctx, "tcp://example.org:0"), -EACCES);
     CHECK_EQ(covey_debug_serve(ctx, "localhost"), -EINVAL);
     CHECK_EQ(covey_debug_serve_with(ctx, "tcp://127.0.0.1:0", &wrong), -EINVAL);
+    CHECK_EQ(covey_debug_serve_with(ctx, "tcp://127.0.0.1:0", &wrong_too), -EINVAL);
     covey_ctx *done = done_ctx(COVEY_ECANCELED);
     CHECK_EQ(covey_debug_serve(done, "tcp://127.0.0.1:0"), 0);
     covey_ctx_unref(done);
