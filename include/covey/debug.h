@@ -155,10 +155,10 @@ typedef struct covey_debug_options {
                             at */
     int64_t patience_ns; /* 0: 10 s; for a request, and for the client to take each 64 KiB */
     int connections_max; /* 0: 32; more are closed at once */
-    int64_t trace_bytes_max; /* 0: 1 GiB; a trace that is asked for is in memory, and at so many
-                                ends early, some 50 ms late */
     void (*on_listen)(const char *addr, void *arg); /* it listens there, with the port chosen */
     void *arg;
+    int64_t trace_bytes_max; /* 0: 1 GiB; a trace that is asked for is in memory, and at so many
+                                ends early, some 50 ms late */
 } covey_debug_options;
 COVEY_API int covey_debug_serve(covey_ctx *ctx, const char *addr);
 COVEY_API int covey_debug_serve_with(covey_ctx *ctx, const char *addr,
