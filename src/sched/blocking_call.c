@@ -74,6 +74,7 @@ __attribute__((always_inline)) static inline int call(covey_ctx *ctx, covey_fn *
     if (code < 0) {
         /* Nobody has the job, but a dump may look at the task. */
         (void)cvy_claim(t, 0);
+        cvy_store_relaxed(&t->claim, CVY_CLAIM_CLOSED);
         cvy_blocking_give_slot(th, th->runtime, stands_back);
         cvy_leave(th);
         return cvy_fail(t, code);
