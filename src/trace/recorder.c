@@ -271,7 +271,8 @@ static void *recorder_main(void *arg)
             /* So that the times of a file that is never finished can be told. */
             cvy_trace_file_clock(&file);
         }
-        if (!(drain_all() | put_alive())) {
+        bool is_more = drain_all();
+        if (!put_alive() && !is_more) {
             cvy_trace_file_flush(&file);
             cvy_futex_wait(&thread_stop, 0, DRAIN_NS);
         }
