@@ -46,10 +46,8 @@ covey_trace_event cvy_expand(const struct cvy_expansion *x, const covey_trace_ev
         out.id += past;
         out.meta = cvy_ring_what(COVEY_TRACE_new, 0, object_of(e));
     } else if (type == COVEY_TRACE_relay && !is_woken) {
-        /* The first one's step may be another. */
         out.id += past;
-        out.meta = i == 0 ? cvy_ring_what(COVEY_TRACE_relay, 0, object_of(e))
-                          : cvy_ring_what(COVEY_TRACE_relay, 0, out.id - x->step);
+        out.meta = cvy_ring_what(COVEY_TRACE_relay, 0, (uint32_t)object_of(e) + past);
     } else {
         out.meta = e->meta & ~(uint64_t)CVY_RING_WOKE;
     }

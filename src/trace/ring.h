@@ -55,7 +55,6 @@ struct cvy_ring {
     uint64_t step;                           /* see cvy_ring_set_step() */
     struct cvy_ring_slot *_Atomic run;       /* the open one's; NULL: none. Release */
     uint32_t run_room;                       /* run_left as it was; written before run */
-    bool has_long_relays;                    /* the last run of them was one */
 
     _Alignas(CVY_CACHE_LINE) _Atomic uint64_t begun; /* chunks; see above */
     _Atomic uint32_t share_max;  /* 0: each event has its own stamp; relaxed, anyone sets it */

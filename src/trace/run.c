@@ -5,9 +5,6 @@
 #define ARG_SHIFT 8
 #define OBJECT_SHIFT 16
 
-/* A run that was worth its beginning and its end. */
-#define LONG 4
-
 static uint8_t arg_of(uint64_t what)
 {
     return (uint8_t)(what >> ARG_SHIFT);
@@ -47,7 +44,7 @@ static bool begin(struct cvy_ring *r, struct cvy_ring_slot *s)
 void cvy_run_put_relay(struct cvy_ring *r, struct cvy_ring_slot *s, uint32_t ended, uint32_t next)
 {
     cvy_ring_store(r, s, next, cvy_ring_what(COVEY_TRACE_relay, 0, ended));
-    if (next - ended == r->step || (next != 0 && r->has_long_relays)) {
+    if (next - ended == r->step) {
         (void)begin(r, s);
     }
 }
@@ -69,15 +66,11 @@ void cvy_run_put_new(struct cvy_ring *r, struct cvy_ring_slot *s, uint32_t id, u
 void cvy_run_close(struct cvy_ring *r)
 {
     struct cvy_ring_slot *s = cvy_load_relaxed(&r->run);
-    uint64_t what = cvy_load_relaxed(&s->what);
     uint64_t more = r->run_room - r->run_left;
     bool was_told_to_stamp =
         cvy_load_relaxed(&r->run_site) == CVY_RING_NO_RUN && cvy_load_relaxed(&r->run_step) == 0;
 
-    if ((uint8_t)what == COVEY_TRACE_relay) {
-        r->has_long_relays = more >= LONG;
-    }
-    cvy_store_relaxed(&s->what, what | more << ARG_SHIFT);
+    cvy_store_relaxed(&s->what, cvy_load_relaxed(&s->what) | more << ARG_SHIFT);
     /* Release: the length, to the acquire in cvy_run_length(). */
     cvy_store_release(&r->run, NULL);
     cvy_ring_restamp(r);

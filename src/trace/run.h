@@ -14,8 +14,7 @@
 
 /* Writer: s, which is at, has room. The event opens a run if the one that it would follow has come:
  * a task that ends is mostly followed by many, one that is started often by none, which is why that
- * takes two. Where runs of relays are long, tasks run batch by batch: there the step from one batch
- * to the next opens a run too. */
+ * takes two. */
 void cvy_run_put_new(struct cvy_ring *r, struct cvy_ring_slot *s, uint32_t id, uint64_t site);
 void cvy_run_put_relay(struct cvy_ring *r, struct cvy_ring_slot *s, uint32_t ended, uint32_t next);
 /* Writer: one is open. */

@@ -133,46 +133,6 @@ TEST(tasks_ended_in_a_row_are_few_events_and_told_one_by_one)
     CHECK_EQ(at, count);
 }
 
-/* Batches of tasks, the later ones first: one event each, once the first has shown how it goes. */
-TEST(a_step_to_the_next_batch_opens_a_run_where_runs_are_long)
-{
-    /* Not more than a stamp is good for, at whatever pace they come. */
-    enum { BATCH = 8, BATCHES = 8, TASKS = BATCH * BATCHES };
-    struct cvy_ring *r = ring_new();
-    uint32_t ids[TASKS + 1];
-    size_t at = 0;
-
-    for (uint32_t i = 0; i <= TASKS; i++) {
-        ids[i] = STEP * (1 + i % BATCH + BATCH * (BATCHES - i / BATCH));
-    }
-    for (uint32_t i = 0; i < TASKS; i++) {
-        relay(r, ids[i], ids[i + 1]);
-    }
-    relay(r, ids[TASKS], 0);
-    cvy_ring_put(r, 9, COVEY_TRACE_run);
-    /* A chunk has two events of its own; the last two are no tasks' but the loop's. */
-    CHECK_EQ(cvy_ring_written(r), 2 + 1 + BATCHES + 2);
-    size_t count = told(r);
-    for (uint32_t i = 0; i <= TASKS; i++) {
-        const covey_trace_event *e = next_of(&at, count, COVEY_TRACE_relay);
-        CHECK_EQ(e->meta >> 16, ids[i]);
-        CHECK_EQ(e->id, i < TASKS ? ids[i + 1] : 0);
-    }
-    CHECK_EQ(next_of(&at, count, COVEY_TRACE_run)->id, 9);
-    CHECK_EQ(at, count);
-}
-
-TEST(where_runs_of_relays_are_short_a_step_elsewhere_opens_none)
-{
-    struct cvy_ring *r = ring_new();
-
-    for (uint32_t i = 1; i <= 10; i++) {
-        relay(r, 100 * i, 100 * i + STEP);
-        relay(r, 100 * i + STEP, 100 * (i + 1));
-        CHECK(cvy_load_relaxed(&r->run) == NULL);
-    }
-}
-
 TEST(a_run_ends_with_its_site_its_group_its_step_and_any_other_event)
 {
     struct cvy_ring *r = ring_new();
