@@ -50,9 +50,9 @@ typedef struct covey_options {
  * called again. Blocks the calling thread.
  *
  * A task still alive exit_grace_ns after that cancellation is reported on standard error by name,
- * place, id and stack. If all that are left are parked, they are discarded (their clean-up does not run)
- * and covey_run returns; if one still runs C code, covey_blocking()'s too, the process aborts, since
- * nothing else is safe.
+ * place, id and stack. If all that are left are parked, they are discarded (their clean-up does not
+ * run) and covey_run returns; if one still runs C code, covey_blocking()'s too, the process aborts,
+ * since nothing else is safe.
  *
  * -EBUSY: a runtime is up in this process, or this is a forked child of one. -ENOMEM, -EAGAIN,
  * -EMFILE: it could not start. -EINVAL: an option, or the variable in its place, is out of range,
