@@ -79,6 +79,11 @@ void cvy_recording_run(struct cvy_thread *th, const struct cvy_task *t)
     cvy_trace_put(cvy_ring_of(th), id_of(t), COVEY_TRACE_run);
 }
 
+void cvy_recording_new_slow(struct cvy_thread *th, uint32_t id, uint64_t site, uint64_t group)
+{
+    cvy_trace_put_new(cvy_ring_of(th), id, site, group);
+}
+
 void cvy_recording_leave(struct cvy_thread *th, const struct cvy_task *t, uint64_t end,
                          struct cvy_task *next)
 {
