@@ -24,11 +24,9 @@ struct collection {
 __attribute__((no_sanitize("thread"), noinline)) static void look_at(const struct cvy_task *t,
                                                                      covey_trace_task *out)
 {
-    bool is_member = cvy_group_member_end && t->on_end == cvy_group_member_end;
-
     *out = (covey_trace_task){.id = t->id,
                               .site = (uint64_t)(uintptr_t)t->site,
-                              .group = is_member ? (uint64_t)(uintptr_t)t->owner : 0};
+                              .group = (uint64_t)(uintptr_t)cvy_view_group(t)};
     cvy_view_name(t, out->name);
 }
 

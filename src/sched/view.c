@@ -112,7 +112,7 @@ __attribute__((no_sanitize("thread"), noinline)) static void copy_record(struct 
     v->id = t->id;
     v->started = t->site;
     v->fn = t->fn;
-    v->group = cvy_group_member_end && t->on_end == cvy_group_member_end ? t->owner : NULL;
+    v->group = cvy_view_group(t);
     uint64_t wait = cvy_load_relaxed(&t->wait);
     v->object = cvy_wait_object(wait);
     v->since = cvy_load_relaxed(&t->wait_since);

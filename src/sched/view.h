@@ -115,4 +115,12 @@ CVY_WEAK const void *cvy_select_joins(const void *select);
 /* The end of a group's tasks; their owner is its struct cvy_scope. */
 CVY_WEAK cvy_end_fn cvy_group_member_end;
 
+/* Whose task t is; NULL: no group's. In line, so that who looks at a task behind its owner's back is
+ * not told of by TSan. */
+__attribute__((always_inline)) static inline const struct cvy_scope *
+cvy_view_group(const struct cvy_task *t)
+{
+    return cvy_group_member_end && t->on_end == cvy_group_member_end ? t->owner : NULL;
+}
+
 #endif

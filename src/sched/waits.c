@@ -84,7 +84,7 @@ static bool read_wait(struct cvy_task *t, struct cvy_waiting *n)
                               .task = t,
                               .id = t->id,
                               .since = cvy_load_relaxed(&t->wait_since)};
-    n->group = cvy_group_member_end && t->on_end == cvy_group_member_end ? t->owner : NULL;
+    n->group = cvy_view_group(t);
     bool is_found = read_object(n) || read_notes(t, n);
     cvy_task_unhold(t, claim);
     return is_found;

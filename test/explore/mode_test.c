@@ -4,6 +4,7 @@
 
 #include "harness.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -672,6 +673,27 @@ TEST(an_ordinary_run_with_COVEY_SEED_repeats_too)
     CHECK(strcmp(first.text, other.text) != 0);
     CHECK_EQ(covey_run(fail_with_words, NULL), -EIO);
     CHECK_STR(covey_errmsg(), "the disk is gone");
+}
+
+static int find_handler(covey_ctx *ctx, void *arg)
+{
+    struct sigaction *action = arg;
+
+    (void)ctx;
+    return sigaction(SIGUSR2, NULL, action) == 0 ? 0 : -EIO;
+}
+
+/* No watchdog is there to answer it. */
+TEST(a_dump_signal_is_left_alone)
+{
+    struct sigaction action;
+
+    CHECK_EQ(setenv("COVEY_DUMP_SIGNAL", "USR2", 1), 0);
+    CHECK_EQ(covey_run(find_handler, &action), 0);
+    CHECK(action.sa_handler != SIG_DFL);
+    CHECK_EQ(covey_test_run(1, find_handler, &action), 0);
+    CHECK(action.sa_handler == SIG_DFL);
+    CHECK_EQ(unsetenv("COVEY_DUMP_SIGNAL"), 0);
 }
 
 TEST(outside_a_run_a_point_does_nothing)
