@@ -152,6 +152,22 @@ TEST(a_wake_that_is_told_twice_counts_from_the_first)
     free_model(m);
 }
 
+static covey_trace_event text_event(const char *part, bool is_last)
+{
+    size_t n = strlen(part);
+    char bytes[10] = {0};
+    covey_trace_event e = {.meta = COVEY_TRACE_text | (n | (is_last ? 0x80 : 0)) << 8};
+    uint64_t object = 0;
+
+    CHECK(n <= sizeof(bytes));
+    memcpy(bytes, part, n);
+    memcpy(&e.id, bytes, 4);
+    memcpy(&object, bytes + 4, 6);
+    e.ticks = 2000;
+    e.meta |= object << 16;
+    return e;
+}
+
 static void put_task(uint64_t id, uint64_t group)
 {
     covey_trace_task t = {.id = id, .site = SITE, .group = group};
@@ -440,22 +456,6 @@ TEST(a_run_right_after_its_wake_is_counted_too)
     free_model(m);
 }
 
-static covey_trace_event text_event(const char *part, bool is_last)
-{
-    size_t n = strlen(part);
-    char bytes[10] = {0};
-    covey_trace_event e = {.meta = COVEY_TRACE_text | (n | (is_last ? 0x80 : 0)) << 8};
-    uint64_t object = 0;
-
-    CHECK(n <= sizeof(bytes));
-    memcpy(bytes, part, n);
-    memcpy(&e.id, bytes, 4);
-    memcpy(&object, bytes + 4, 6);
-    e.ticks = 2000;
-    e.meta |= object << 16;
-    return e;
-}
-
 TEST(a_name_can_do_no_harm_to_a_terminal_or_a_page)
 {
     char *json = NULL;
@@ -543,6 +543,136 @@ TEST(while_events_are_missing_nothing_is_told_of_a_worker_and_of_the_queue)
     CHECK_EQ(two->running, 200);
     CHECK_EQ(two->queued, 0);
     CHECK_EQ(m->workers[0].unknown, 5000);
+    free_model(m);
+}
+
+/* 3 was started, has run and has ended where events are missing; 4 is there. */
+TEST(a_task_that_ended_while_events_are_missing_was_not_in_the_queue_all_the_time)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events before = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2500, COVEY_TRACE_new, 3, SITE), event(3000, COVEY_TRACE_yield, 2, 0)}};
+    put_events(0, &before, 4);
+    struct events after = {
+        .position = 10,
+        .list = {event(8000, COVEY_TRACE_clock, 0, 0), event(8000, COVEY_TRACE_run, 1, 0),
+                 event(8100, COVEY_TRACE_new, 4, SITE), event(8600, COVEY_TRACE_yield, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&after, 4);
+    CHECK_EQ(m->lives[life_of(m, 3)].queued, 0);
+    CHECK_EQ(m->lives[life_of(m, 4)].queued, 500);
+    free_model(m);
+}
+
+/* A name of which a part is missing is not another task's. */
+TEST(the_rest_of_a_text_is_not_looked_for_behind_a_gap)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events before = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2000, COVEY_TRACE_run, 1, 0),
+                                     event(2500, COVEY_TRACE_name, 1, 0)}};
+    put_events(0, &before, 3);
+    struct events after = {.position = 10,
+                           .list = {event(8000, COVEY_TRACE_clock, 0, 0),
+                                    event(8000, COVEY_TRACE_run, 1, 0), text_event("other", true),
+                                    event(8600, COVEY_TRACE_park, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&after, 4);
+    CHECK_STR(cvy_trace_name(m, life_of(m, 1)), "task");
+    free_model(m);
+}
+
+/* Of two groups at one address, one after the other, the opening of the second is missing. */
+TEST(a_group_that_has_ended_does_not_end_again)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events before = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2000, COVEY_TRACE_run, 1, 0),
+                                     event(2000, COVEY_TRACE_group_open, 1, 0x7000),
+                                     event(3000, COVEY_TRACE_group_join, 1, 0x7000)}};
+    put_events(0, &before, 4);
+    struct events after = {.position = 10,
+                           .list = {event(8000, COVEY_TRACE_clock, 0, 0),
+                                    event(8000, COVEY_TRACE_run, 1, 0),
+                                    event(8100, COVEY_TRACE_group_join, 1, 0x7000)}};
+    struct cvy_trace_model *m = model_of(&after, 3);
+    CHECK_EQ(m->group_count, 2);
+    CHECK_EQ(m->groups[1].end, 1000);
+    free_model(m);
+}
+
+/* ---- two workers whose stamps differ: what was first comes second ---- */
+
+/* 5 runs on the other worker before its start, in the same moment or for long; 6 has ended by then.
+ */
+TEST(a_task_may_seem_to_run_before_it_was_started)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events other = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 6, 0),
+                 event(2100, COVEY_TRACE_end, 6, 0), event(2100, COVEY_TRACE_run, 5, 0),
+                 event(6000, COVEY_TRACE_end, 5, 0), event(6000, COVEY_TRACE_run, 0, 0)}};
+    put_events(1, &other, 6);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2200, COVEY_TRACE_new, 6, SITE), event(2300, COVEY_TRACE_new, 5, SITE),
+                 event(7000, COVEY_TRACE_park, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 5);
+    CHECK_EQ(m->life_count, 4);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 5)];
+    CHECK_EQ(l->running, 3900);
+    CHECK_EQ(l->queued, 0);
+    CHECK_EQ(l->start, 100);
+    CHECK_EQ(l->end, 4000);
+    CHECK_EQ(l->site, SITE);
+    CHECK_EQ(l->creator, life_of(m, 1));
+    CHECK(!l->was_there_before);
+    l = &m->lives[life_of(m, 6)];
+    CHECK_EQ(l->queued, 0);
+    CHECK_EQ(l->end, 100);
+    free_model(m);
+}
+
+/* 5 runs on the other worker before it has left the first one, which says so too late. */
+TEST(a_task_may_seem_to_run_before_it_has_left_its_worker)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events other = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 2, 0),
+                 event(2100, COVEY_TRACE_ready, 5, 0), event(2100, COVEY_TRACE_park, 5, 0),
+                 event(8000, COVEY_TRACE_park, 0, 0)}};
+    put_events(1, &other, 5);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 5, 0),
+                 event(2200, COVEY_TRACE_park, 3, 0), event(4000, COVEY_TRACE_park, 0, 0),
+                 event(9000, COVEY_TRACE_idle, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 5);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 5)];
+    CHECK_EQ(l->running, 100 + 5900);
+    CHECK_EQ(l->queued, 0);
+    CHECK_EQ(l->waiting, 1000);
+    CHECK_EQ(m->lives[life_of(m, 3)].running, 1800);
+    CHECK_EQ(m->workers[0].running + m->workers[1].running, 100 + 1800 + 100 + 5900);
+    free_model(m);
+}
+
+/* 5 waited when the trace began; the other worker ran it before it was woken. */
+TEST(the_wake_of_a_listed_task_that_runs_already_is_not_for_its_next_wait)
+{
+    begin(COVEY_TRACE_VERSION);
+    put_task(5, 0);
+    struct events other = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 0, 0),
+                 event(2100, COVEY_TRACE_run, 5, 0), event(3000, COVEY_TRACE_park, 0, 0),
+                 event(8000, COVEY_TRACE_run, 5, 0), event(8500, COVEY_TRACE_park, 0, 0)}};
+    put_events(1, &other, 6);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2200, COVEY_TRACE_ready, 5, 0), event(7900, COVEY_TRACE_ready, 5, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 4);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 5)];
+    CHECK_EQ(l->running, 1400);
+    CHECK_EQ(l->queued, 100);
+    CHECK_EQ(l->waiting, 4900);
     free_model(m);
 }
 

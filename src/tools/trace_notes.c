@@ -48,8 +48,8 @@ static void group_joined(struct cvy_trace_model *m, const struct cvy_trace_item 
 {
     uint32_t g = cvy_trace_group_of(m, e->object);
 
-    if (g) {
-        /* A later group at this address takes the slot over. */
+    /* Not one that has ended: the opening of the next one at this address may be missing. */
+    if (g && m->groups[g].end < 0) {
         m->groups[g].end = e->ns;
     }
 }

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT
  * trace_states.c - what tasks do, from events: they run, wait, are woken. See trace_build.h.
  *
- * A wake may be seen before the park that it ends: in the program, when it comes before the task is
- * off its stack (a token then stands for it), and in the trace, when two workers' stamps differ by
- * less than their precision (the task runs; the wake that is still expected only adds who it was).
- */
+ * A wake may be seen before the park that it ends, in the program, when it comes before the task is
+ * off its stack (a token then stands for it). And in a snapshot events of two workers may come in
+ * the wrong order, as a stamp is shared until the watchdog asks for a new one: a task runs before
+ * it was woken (the wake that is still expected only adds who it was), before it has left the
+ * worker that it had (that one's word on it comes too late), or before it was started. */
 #include "tools/trace_build.h"
 
-#define STALE_NS 1000000
+#define SHARED_NS 5000000 /* no stamp is shared for longer */
+#define STALE_NS 1000000  /* mostly not even for so long */
+
+/* A task that runs or has ended may have run before, where events are missing, if it was in the
+ * queue then. */
+static bool is_queued_in_gap(const struct cvy_trace_model *m, const struct cvy_trace_life *l)
+{
+    return l->state == CVY_TRACE_QUEUED && (m->rings_in_gap > 0 || l->since < m->last_gap_end);
+}
 
 size_t cvy_trace_leave(struct cvy_trace_model *m, uint32_t life, int64_t now)
 {
     struct cvy_trace_life *l = &m->lives[life];
 
-    if (l->state == 0 || now <= l->since ||
+    if (l->state == 0 || now <= l->since || is_queued_in_gap(m, l) ||
         !cvy_trace_grow(m, &m->segments, m->segment_count, &m->segment_room,
                         sizeof(*m->segments))) {
         return 0;
@@ -64,6 +73,7 @@ void cvy_trace_gap_begins(struct cvy_trace_model *m, size_t ring, int64_t now)
 
     move_to(m, w->current, 0, now);
     w->current = 0;
+    w->pending = 0; /* the rest of a text may be missing */
     w->is_in_gap = true;
     w->gap_start = now;
     m->rings_in_gap++;
@@ -79,18 +89,30 @@ void cvy_trace_gap_ends(struct cvy_trace_model *m, size_t ring, int64_t now)
     m->last_gap_end = now;
 }
 
-/* A task that runs may have run before, where events are missing, if it was in the queue then. */
-static bool is_queued_in_gap(const struct cvy_trace_model *m, const struct cvy_trace_life *l)
+/* One of those alive at the beginning, of which nothing was said since. */
+static bool is_unseen(const struct cvy_trace_life *l)
 {
-    return l->state == CVY_TRACE_QUEUED && (m->rings_in_gap > 0 || l->since < m->last_gap_end);
+    return l->was_there_before && l->since == 0 && l->reason == 0 &&
+           (l->state == CVY_TRACE_WAITING || l->state == 0);
 }
 
-/* One of those alive at the beginning, of which nothing was said since: if it runs or ends, it did
- * not wait but run. */
+/* If it runs or ends, it did not wait but run. */
 static void forget_if_unseen(struct cvy_trace_life *l)
 {
-    if (l->was_there_before && l->since == 0 && l->reason == 0) {
+    if (is_unseen(l)) {
         l->state = 0;
+    }
+}
+
+/* The task runs elsewhere. */
+static void take_from_worker(struct cvy_trace_model *m, uint32_t life)
+{
+    struct cvy_trace_life *l = &m->lives[life];
+    struct cvy_trace_worker *w = &m->workers[l->worker];
+
+    if (l->state == CVY_TRACE_RUNNING && w->current == life) {
+        w->current = 0;
+        l->has_token = false;
     }
 }
 
@@ -105,16 +127,17 @@ static void run(struct cvy_trace_model *m, size_t ring, uint32_t id, int64_t now
         return;
     }
     lose(m, w, now);
-    w->current = life;
     if (!life) {
         return;
     }
+    take_from_worker(m, life);
+    w->current = life;
     struct cvy_trace_life *l = &m->lives[life];
+    l->expects_ready = l->state == CVY_TRACE_WAITING;
     forget_if_unseen(l);
     if (is_queued_in_gap(m, l)) {
         l->state = 0;
     }
-    l->expects_ready = l->state == CVY_TRACE_WAITING;
     size_t segment = cvy_trace_leave(m, life, now);
     l = &m->lives[life];
     if (l->state == CVY_TRACE_WAITING) {
@@ -181,7 +204,7 @@ static void ready(struct cvy_trace_model *m, const struct cvy_trace_item *e)
         l->waker = waker;
         l->by = by;
         move_to(m, life, CVY_TRACE_QUEUED, e->ns);
-    } else if (l->expects_ready) {
+    } else if (l->expects_ready && e->ns - l->since < SHARED_NS) {
         l->expects_ready = false;
         if (l->last_wait && by != CVY_TRACE_BY_OTHER) {
             m->segments[l->last_wait - 1].waker = waker;
@@ -201,28 +224,37 @@ static void announce(struct cvy_trace_model *m, uint32_t id, uint8_t by)
     m->lives[life].announced = by;
 }
 
+/* Of one from the list of those alive, or that was seen to run before. Numbers come again, but not
+ * soon. */
+static bool is_start_of(const struct cvy_trace_life *l, int64_t now)
+{
+    return l->was_there_before && (l->end < 0 || now - l->end < SHARED_NS);
+}
+
 static void started(struct cvy_trace_model *m, const struct cvy_trace_item *e)
 {
     struct cvy_trace_worker *w = &m->workers[e->ring];
     uint32_t life = cvy_trace_life_find(m, e->id);
 
-    /* One from the list of those alive is this one. */
-    if (!life || !m->lives[life].was_there_before || m->lives[life].state != CVY_TRACE_WAITING ||
-        m->lives[life].since != 0) {
+    if (!life || !is_start_of(&m->lives[life], e->ns)) {
         life = e->id ? cvy_trace_life_add(m, e->id) : 0;
     }
     if (!life) {
         return;
     }
     struct cvy_trace_life *l = &m->lives[life];
+    bool has_run = l->was_there_before && !is_unseen(l);
     l->was_there_before = false;
     m->groups[l->group].members -= l->group != 0;
     l->site = e->object;
-    l->start = e->ns;
+    l->start = has_run && l->since < e->ns ? l->since : e->ns;
     l->creator = w->current;
     l->group = cvy_trace_group_of(m, w->group_of_new);
     if (l->group) {
         m->groups[l->group].members++;
+    }
+    if (has_run) {
+        return;
     }
     cvy_trace_enter(m, life, CVY_TRACE_QUEUED, e->ns);
     l->waker = w->current;
