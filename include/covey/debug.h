@@ -95,7 +95,7 @@ COVEY_API void covey_hold_end(const void *object, uint64_t holder);
  *            restarted where that can be.
  *
  * In pprof's form a sample has labels: task (name), started and group (file:line where the task was
- * started and its group opened), state, wait. Stacks are at most 48 deep. */
+ * started and its group opened), and but of "cpu" state and wait. Stacks are at most 48 deep. */
 typedef enum covey_profile_format {
     COVEY_PROFILE_PPROF,  /* profile.proto, not compressed: `go tool pprof FILE` reads it */
     COVEY_PROFILE_FOLDED, /* "name;outer;inner;[wait] value" a line, for flame graphs; without
@@ -104,7 +104,7 @@ typedef enum covey_profile_format {
 } covey_profile_format;
 
 /* Begins to record a kind, from nothing; it is the process's, and goes on over the end of a
- * covey_run(). Takes about 4 MB at a kind's first start, committed as places come, and keeps them.
+ * covey_run(). Takes about 5 MB at a kind's first start, committed as places come, and keeps them.
  * Any thread; does not switch. -EBUSY: it is on; -EINVAL: no such kind, "task", or a rate out of
  * range; -ENOMEM; of "cpu": what the kernel says of timers (-EAGAIN: no more). */
 COVEY_API int covey_profile_start(const char *kind, int64_t rate);

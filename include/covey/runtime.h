@@ -7,7 +7,7 @@
 
 COVEY_BEGIN
 
-/* A variable that is no number (digits alone), or no signal, counts as not set, and standard error
+/* A variable that is no number (digits, or 0x and hex digits), or no signal, counts as not set, and standard error
  * is told so once. */
 typedef struct covey_options {
     int workers;           /* slots of parallelism; 0: COVEY_WORKERS, else the CPUs this process may

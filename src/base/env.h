@@ -7,9 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Digits alone, up to INT64_MAX, which stands for more. 0: not set, or anything else. */
+/* Digits, or 0x1f, up to INT64_MAX, which stands for more. 0: not set, or anything else. */
 int64_t cvy_env_number(const char *name);
-/* The same up to UINT64_MAX, also as 0x1f; false: not set, or anything else. */
+/* The same up to UINT64_MAX; false: not set, or anything else. */
 bool cvy_env_seed(const char *name, uint64_t *out);
 /* Tells that the variable counts as not set since it is not what it should be, in words. */
 void cvy_env_ignored(const char *name, const char *what);

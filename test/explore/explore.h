@@ -3,8 +3,8 @@
  *
  * Each program here has a function broken() with one real bug and a function corrected() without.
  * BUG() says how the bug shows and within how many seeds it must be found, by each strategy; the
- * corrected version must survive 10,000 seeds of each. The line it prints is a row of the table in
- * docs/testing.md. */
+ * corrected version must survive 10,000 seeds of each. The line it prints has the seeds of its
+ * row in docs/testing.md. */
 #ifndef CVY_EXPLORE_H
 #define CVY_EXPLORE_H
 
