@@ -76,7 +76,9 @@ static void take_over(struct cvy_runtime *rt, struct cvy_worker *w)
      * that is on its way to take the worker up (handed) does not count as in user code. */
     if (cvy_load_acquire(&th->in_runtime) || th->worker != w ||
         cvy_load_relaxed(&w->turns) != w->seen_turns) {
-        cvy_store_relaxed(&th->retake, 0);
+        /* Release: the look at th->worker, to the acquire in cvy_enter(), after which th may change
+         * it. */
+        cvy_store_release(&th->retake, 0);
         cvy_unlock(&rt->lock);
         return;
     }
