@@ -796,6 +796,70 @@ TEST(a_task_that_was_listed_and_has_ended_did_not_wait)
     free_model(m);
 }
 
+/* The report's text; the caller's. */
+static char *report_of(const struct cvy_trace_model *m)
+{
+    char *table = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&table, &len);
+
+    CHECK(out);
+    cvy_trace_report(m, 20, out);
+    CHECK_EQ(fclose(out), 0);
+    return table;
+}
+
+static void set_workers(uint32_t workers)
+{
+    memcpy(file + offsetof(covey_trace_header, workers), &workers, sizeof(workers));
+}
+
+TEST(a_worker_that_slept_all_the_time_is_one_too)
+{
+    char *json = NULL;
+    char *page = NULL;
+    size_t len = 0;
+
+    begin_trace();
+    set_workers(3);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(3000, COVEY_TRACE_run, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 3);
+    CHECK_EQ(m->trace->ring_count, 3);
+    char *table = report_of(m);
+    CHECK(strstr(table, "\n  2            0.0%          0 "));
+    FILE *out = open_memstream(&json, &len);
+    CHECK(out);
+    cvy_trace_write_chrome(m, out);
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(json, "\"tid\":3,\"name\":\"thread_name\",\"args\":{\"name\":\"worker 2\"}"));
+    out = open_memstream(&page, &len);
+    CHECK(out);
+    CHECK(cvy_trace_write_html(m, "t", out));
+    CHECK_EQ(fclose(out), 0);
+    CHECK(strstr(page, "\"rings\":[0,1,2],\"workers\":[[0,0,1,0],[1,1,1,1],[2,1,1,2]]"));
+    free(page);
+    free(json);
+    free(table);
+    free_model(m);
+}
+
+TEST(a_header_may_tell_of_any_number_of_workers)
+{
+    begin(COVEY_TRACE_VERSION);
+    set_workers(UINT32_MAX);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0)}};
+    put_events(CVY_TRACE_RING_SHARED, &e, 1);
+    put_events(5000, &e, 2);
+    struct cvy_trace *t = end(&e, 2);
+    CHECK(t);
+    CHECK_EQ(t->ring_count, 1025);
+    CHECK_EQ(t->rings[1024].number, CVY_TRACE_RING_SHARED);
+    cvy_trace_free(t);
+}
+
 TEST(workers_come_by_number)
 {
     begin(COVEY_TRACE_VERSION);

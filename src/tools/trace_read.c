@@ -153,6 +153,13 @@ static int compare_sites(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Those of workers that slept all the time are not in the file. */
+static void add_sleepers(struct cvy_trace *t)
+{
+    for (uint32_t i = 0; i < t->header.workers && i < RINGS_MAX - 1 && ring_of(t, i); i++) {
+    }
+}
+
 /* Workers by number, then the shared ring. */
 static int compare_rings(const void *a, const void *b)
 {
@@ -430,6 +437,7 @@ struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t e
         cvy_trace_free(t);
         return NULL;
     }
+    add_sleepers(t);
     qsort(t->rings, t->ring_count, sizeof(*t->rings), compare_rings);
     if (t->site_count > 0) {
         qsort(t->sites, t->site_count, sizeof(*t->sites), compare_sites);
