@@ -71,6 +71,9 @@ void cvy_trace_report_groups(const struct cvy_trace_model *m, size_t rows, FILE 
 
     for (size_t i = 1; places && i < m->group_count; i++) {
         const struct cvy_trace_group *g = &m->groups[i];
+        if (g->end == 0) {
+            continue; /* before the trace began */
+        }
         places[n++] = (struct place){.one = g,
                                      .count = 1,
                                      .tasks = g->members,

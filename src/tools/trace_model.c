@@ -9,16 +9,61 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* All workers are known from here on. Who was in the queue may have run since, on one that was not:
+ * what he does next tells. */
+static void know_all(struct cvy_trace_model *m)
+{
+    for (uint32_t i = 1; i < m->life_count; i++) {
+        struct cvy_trace_life *l = &m->lives[i];
+        if (l->state == CVY_TRACE_QUEUED) {
+            cvy_trace_enter(m, i, CVY_TRACE_WAITING, 0);
+        }
+        l->was_there_before = true;
+        l->has_token = l->has_token && l->state == CVY_TRACE_RUNNING;
+        l->expects_ready = false;
+    }
+    m->is_known = true;
+}
+
+/* What was counted up to here was earlier. */
+static void trace_begins(struct cvy_trace_model *m)
+{
+    for (size_t i = 0; i < m->trace->ring_count; i++) {
+        struct cvy_trace_worker *w = &m->workers[i];
+        w->switches = w->steals = w->stolen = w->idles = 0;
+    }
+    for (size_t i = 1; i < m->life_count; i++) {
+        m->lives[i].was_there_before = true;
+    }
+    m->ran_at_once = 0;
+    m->early = m->life_count;
+    m->has_begun = true;
+}
+
+/* Of regions, logs and messages only those count that begin in the trace. */
+static bool is_left_out(const struct cvy_trace_item *e)
+{
+    return e->is_early &&
+           (e->type == COVEY_TRACE_region_begin || e->type == COVEY_TRACE_region_end ||
+            e->type == COVEY_TRACE_log || e->type == COVEY_TRACE_message);
+}
+
 static bool see(const struct cvy_trace_item *e, void *arg)
 {
     struct cvy_trace_model *m = arg;
 
+    if (!m->is_known && !e->is_partial) {
+        know_all(m);
+    }
+    if (!m->has_begun && !e->is_early) {
+        trace_begins(m);
+    }
     if (m->workers[e->ring].is_in_gap) {
         cvy_trace_gap_ends(m, e->ring, e->ns);
     }
-    m->counts[e->type]++;
+    m->counts[e->type] += !e->is_early;
     m->end = e->ns > m->end ? e->ns : m->end;
-    if (!cvy_trace_state_event(m, e)) {
+    if (!is_left_out(e) && !cvy_trace_state_event(m, e)) {
         cvy_trace_note_event(m, e);
     }
     if (e->is_before_gap) {
@@ -44,6 +89,7 @@ static void lives_before(struct cvy_trace_model *m)
             cvy_trace_enter(m, life, CVY_TRACE_WAITING, 0);
         }
     }
+    m->listed = m->life_count;
 }
 
 static void groups_before(struct cvy_trace_model *m)
@@ -64,8 +110,10 @@ static void join_listed(struct cvy_trace_model *m)
 {
     for (size_t i = 1; i < m->life_count; i++) {
         struct cvy_trace_life *l = &m->lives[i];
-        l->group = l->was_there_before ? cvy_trace_group_of(m, l->listed_in) : l->group;
-        m->groups[l->group].members += l->was_there_before && l->group;
+        if (l->was_there_before && !l->group) {
+            l->group = cvy_trace_group_of(m, l->listed_in);
+            m->groups[l->group].members += l->group != 0;
+        }
     }
 }
 
@@ -76,6 +124,37 @@ static void alive_before(struct cvy_trace_model *m)
     groups_before(m);
     if (!m->trace->header.is_snapshot) {
         join_listed(m);
+    }
+}
+
+/* Who is known from early events alone, and is not in the list, had ended before the trace began.
+ */
+static bool has_ended_unseen(const struct cvy_trace_model *m, size_t life)
+{
+    const struct cvy_trace_life *l = &m->lives[life];
+
+    return life >= m->listed && life < m->early && l->since == 0 && l->end < 0 &&
+           (l->state == CVY_TRACE_WAITING || l->state == CVY_TRACE_QUEUED);
+}
+
+/* Up to when it was recorded nothing happened any more. */
+static void trace_ends(struct cvy_trace_model *m)
+{
+    int64_t last = m->end;
+    int64_t recorded = cvy_trace_recorded(m->trace);
+
+    if (!m->has_begun) {
+        trace_begins(m);
+    }
+    m->end = recorded > last ? recorded : last;
+    for (uint32_t i = 1; i < m->life_count; i++) {
+        if (has_ended_unseen(m, i)) {
+            m->lives[i].state = 0;
+            m->lives[i].end = 0;
+        }
+        m->over += m->lives[i].end == 0;
+        /* One that has ended may still run, but no longer than is told. */
+        (void)cvy_trace_leave(m, i, m->lives[i].end < 0 ? m->end : last);
     }
 }
 
@@ -166,9 +245,7 @@ struct cvy_trace_model *cvy_trace_model_new(const struct cvy_trace *t)
     if (cvy_trace_each(t, see, m) < 0) {
         m->is_out_of_memory = true;
     }
-    for (uint32_t i = 1; i < m->life_count; i++) {
-        (void)cvy_trace_leave(m, i, m->end);
-    }
+    trace_ends(m);
     if (t->header.is_snapshot) {
         join_listed(m);
     }

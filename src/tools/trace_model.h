@@ -86,6 +86,7 @@ struct cvy_trace_mark {
 /* What a descriptor is connected to, from a time on. */
 struct cvy_trace_peer {
     uint32_t object; /* the low half */
+    uint32_t number; /* as they came: early ones are of one time */
     int64_t at;
     char *text; /* "fd 7 to tcp://10.0.0.7:5432"; owned; may be NULL */
 };
@@ -108,6 +109,7 @@ struct cvy_trace_model {
     int64_t end;                  /* of the trace */
     struct cvy_trace_life *lives; /* [0] is nobody */
     size_t life_count, life_room;
+    size_t over; /* lives that had ended before the trace began: their end is 0 */
     struct cvy_trace_segment *segments;
     size_t segment_count, segment_room;
     struct cvy_trace_group *groups; /* [0] is none */
@@ -126,6 +128,8 @@ struct cvy_trace_model {
     size_t by_id_room, by_id_count;
     uint32_t *by_object; /* open groups, by address */
     size_t by_object_room, by_object_count;
+    bool is_known, has_begun; /* all workers are; the moment 0 has come */
+    size_t listed, early; /* the first lives: of the list of those alive; then of early events */
     size_t rings_in_gap;
     int64_t last_gap_end;
     bool is_out_of_memory;

@@ -20,11 +20,17 @@ static int compare_peers(const void *a, const void *b)
     if (x->object != y->object) {
         return x->object < y->object ? -1 : 1;
     }
-    return (x->at > y->at) - (x->at < y->at);
+    if (x->at != y->at) {
+        return x->at < y->at ? -1 : 1;
+    }
+    return (x->number > y->number) - (x->number < y->number);
 }
 
 void cvy_trace_peers_sort(struct cvy_trace_model *m)
 {
+    for (size_t i = 0; i < m->peer_count; i++) {
+        m->peers[i].number = (uint32_t)i;
+    }
     if (m->peer_count > 0) {
         qsort(m->peers, m->peer_count, sizeof(*m->peers), compare_peers);
     }
@@ -45,7 +51,7 @@ static bool is_for_descriptor(const struct cvy_trace_segment *s)
 
 const char *cvy_trace_peer_of(const struct cvy_trace_model *m, const struct cvy_trace_segment *s)
 {
-    struct cvy_trace_peer key = {.object = (uint32_t)s->object, .at = s->end};
+    struct cvy_trace_peer key = {.object = (uint32_t)s->object, .at = s->end, .number = UINT32_MAX};
     size_t low = 0;
     size_t high = is_for_descriptor(s) ? m->peer_count : 0;
 

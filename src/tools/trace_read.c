@@ -107,10 +107,13 @@ static const char *add_clock(struct cvy_trace *t, const char *body, size_t bytes
     if (bytes < sizeof(covey_trace_clock)) {
         return "a clock is damaged";
     }
+    uint64_t before = t->last_clock.ticks;
     memcpy(&t->last_clock, body, sizeof(t->last_clock));
     if (t->clock_count++ == 0) {
         t->first_clock = t->last_clock;
     }
+    /* A snapshot's last one is later by as long as writing it took. */
+    t->end = t->header.is_snapshot ? before : t->last_clock.ticks;
     return NULL;
 }
 
@@ -276,22 +279,35 @@ static bool advance(struct cursor *c)
     return false;
 }
 
-/* A snapshot begins with its oldest event, a trace with its first clock; what was recorded earlier
- * only says who runs. */
-static uint64_t find_origin(const struct cvy_trace *t)
+/* A trace begins with its first clock. A snapshot does when all workers are known: with the oldest
+ * event of the ring that goes back least, of those that have lost their beginning; if none has,
+ * with the oldest of all. The ring that threads share hardly ever goes round, and counts if there
+ * is no other. What was recorded earlier says what was then. */
+static void find_origin(struct cvy_trace *t)
 {
     uint64_t oldest = UINT64_MAX;
+    bool has_worker = false;
 
-    if (!t->header.is_snapshot) {
-        return t->first_clock.ticks;
-    }
     for (size_t i = 0; i < t->ring_count; i++) {
         struct cursor c = {.ring = &t->rings[i]};
-        if (advance(&c) && c.ticks < oldest) {
-            oldest = c.ticks;
+        bool is_shared = c.ring->number == CVY_TRACE_RING_SHARED;
+        /* It comes last. */
+        if ((is_shared && has_worker) || !advance(&c)) {
+            continue;
+        }
+        has_worker = has_worker || !is_shared;
+        oldest = c.ticks < oldest ? c.ticks : oldest;
+        if (!is_shared && c.ring->spans[0].position > 0 && c.ticks > t->known) {
+            t->known = c.ticks;
         }
     }
-    return oldest;
+    if (!t->header.is_snapshot) {
+        t->origin = t->first_clock.ticks;
+        /* From there on a ring says itself what is missing. */
+        t->known = t->known < t->origin ? t->known : t->origin;
+    } else {
+        t->origin = t->known > 0 ? t->known : oldest;
+    }
 }
 
 /* Whether events are missing behind the current one. */
@@ -328,6 +344,17 @@ static double rate_of(const struct cvy_trace *t)
     double ticks = (double)(t->last_clock.ticks - t->first_clock.ticks);
     double ns = (double)(t->last_clock.monotonic_ns - t->first_clock.monotonic_ns);
     return t->last_clock.ticks > t->first_clock.ticks && ns > 0 && ns < 1e18 ? ns / ticks : 1.0;
+}
+
+static int64_t ns_of(const struct cvy_trace *t, uint64_t ticks, double rate)
+{
+    double ns = ticks > t->origin ? (double)(ticks - t->origin) * rate : 0;
+    return ns < 1e18 ? (int64_t)ns : (int64_t)1e18;
+}
+
+int64_t cvy_trace_recorded(const struct cvy_trace *t)
+{
+    return ns_of(t, t->end, rate_of(t));
 }
 
 /* The halves of an event that stands for two; how many items. */
@@ -379,19 +406,21 @@ int cvy_trace_each(const struct cvy_trace *t,
     }
     while (n > 0) {
         struct cursor *c = heap[0];
-        double ns = c->ticks > t->origin ? (double)(c->ticks - t->origin) * rate : 0;
-        bool is_early = c->ticks < t->origin;
-        struct cvy_trace_item items[2] = {{.ns = ns < 1e18 ? (int64_t)ns : (int64_t)1e18,
-                                           .ring = (size_t)(c->ring - t->rings),
-                                           .type = c->event.meta & 0xFF,
-                                           .arg = c->event.meta >> 8 & 0xFF,
-                                           .id = c->event.id,
-                                           .object = c->event.meta >> 16}};
+        struct cvy_trace_item items[2] = {
+            {.ns = ns_of(t, c->ticks, rate),
+             .is_early =
+                 c->ticks<t->origin,
+                          .is_partial =
+                              c->ticks<t->known, .ring = (size_t)(c->ring - t->rings),
+                                       .type = c->event.meta & 0xFF, .arg = c->event.meta>> 8 &
+                 0xFF,
+             .id = c->event.id,
+             .object = c->event.meta >> 16}};
         int count = split(items);
         bool goes_on = true;
         items[count - 1].is_before_gap = is_before_gap(c);
         for (int i = 0; i < count && goes_on; i++) {
-            goes_on = (is_early && items[i].type > COVEY_TRACE_end) || see(&items[i], arg);
+            goes_on = see(&items[i], arg);
         }
         if (!goes_on) {
             break;
@@ -442,7 +471,7 @@ struct cvy_trace *cvy_trace_parse(char *data, size_t size, char *error, size_t e
     if (t->site_count > 0) {
         qsort(t->sites, t->site_count, sizeof(*t->sites), compare_sites);
     }
-    t->origin = find_origin(t);
+    find_origin(t);
     return t;
 }
 

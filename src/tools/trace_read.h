@@ -41,9 +41,12 @@ struct cvy_trace {
     covey_trace_group *groups; /* open then */
     size_t group_count, group_room;
     covey_trace_clock first_clock, last_clock;
+    uint64_t end; /* ticks when recording ended: the last clock's, a snapshot's last but one */
     int clock_count;
     uint64_t events, lost;
-    uint64_t origin; /* ticks of the moment 0: the first clock's, a snapshot's oldest event's */
+    uint64_t origin; /* ticks of the moment 0: the first clock's; a snapshot's, when all workers are
+                        known */
+    uint64_t known;  /* ticks from which on all workers are known; at most origin */
     bool is_whole;   /* it has its end */
     char *data;      /* owned */
     size_t size;
@@ -62,9 +65,14 @@ const struct cvy_trace_site *cvy_trace_site_at(const struct cvy_trace *t, uint64
  * writing it took. */
 int64_t cvy_trace_wall_start(const struct cvy_trace *t);
 
+/* Nanoseconds from the moment 0 to when recording ended; 0: unknown. */
+int64_t cvy_trace_recorded(const struct cvy_trace *t);
+
 /* One event, in order of time. */
 struct cvy_trace_item {
     int64_t ns;         /* since the trace began */
+    bool is_early;      /* it was before that, and only says what was then; ns is 0 */
+    bool is_partial;    /* and before all workers are known: others may have done more since */
     size_t ring;        /* index */
     bool is_before_gap; /* what the ring had next is missing, up to the next one of it that comes */
     uint8_t type, arg;

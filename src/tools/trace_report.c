@@ -90,7 +90,7 @@ static void report_head(const struct cvy_trace_model *m, FILE *out)
     size_t alive = 0;
 
     for (size_t i = 1; i < m->life_count; i++) {
-        before += m->lives[i].was_there_before;
+        before += m->lives[i].was_there_before && m->lives[i].end != 0;
         alive += m->lives[i].end < 0;
     }
     (void)fprintf(out, "%s of process %" PRIu32 "%s: %s, %" PRIu64 " events%s\n",
@@ -107,7 +107,7 @@ static void report_head(const struct cvy_trace_model *m, FILE *out)
                   "Tasks: %zu (%zu there before, %zu alive at the end); %" PRIu64 " parks, %" PRIu64
                   " wake-ups, %" PRIu64 " yields, %" PRIu64 " steals, %" PRIu64
                   " workers taken over\n",
-                  m->life_count - 1, before, alive, m->counts[COVEY_TRACE_park],
+                  m->life_count - 1 - m->over, before, alive, m->counts[COVEY_TRACE_park],
                   m->counts[COVEY_TRACE_ready], m->counts[COVEY_TRACE_yield],
                   m->counts[COVEY_TRACE_steal], m->counts[COVEY_TRACE_takeover]);
     if (m->counts[COVEY_TRACE_chan_send] + m->counts[COVEY_TRACE_chan_recv] > 0) {

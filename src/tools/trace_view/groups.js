@@ -58,6 +58,7 @@ function selectGroup(g) {
 
 const children = new Map();
 for (let g = 1; g < meta.groups.length; g++) {
+  if (meta.groups[g][3] === 0) continue; // it was over before the trace began
   const parent = col.life_group[meta.groups[g][1]] || 0;
   if (!children.has(parent)) children.set(parent, []);
   children.get(parent).push(g);

@@ -4,7 +4,7 @@ byId('title').textContent = meta.title;
 document.title = `${meta.title} - covey trace`;
 byId('summary').textContent =
   (meta.wall ? `${new Date(meta.wall).toLocaleDateString('sv')} ${timeOfDay(0)}, ` : '') + `${duration(total)}, ${meta.events.toLocaleString('en')} events, ` +
-  `${(lives - 1).toLocaleString('en')} tasks` + (meta.lost ? `; ${meta.lost} events were lost` : '') +
+  `${meta.tasks.toLocaleString('en')} tasks` + (meta.lost ? `; ${meta.lost} events were lost` : '') +
   (meta.whole ? '' : '; the file was not finished');
 function showLegend() {
   const list = view.byTask
