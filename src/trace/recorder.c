@@ -177,6 +177,8 @@ static int snapshot_locked(const char *path, const struct cvy_trace_alive *alive
     }
     cvy_trace_file_put_clock(f, &flight_clock);
     cvy_trace_file_alive(f, alive);
+    /* When the snapshot ends. */
+    cvy_trace_file_clock(f);
     for (int i = 0; i < RINGS; i++) {
         struct cvy_ring *r = ring_at(i);
         /* Not beyond what was there at the beginning: the writers go on. */
@@ -263,12 +265,17 @@ static void drain_last(void)
     }
 }
 
+/* So that the times of a file that is never finished can be told, however short it is. */
+static bool is_clock_due(unsigned round)
+{
+    return (round & (round - 1)) == 0 || round % ROUNDS_A_CLOCK == 0;
+}
+
 static void *recorder_main(void *arg)
 {
     (void)arg;
     for (unsigned round = 1; !cvy_load_acquire(&thread_stop); round++) {
-        if (round % ROUNDS_A_CLOCK == 0) {
-            /* So that the times of a file that is never finished can be told. */
+        if (is_clock_due(round)) {
             cvy_trace_file_clock(&file);
         }
         bool is_more = drain_all();

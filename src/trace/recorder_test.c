@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * recorder_test.c - the tasks alive at a trace's start: listed while all is recorded already, by a
- * thread whose trace may meanwhile have been stopped by another. */
+ * thread whose trace may meanwhile have been stopped by another; and the clocks in a file. */
 #include "trace/emit.h"
 #include "trace/recorder.h"
 
@@ -9,6 +9,8 @@
 #include <covey/error.h>
 
 #include <pthread.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MANY 10000u /* more than are written in one turn */
@@ -16,6 +18,7 @@
 /* What a file holds. */
 struct content {
     uint64_t listed, listed_sum, ended;
+    int clocks, clocks_before; /* before: the events */
 };
 
 static void see(const covey_trace_section *s, const char *body, void *arg)
@@ -25,6 +28,10 @@ static void see(const covey_trace_section *s, const char *body, void *arg)
     if (s->kind == COVEY_TRACE_TASK) {
         c->listed++;
         c->listed_sum += ((const covey_trace_task *)(const void *)body)->id;
+    }
+    c->clocks += s->kind == COVEY_TRACE_CLOCK;
+    if (s->kind == COVEY_TRACE_EVENTS && c->clocks_before == 0) {
+        c->clocks_before = c->clocks;
     }
     for (size_t i = 0; s->kind == COVEY_TRACE_EVENTS && i < trace_file_count(s); i++) {
         covey_trace_event e = trace_file_event(body, i);
@@ -147,4 +154,47 @@ TEST(two_threads_may_start_and_stop_traces)
         CHECK_EQ(pthread_join(threads[i], NULL), 0);
     }
     CHECK_EQ(cvy_trace_stop(), -ENOENT);
+}
+
+/* When recording began, when the rings were read, when all was written. */
+TEST(a_snapshot_has_a_clock_of_its_end)
+{
+    CHECK_EQ(cvy_trace_flight_start(0), 0);
+    CVY_EMIT(NULL, end, 7, 0, 0);
+    CHECK_EQ(cvy_trace_snapshot(path_of(0), list_many, true), 0);
+    CHECK_EQ(cvy_trace_flight_stop(), 0);
+    struct content c = read_file(0);
+    CHECK_EQ(c.listed, MANY);
+    CHECK_EQ(c.ended, 7);
+    CHECK_EQ(c.clocks_before, 2);
+    CHECK_EQ(c.clocks, 3);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A turn takes a millisecond or more. */
+TEST(a_file_has_two_clocks_long_before_its_hundredth_millisecond)
+{
+    const off_t two = (off_t)(sizeof(covey_trace_header) +
+                              2 * (sizeof(covey_trace_section) + sizeof(covey_trace_clock)));
+    struct stat s = {0};
+
+    /* Again if the machine did not let the thread run. */
+    for (int i = 0; i < 20 && s.st_size < two; i++) {
+        int64_t began = now_ms();
+        CHECK_EQ(cvy_trace_start(path_of(0), list_none), 0);
+        do {
+            (void)usleep(1000); /* sleeps: the thread has to run */
+            CHECK_EQ(stat(path_of(0), &s), 0);
+        } while (s.st_size < two && now_ms() - began < 100);
+        CHECK_EQ(cvy_trace_stop(), 0);
+        CHECK(read_file(0).clocks >= 2);
+    }
+    CHECK(s.st_size >= two);
 }
