@@ -347,9 +347,11 @@ static void write_meta(struct page *p, const char *title)
     text(p, title);
     (void)fprintf(p->out,
                   ",\"wall\":%.3f,\"unit\":%" PRId64 ",\"end\":%" PRIu32 ",\"events\":%" PRIu64
-                  ",\"tasks\":%zu,\"lost\":%" PRIu64 ",\"whole\":%s,\"bytes\":%zu,\"columns\":[",
+                  ",\"tasks\":%zu,\"in_ticks\":%s,\"lost\":%" PRIu64
+                  ",\"whole\":%s,\"bytes\":%zu,\"columns\":[",
                   (double)cvy_trace_wall_start(m->trace) / 1e6, p->unit, time_of(p, m->end),
-                  m->trace->events, m->life_count - 1 - m->over, m->trace->lost,
+                  m->trace->events, m->life_count - 1 - m->over,
+                  cvy_trace_has_rate(m->trace) ? "false" : "true", m->trace->lost,
                   m->trace->is_whole ? "true" : "false", p->size);
     for (size_t i = 0; i < p->column_count; i++) {
         const struct column *c = &p->columns[i];

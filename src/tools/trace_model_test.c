@@ -67,26 +67,36 @@ static void put_events(uint32_t ring, const struct events *e, size_t count)
     memcpy(file + at + offsetof(covey_trace_section, ring), &ring, sizeof(ring));
 }
 
-static struct cvy_trace *end(const struct events *e, size_t count)
+static struct cvy_trace *parse(void)
 {
-    put_events(0, e, count);
-    put_clock(9000);
-    put_section(COVEY_TRACE_END, "", 0);
     char *data = malloc(size);
     CHECK(data);
     memcpy(data, file, size);
     return cvy_trace_parse(data, size, error, sizeof(error));
 }
 
+static struct cvy_trace *end(const struct events *e, size_t count)
+{
+    put_events(0, e, count);
+    put_clock(9000);
+    put_section(COVEY_TRACE_END, "", 0);
+    return parse();
+}
+
 static struct cvy_trace *modelled;
 
-static struct cvy_trace_model *model_of(const struct events *e, size_t count)
+static struct cvy_trace_model *model_of_parsed(struct cvy_trace *t)
 {
-    modelled = end(e, count);
+    modelled = t;
     CHECK(modelled);
     struct cvy_trace_model *m = cvy_trace_model_new(modelled);
     CHECK(m);
     return m;
+}
+
+static struct cvy_trace_model *model_of(const struct events *e, size_t count)
+{
+    return model_of_parsed(end(e, count));
 }
 
 static void free_model(struct cvy_trace_model *m)
@@ -1046,6 +1056,26 @@ TEST(a_header_may_tell_of_any_number_of_workers)
     CHECK_EQ(t->ring_count, 1025);
     CHECK_EQ(t->rings[1024].number, CVY_TRACE_RING_SHARED);
     cvy_trace_free(t);
+}
+
+/* A program that was killed at once. */
+TEST(times_are_said_to_be_ticks_where_there_is_one_clock)
+{
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0)}};
+
+    for (int clocks = 1; clocks <= 2; clocks++) {
+        begin_trace();
+        put_events(0, &e, 2);
+        if (clocks == 2) {
+            put_clock(5000);
+        }
+        struct cvy_trace_model *m = model_of_parsed(parse());
+        char *table = report_of(m);
+        CHECK_EQ(strstr(table, "TIMES ARE IN TICKS") != NULL, clocks == 1);
+        free(table);
+        free_model(m);
+    }
 }
 
 TEST(workers_come_by_number)

@@ -338,12 +338,18 @@ static void sift_down(struct cursor **heap, size_t n, size_t i)
     }
 }
 
+bool cvy_trace_has_rate(const struct cvy_trace *t)
+{
+    double ns = (double)(t->last_clock.monotonic_ns - t->first_clock.monotonic_ns);
+    return t->last_clock.ticks > t->first_clock.ticks && ns > 0 && ns < 1e18;
+}
+
 /* Nanoseconds a tick. */
 static double rate_of(const struct cvy_trace *t)
 {
     double ticks = (double)(t->last_clock.ticks - t->first_clock.ticks);
     double ns = (double)(t->last_clock.monotonic_ns - t->first_clock.monotonic_ns);
-    return t->last_clock.ticks > t->first_clock.ticks && ns > 0 && ns < 1e18 ? ns / ticks : 1.0;
+    return cvy_trace_has_rate(t) ? ns / ticks : 1.0;
 }
 
 static int64_t ns_of(const struct cvy_trace *t, uint64_t ticks, double rate)

@@ -65,6 +65,8 @@ const struct cvy_trace_site *cvy_trace_site_at(const struct cvy_trace *t, uint64
  * writing it took. */
 int64_t cvy_trace_wall_start(const struct cvy_trace *t);
 
+/* How long a tick is can be told; else each counts as a nanosecond. */
+bool cvy_trace_has_rate(const struct cvy_trace *t);
 /* Nanoseconds from the moment 0 to when recording ended; 0: unknown. */
 int64_t cvy_trace_recorded(const struct cvy_trace *t);
 

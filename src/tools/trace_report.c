@@ -97,6 +97,10 @@ static void report_head(const struct cvy_trace_model *m, FILE *out)
                   t->header.is_snapshot ? "Snapshot" : "Trace", t->header.pid, when(t, from),
                   cvy_trace_duration(m->end, took), t->events,
                   t->is_whole ? "" : "; the file was not finished, its end is missing");
+    if (!cvy_trace_has_rate(t)) {
+        (void)fprintf(out, "TIMES ARE IN TICKS of the processor's counter, shown as ns: the file "
+                           "ends before its second clock\n");
+    }
     if (t->lost > 0) {
         (void)fprintf(out,
                       "LOST: %" PRIu64 " events came faster than they could be written; of %.1f%% "

@@ -5,7 +5,8 @@ document.title = `${meta.title} - covey trace`;
 byId('summary').textContent =
   (meta.wall ? `${new Date(meta.wall).toLocaleDateString('sv')} ${timeOfDay(0)}, ` : '') + `${duration(total)}, ${meta.events.toLocaleString('en')} events, ` +
   `${meta.tasks.toLocaleString('en')} tasks` + (meta.lost ? `; ${meta.lost} events were lost` : '') +
-  (meta.whole ? '' : '; the file was not finished');
+  (meta.whole ? '' : '; the file was not finished') +
+  (meta.in_ticks ? '; times are in ticks of the processor, shown as ns' : '');
 function showLegend() {
   const list = view.byTask
     ? [['running', 'running'], ['queued', 'in the queue'], ['waiting', 'waiting'], ['astray', 'without worker']]
