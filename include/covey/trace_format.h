@@ -74,7 +74,7 @@ typedef struct covey_trace_event {
  */
 #define COVEY_TRACE_EVENT_LIST(X)                                                                  \
     X(1, clock, 1)     /* id: high half of the ticks. First in each chunk of a ring */             \
-    X(2, run, 1)       /* id runs from here on; 0: the worker's own loop */                        \
+    X(2, run, 1)       /* id runs from here on; 0: the worker's own loop; arg 1: nobody knows */   \
     X(3, park, 1)      /* running waits; arg: covey_trace_reason, object; then id runs */          \
     X(4, yield, 1)     /* running goes to the queue's end; then id runs */                         \
     X(5, end, 1)       /* id, which runs, ended; object: its code's low 32 bits */                 \

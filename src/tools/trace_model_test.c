@@ -574,6 +574,22 @@ TEST(a_task_that_ended_while_events_are_missing_was_not_in_the_queue_all_the_tim
     free_model(m);
 }
 
+/* 1 ran when the flight recorder was stopped; it is on again, and 1 waits or runs. */
+TEST(a_worker_that_nobody_knows_of_has_not_lost_its_task)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(6000, COVEY_TRACE_clock, 0, 0), event(6000, COVEY_TRACE_run | 1 << 8, 0, 0),
+                 event(7000, COVEY_TRACE_run, 1, 0), event(7500, COVEY_TRACE_park, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&e, 6);
+    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    CHECK_EQ(l->count, 1);
+    CHECK_EQ(l->running, 500);
+    CHECK_EQ(l->state, CVY_TRACE_WAITING);
+    free_model(m);
+}
+
 /* A name of which a part is missing is not another task's. */
 TEST(the_rest_of_a_text_is_not_looked_for_behind_a_gap)
 {

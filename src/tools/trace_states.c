@@ -10,6 +10,7 @@
 
 #define SHARED_NS 5000000 /* no stamp is shared for longer */
 #define STALE_NS 1000000  /* mostly not even for so long */
+#define RUN_UNKNOWN 1     /* argument of a run of nobody: it is not known who runs */
 
 /* A task that runs or has ended may have run before, where events are missing, if it was in the
  * queue then. */
@@ -65,6 +66,15 @@ static void lose(struct cvy_trace_model *m, struct cvy_trace_worker *w, int64_t 
 {
     move_to(m, w->current, m->lives[w->current].end < 0 ? CVY_TRACE_ASTRAY : 0, now);
     w->current = 0;
+}
+
+/* Nothing was recorded for a while: until when its task ran, nobody knows. */
+static void forget_current(struct cvy_trace_model *m, struct cvy_trace_worker *w, int64_t now)
+{
+    if (w->current) {
+        cvy_trace_enter(m, w->current, 0, now);
+        w->current = 0;
+    }
 }
 
 void cvy_trace_gap_begins(struct cvy_trace_model *m, size_t ring, int64_t now)
@@ -303,6 +313,9 @@ bool cvy_trace_state_event(struct cvy_trace_model *m, const struct cvy_trace_ite
 {
     switch (e->type) {
     case COVEY_TRACE_run:
+        if (e->id == 0 && e->arg == RUN_UNKNOWN) {
+            forget_current(m, &m->workers[e->ring], e->ns);
+        }
         run(m, e->ring, e->id, e->ns);
         return true;
     case COVEY_TRACE_park:

@@ -41,7 +41,7 @@ covey_trace_event cvy_expand(const struct cvy_expansion *x, const covey_trace_ev
     } else if (is_woken && i == 0) {
         out.meta = COVEY_TRACE_ready;
     } else if (type == COVEY_TRACE_run) {
-        out.meta = COVEY_TRACE_run;
+        out.meta = COVEY_TRACE_run | (e->meta & 0xFF00);
     } else if (type == COVEY_TRACE_new) {
         out.id += past;
         out.meta = cvy_ring_what(COVEY_TRACE_new, 0, object_of(e));

@@ -9,7 +9,8 @@
 
 #define CVY_TRACE_BATCH 4096u /* events read at once */
 
-/* How far a ring has been read. All zero: from the beginning, or from the chunk at it. */
+/* How far a ring has been read. All zero: from the beginning, or from the chunk at it, or from
+ * where recording is resumed. */
 struct cvy_trace_place {
     uint64_t at;
     uint64_t more; /* in the file, than up to there in the ring */

@@ -294,12 +294,15 @@ int cvy_trace_threads(void)
 
 /* ---- start and stop ---- */
 
-/* From the beginning of the chunk that is being written, which brings its clock. */
+/* From the beginning of the chunk that is being written, which brings its clock. If nothing is
+ * recorded that chunk is of a trace before, and the next event brings one (cvy_ring_prepare()). */
 static void places_set(void)
 {
+    bool is_off = cvy_load_relaxed(&cvy_trace_level) == 0;
+
     for (int i = 0; i < RINGS; i++) {
         uint64_t written = cvy_ring_written(ring_at(i));
-        places[i].at = written - written % CVY_RING_CHUNK;
+        places[i].at = is_off ? written : written - written % CVY_RING_CHUNK;
     }
 }
 

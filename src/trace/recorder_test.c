@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * recorder_test.c - the tasks alive at a trace's start: listed while all is recorded already, by a
- * thread whose trace may meanwhile have been stopped by another; and the clocks in a file. */
+ * thread whose trace may meanwhile have been stopped by another; the clocks in a file; and traces
+ * one after the other. */
 #include "trace/emit.h"
 #include "trace/recorder.h"
 
@@ -114,6 +115,51 @@ TEST(tasks_listed_too_late_are_not_in_the_file_of_the_next_trace)
     CHECK_EQ(cvy_trace_stop(), 0);
     CHECK_EQ(read_file(0).listed, 0);
     CHECK_EQ(read_file(1).listed, 0);
+}
+
+/* Of the first worker. */
+struct told {
+    size_t count;
+    covey_trace_event events[16];
+};
+
+static void see_told(const covey_trace_section *s, const char *body, void *arg)
+{
+    struct told *t = arg;
+
+    for (size_t i = 0; s->kind == COVEY_TRACE_EVENTS && i < trace_file_count(s); i++) {
+        CHECK_EQ(s->ring, 0);
+        CHECK(t->count < sizeof(t->events) / sizeof(*t->events));
+        t->events[t->count++] = trace_file_event(body, i);
+    }
+}
+
+/* What is in the ring from the first is not in the second, which says that it does not know who
+ * runs, and then all that a reader needs. */
+TEST(a_trace_has_nothing_of_the_one_before_it)
+{
+    static const uint64_t whats[] = {COVEY_TRACE_clock, COVEY_TRACE_run | CVY_RING_UNKNOWN << 8,
+                                     COVEY_TRACE_group | UINT64_C(0x70) << 16, COVEY_TRACE_new};
+    struct cvy_ring *r = &cvy_trace_rings[0];
+    struct told t = {0};
+
+    CHECK_EQ(cvy_trace_attach(1, 1), 0);
+    CHECK_EQ(cvy_trace_start(path_of(0), list_none), 0);
+    CVY_EMIT(r, run, 5, 0, 0);
+    cvy_trace_put_new(r, 6, 0, 0x70);
+    CHECK_EQ(cvy_trace_stop(), 0);
+    CHECK_EQ(cvy_trace_start(path_of(1), list_none), 0);
+    cvy_trace_put_new(r, 7, 0, 0x70);
+    CHECK_EQ(cvy_trace_stop(), 0);
+    cvy_trace_detach();
+    (void)read_file(0);
+    (void)trace_file_each(path_of(1), see_told, &t);
+    CHECK_EQ(t.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_EQ(t.events[i].meta, whats[i]);
+    }
+    CHECK_EQ(t.events[1].id, 0);
+    CHECK_EQ(t.events[3].id, 7);
 }
 
 static void list_nobody_asks_for(struct cvy_trace_alive *out)

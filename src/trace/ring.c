@@ -90,14 +90,16 @@ static struct cvy_ring_slot *begin_chunk(struct cvy_ring *r, struct cvy_ring_slo
 {
     uint64_t chunk = cvy_load_relaxed(&r->begun);
     struct cvy_ring_slot *s = slots + (chunk * CVY_RING_CHUNK & r->mask);
-    uint32_t running = chunk ? running_before(r, r->chunk_end) : 0;
+    bool is_resumed = cvy_load_relaxed(&r->is_resumed);
+    uint32_t running = chunk && !is_resumed ? running_before(r, r->chunk_end) : 0;
+    uint8_t arg = is_resumed ? CVY_RING_UNKNOWN : 0;
 
     /* Release: at, as it was, to the acquire in cvy_ring_written(). */
     cvy_store_release(&r->begun, chunk + 1);
     /* Pairs with the acquire fence in cvy_ring_read(). */
     atomic_thread_fence(memory_order_release);
     cvy_ring_store(r, s, (uint32_t)(r->ticks >> 32), COVEY_TRACE_clock);
-    cvy_ring_store(r, s + 1, running, cvy_ring_what(COVEY_TRACE_run, 0, r->step));
+    cvy_ring_store(r, s + 1, running, cvy_ring_what(COVEY_TRACE_run, arg, r->step));
     r->chunk_end = s + CVY_RING_CHUNK;
     cvy_ring_restamp(r); /* stop is in the chunk before */
     r->group = CVY_RING_NO_GROUP;
@@ -162,14 +164,17 @@ struct cvy_ring_slot *cvy_ring_prepare(struct cvy_ring *r)
         r->shares = max;
     }
     set_ticks(r, now);
+    bool is_resumed = cvy_load_relaxed(&r->is_resumed);
     if (s == r->chunk_end) {
         s = begin_chunk(r, slots);
-    } else if (age >> 31 != 0) {
+    } else if (age >> 31 != 0 || is_resumed) {
         s = put_own(r, slots, s, (uint32_t)(now >> 32), COVEY_TRACE_clock);
     }
-    if (cvy_unlikely(cvy_load_relaxed(&r->is_resumed))) {
+    if (cvy_unlikely(is_resumed)) {
+        /* A reader may begin here: with the clock, and without a group. */
+        s = put_own(r, slots, s, 0, cvy_ring_what(COVEY_TRACE_run, CVY_RING_UNKNOWN, r->step));
         cvy_store_relaxed(&r->is_resumed, false);
-        s = put_own(r, slots, s, 0, cvy_ring_what(COVEY_TRACE_run, 0, r->step));
+        r->group = CVY_RING_NO_GROUP;
     }
     if (s == r->chunk_end) {
         s = begin_chunk(r, slots);

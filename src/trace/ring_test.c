@@ -91,10 +91,36 @@ TEST(after_a_pause_nobody_knows_who_runs)
     cvy_ring_restamp(r);
     cvy_ring_put_late(r, 8, COVEY_TRACE_ready); /* of the time before */
     put(r, COVEY_TRACE_ready, 9, 0, 0);
-    CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 2);
-    CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_run);
-    CHECK_EQ(batch[0].id, 0);
-    CHECK_EQ(batch[1].id, 9);
+    CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 3);
+    CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock); /* a reader may begin here */
+    CHECK_EQ((uint64_t)batch[0].id << 32 | batch[0].ticks, r->ticks);
+    CHECK_EQ(batch[1].meta, cvy_ring_what(COVEY_TRACE_run, CVY_RING_UNKNOWN, 0));
+    CHECK_EQ(batch[1].id, 0);
+    CHECK_EQ(batch[2].id, 9);
+}
+
+TEST(after_a_pause_a_chunk_does_not_say_who_ran_before_it)
+{
+    /* The chunk begins with the first event, or between the two that tell of the pause. */
+    for (uint64_t left = 0; left < 2; left++) {
+        struct cvy_ring *r = ring_new();
+        uint64_t from = CVY_RING_CHUNK;
+        put(r, COVEY_TRACE_run, 5, 0, 0);
+        while (cvy_ring_written(r) < CVY_RING_CHUNK - left) {
+            put(r, COVEY_TRACE_ready, 9, 0, 0);
+        }
+        cvy_store_relaxed(&r->is_resumed, true);
+        cvy_ring_restamp(r);
+        put(r, COVEY_TRACE_ready, 9, 0, 0);
+        CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 4);
+        CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock);
+        for (size_t i = 1; i < 3; i++) {
+            CHECK_EQ(batch[i].meta, cvy_ring_what(COVEY_TRACE_run, CVY_RING_UNKNOWN, 0));
+            CHECK_EQ(batch[i].id, 0);
+        }
+        CHECK_EQ(batch[3].id, 9);
+        cvy_ring_drop(r);
+    }
 }
 
 TEST(what_was_overwritten_is_skipped_to_the_next_chunk)
@@ -201,9 +227,9 @@ TEST(a_ring_tells_that_its_step_has_changed)
     put(r, COVEY_TRACE_ready, 1, 0, 0);
     cvy_ring_set_step(r, 7);
     put(r, COVEY_TRACE_ready, 2, 0, 0);
-    CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 2);
-    CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_run);
-    CHECK_EQ(batch[0].meta >> 16, 7);
+    CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 3);
+    CHECK_EQ(type_of(&batch[1]), COVEY_TRACE_run);
+    CHECK_EQ(batch[1].meta >> 16, 7);
 }
 
 /* As after many stamps close together. */
