@@ -124,11 +124,20 @@ const char *cvy_bytes_text(double bytes, char *buf, size_t size)
     return buf;
 }
 
+/* Also U+0080 to U+009F, which terminals take for ESC and a letter. */
+static bool is_control(const unsigned char *s)
+{
+    return s[0] < 0x20 || s[0] == 0x7f || (s[0] == 0xc2 && s[1] < 0xa0);
+}
+
 void cvy_line_make_printable(char *text)
 {
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
-            *text = '?';
+    while (*text) {
+        size_t len = cvy_line_sequence_at(text);
+        if (len == 0 || is_control((const unsigned char *)text)) {
+            len = len ? len : 1;
+            memset(text, '?', len);
         }
+        text += len;
     }
 }

@@ -21,7 +21,8 @@ void cvy_line_json(struct cvy_line *l, const char *text);
 size_t cvy_line_sequence_at(const char *text);
 /* "12.3 MB": to buf, of 16 bytes at least. Returns buf. */
 const char *cvy_bytes_text(double bytes, char *buf, size_t size);
-/* Text that may come from outside, with control characters replaced: for a terminal. In place. */
+/* Text that may come from outside, whole, with each byte of control characters and of what is not
+ * UTF-8 replaced: for a terminal. In place. */
 void cvy_line_make_printable(char *text);
 
 #endif

@@ -70,4 +70,12 @@ TEST(control_characters_do_not_reach_the_terminal)
 
     cvy_line_make_printable(text);
     CHECK_STR(text, "a?[2Jb?c?");
+    char c1[] = "\xc2\x9b"
+                "2J\xc2\x80\xc2\x9f\xc2\xa0\xc3\x9b"; /* CSI in one character; others are kept */
+    cvy_line_make_printable(c1);
+    CHECK_STR(c1, "??2J????\xc2\xa0\xc3\x9b");
+    char bytes[] = "a\x9b"
+                   "2J\xe2\x82\xac\xc2"; /* CSI in one byte; cut short */
+    cvy_line_make_printable(bytes);
+    CHECK_STR(bytes, "a?2J\xe2\x82\xac?");
 }

@@ -31,5 +31,7 @@ void cvy_trace_gap_begins(struct cvy_trace_model *m, size_t ring, int64_t now);
 void cvy_trace_gap_ends(struct cvy_trace_model *m, size_t ring, int64_t now);
 
 void cvy_trace_note_event(struct cvy_trace_model *m, const struct cvy_trace_item *e);
+/* No more events: names and peers are made fit for a terminal. */
+void cvy_trace_texts_end(struct cvy_trace_model *m);
 
 #endif

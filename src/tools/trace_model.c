@@ -245,6 +245,7 @@ struct cvy_trace_model *cvy_trace_model_new(const struct cvy_trace *t)
     if (cvy_trace_each(t, see, m) < 0) {
         m->is_out_of_memory = true;
     }
+    cvy_trace_texts_end(m);
     trace_ends(m);
     if (t->header.is_snapshot) {
         join_listed(m);

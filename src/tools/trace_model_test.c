@@ -477,13 +477,28 @@ TEST(a_name_can_do_no_harm_to_a_terminal_or_a_page)
                  event(2000, COVEY_TRACE_name, 1, 0), text_event("</script>\n", false),
                  text_event("\33[m gr\303\266\377", true)}};
     struct cvy_trace_model *m = model_of(&e, 5);
-    CHECK_STR(cvy_trace_name(m, life_of(m, 1)), "</script>??[m gr\303\266\377");
+    CHECK_STR(cvy_trace_name(m, life_of(m, 1)), "</script>??[m gr\303\266?");
     FILE *out = open_memstream(&json, &len);
     CHECK(out);
     cvy_trace_write_json_text(cvy_trace_name(m, life_of(m, 1)), out);
     CHECK_EQ(fclose(out), 0);
-    CHECK_STR(json, "\\u003c/script>??[m gr\303\266\\ufffd");
+    CHECK_STR(json, "\\u003c/script>??[m gr\303\266?");
     free(json);
+    free_model(m);
+}
+
+/* Two parts meet within a character, or make one of what were none; the third one has not come. */
+TEST(a_text_is_made_printable_as_a_whole)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events e = {
+        .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
+                 event(2000, COVEY_TRACE_name, 1, 0), text_event("123456789\303", false),
+                 text_event("\266", true), event(2000, COVEY_TRACE_peer, 1, 0),
+                 text_event("fd 7 to a\302", false), text_event("\2332J\302", false)}};
+    struct cvy_trace_model *m = model_of(&e, 8);
+    CHECK_STR(cvy_trace_name(m, life_of(m, 1)), "123456789\303\266");
+    CHECK_STR(m->peers[0].text, "fd 7 to a??2J?");
     free_model(m);
 }
 

@@ -85,9 +85,6 @@ static void text(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     memcpy(part, &e->id, 4);
     memcpy(part + 4, &e->object, 6);
     part[n < 10 ? n : 10] = '\0';
-    if (w->pending != COVEY_TRACE_message) {
-        cvy_line_make_printable(part);
-    }
     size_t len = *at ? strlen(*at) : 0;
     if (len < TEXT_LEN_MAX) {
         char *longer = realloc(*at, len + sizeof(part));
@@ -100,6 +97,21 @@ static void text(struct cvy_trace_model *m, const struct cvy_trace_item *e)
     }
     if (e->arg & 0x80) {
         w->pending = 0;
+    }
+}
+
+/* Not part by part: a character may be in two of them. */
+void cvy_trace_texts_end(struct cvy_trace_model *m)
+{
+    for (size_t i = 0; i < m->life_count; i++) {
+        if (m->lives[i].name) {
+            cvy_line_make_printable(m->lives[i].name);
+        }
+    }
+    for (size_t i = 0; i < m->peer_count; i++) {
+        if (m->peers[i].text) {
+            cvy_line_make_printable(m->peers[i].text);
+        }
     }
 }
 
