@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define SEED UINT64_C(0xCBF29CE484222325)
+#define PLACES_MAX 4096 /* a debug server tells of no more */
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -284,7 +285,8 @@ static bool places_each(struct cvy_top_model *m, bool (*fn)(struct cvy_top_model
     cvy_json_at places = cvy_json_get(m->json, cvy_json_root(m->json), "places");
 
     for (int has_group = 1; has_group >= 0; has_group--) {
-        for (cvy_json_at p = cvy_json_child(m->json, places); p; p = cvy_json_next(m->json, p)) {
+        cvy_json_at p = cvy_json_child(m->json, places);
+        for (int i = 0; p && i < PLACES_MAX; i++, p = cvy_json_next(m->json, p)) {
             cvy_json_at group = cvy_json_get(m->json, p, "group");
             if ((cvy_json_get(m->json, group, "opened") != NULL) == has_group && !fn(m, p)) {
                 return false;

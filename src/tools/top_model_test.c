@@ -168,6 +168,31 @@ TEST(tasks_beyond_the_places_that_are_told_are_counted)
     end(m);
 }
 
+/* A hostile server's answer takes no time without end. */
+TEST(places_beyond_those_that_a_server_has_are_left_out)
+{
+    char *many = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&many, &len);
+
+    CHECK(out);
+    (void)fputs("{\"places\":[", out);
+    for (int i = 0; i < 5000; i++) {
+        (void)fprintf(out, "%s{\"tasks\":1,\"name\":\"n%d\",\"state\":\"running\"}", i ? "," : "",
+                      i);
+    }
+    (void)fputs("]}", out);
+    CHECK_EQ(fclose(out), 0);
+    json = cvy_json_parse(many, len);
+    CHECK(json);
+    struct cvy_top_model *m = cvy_top_model_new(json);
+    CHECK(m);
+    CHECK_EQ(m->place_count, 4096);
+    CHECK_EQ(m->nodes[0].tasks, 4096);
+    end(m);
+    free(many);
+}
+
 TEST(what_is_no_answer_is_refused)
 {
     char other[] = "{\"places\":7}";

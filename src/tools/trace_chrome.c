@@ -93,24 +93,35 @@ static void write_run(const struct cvy_trace_model *m, const struct cvy_trace_se
 }
 
 /* From within the waker's run, which may end with the wake: an arrow at its end would be in none.
- */
-static void write_arrow(const struct cvy_trace_model *m, size_t i, FILE *out)
+ * next: the first run behind the wait, perhaps another task's. */
+static void write_arrow(const struct cvy_trace_model *m, size_t i, size_t next, FILE *out)
 {
     const struct cvy_trace_segment *s = &m->segments[i];
     const struct cvy_trace_segment *by = cvy_trace_segment_at(m, s->waker, s->end);
-    const struct cvy_trace_segment *then = s + 1;
+    const struct cvy_trace_segment *then = &m->segments[next];
     const struct cvy_trace_life *l = &m->lives[s->task];
-    const struct cvy_trace_segment *last = &m->segments[l->first + l->count];
 
-    while (then < last && then->state != CVY_TRACE_RUNNING) {
-        then++;
-    }
-    if (by && by->state == CVY_TRACE_RUNNING && then < last) {
+    if (by && by->state == CVY_TRACE_RUNNING && next < l->first + l->count) {
         int64_t at = s->end < by->end ? s->end : by->end - 1;
         begin(m, s->task, "s", at, row_of(m, by->worker), out);
         (void)fprintf(out, ",\"cat\":\"wake\",\"id\":%zu}", i);
         begin(m, s->task, "f", then->start, row_of(m, then->worker), out);
         (void)fprintf(out, ",\"cat\":\"wake\",\"bp\":\"e\",\"id\":%zu}", i);
+    }
+}
+
+static void write_arrows(const struct cvy_trace_model *m, FILE *out)
+{
+    size_t next = 0;
+
+    for (size_t i = 0; i < m->segment_count; i++) {
+        while (next < m->segment_count &&
+               (next <= i || m->segments[next].state != CVY_TRACE_RUNNING)) {
+            next++;
+        }
+        if (m->segments[i].state == CVY_TRACE_WAITING && m->segments[i].by == CVY_TRACE_BY_TASK) {
+            write_arrow(m, i, next, out);
+        }
     }
 }
 
@@ -175,11 +186,7 @@ void cvy_trace_write_chrome(const struct cvy_trace_model *m, FILE *out)
             write_run(m, &m->segments[i], out);
         }
     }
-    for (size_t i = 0; i < m->segment_count; i++) {
-        if (m->segments[i].state == CVY_TRACE_WAITING && m->segments[i].by == CVY_TRACE_BY_TASK) {
-            write_arrow(m, i, out);
-        }
-    }
+    write_arrows(m, out);
     for (size_t i = 0; i < m->region_count; i++) {
         write_region(m, i, out);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define TEXT_LEN_MAX 160
+#define NESTING_MAX 1000 /* regions that are looked through for the one that ends */
 
 /* Groups are listed while events are recorded, for a snapshot at its end: one at this address that
  * is open is it, and was not there before. If it has ended, it is another one; then a snapshot's
@@ -147,10 +148,13 @@ static void region_ended(struct cvy_trace_model *m, const struct cvy_trace_item 
 {
     uint32_t *link = &m->lives[cvy_trace_life_of(m, e->id)].open_region;
 
-    while (*link != 0 && m->regions[*link - 1].site != e->object) {
+    for (int i = 1; i < NESTING_MAX && *link != 0; i++) {
+        if (m->regions[*link - 1].site == e->object) {
+            break;
+        }
         link = &m->regions[*link - 1].outer;
     }
-    if (*link != 0) {
+    if (*link != 0 && m->regions[*link - 1].site == e->object) {
         struct cvy_trace_region *r = &m->regions[*link - 1];
         r->end = e->ns;
         *link = r->outer;
