@@ -68,7 +68,7 @@ const struct cvy_trace_segment *cvy_trace_segment_at(const struct cvy_trace_mode
 }
 
 struct cvy_trace_step *cvy_trace_critical_path(const struct cvy_trace_model *m, uint32_t group,
-                                               size_t *count)
+                                               size_t *count, bool *is_cut)
 {
     const struct cvy_trace_group *g = &m->groups[group];
     struct cvy_trace_step *steps = NULL;
@@ -77,7 +77,12 @@ struct cvy_trace_step *cvy_trace_critical_path(const struct cvy_trace_model *m, 
     uint32_t life = g->opener;
 
     *count = 0;
-    for (size_t turn = 0; at > g->start && turn < PATH_STEPS_MAX; turn++) {
+    *is_cut = false;
+    for (size_t turn = 0; at > g->start; turn++) {
+        *is_cut = turn == PATH_STEPS_MAX;
+        if (*is_cut) {
+            break;
+        }
         const struct cvy_trace_segment *s = cvy_trace_segment_at(m, life, at);
         if (!s) {
             /* Before its first: whoever started it. */

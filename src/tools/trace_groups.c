@@ -279,6 +279,7 @@ bool cvy_trace_report_group(const struct cvy_trace_model *m, const char *name, s
 {
     uint32_t group = cvy_trace_group_by_name(m, name);
     size_t n;
+    bool is_cut;
     char a[16];
     char place[64];
 
@@ -286,7 +287,7 @@ bool cvy_trace_report_group(const struct cvy_trace_model *m, const char *name, s
         return false;
     }
     const struct cvy_trace_group *g = &m->groups[group];
-    struct cvy_trace_step *steps = cvy_trace_critical_path(m, group, &n);
+    struct cvy_trace_step *steps = cvy_trace_critical_path(m, group, &n, &is_cut);
     struct cvy_trace_kind *kinds = malloc((n + 1) * sizeof(*kinds));
     (void)fprintf(out,
                   "\nCRITICAL PATH of the group opened at %s by task %" PRIu64 " %s: %" PRIu32
@@ -295,6 +296,10 @@ bool cvy_trace_report_group(const struct cvy_trace_model *m, const char *name, s
                   cvy_trace_name(m, g->opener), g->members, cvy_trace_duration(group_time(m, g), a),
                   (double)g->start / MS,
                   g->end >= 0 ? "" : "; it was still open: what its opener did until then");
+    if (is_cut && n > 0) {
+        (void)fprintf(out, "  CUT: it is too long; these are its last %zu steps, from %.3f ms\n", n,
+                      (double)steps[n - 1].start / MS);
+    }
     for (size_t i = 0; kinds && i < n; i++) {
         kinds[i] = cvy_trace_kind_of(steps[i].segment, steps[i].end - steps[i].start);
     }

@@ -163,8 +163,9 @@ struct cvy_trace_step {
     const struct cvy_trace_segment *segment;
     int64_t start, end; /* the part of it that counts */
 };
-/* A malloc'd list, the last step first; *count. NULL: out of memory or nothing. */
+/* A malloc'd list, the last step first; *count. *is_cut: it is longer than can be told, and these
+ * are its last steps. NULL: out of memory or nothing. */
 struct cvy_trace_step *cvy_trace_critical_path(const struct cvy_trace_model *m, uint32_t group,
-                                               size_t *count);
+                                               size_t *count, bool *is_cut);
 
 #endif

@@ -1185,6 +1185,49 @@ TEST(times_are_said_to_be_ticks_where_there_is_one_clock)
     }
 }
 
+/* The opener yields all the time. */
+static char *critical_path_of(size_t segments)
+{
+    struct cvy_trace t = {0};
+    struct cvy_trace_segment *list = calloc(segments, sizeof(*list));
+    struct cvy_trace_life lives[2] = {[1] = {.id = 1, .end = -1, .count = segments}};
+    struct cvy_trace_group groups[2] = {[1] = {.opener = 1, .end = (int64_t)segments}};
+    struct cvy_trace_model m = {.trace = &t,
+                                .lives = lives,
+                                .life_count = 2,
+                                .segments = list,
+                                .segment_count = segments,
+                                .groups = groups,
+                                .group_count = 2};
+    char *table = NULL;
+    size_t len = 0;
+
+    CHECK(list);
+    for (size_t i = 0; i < segments; i++) {
+        list[i] = (struct cvy_trace_segment){.start = (int64_t)i,
+                                             .end = (int64_t)i + 1,
+                                             .task = 1,
+                                             .state = i % 2 ? CVY_TRACE_QUEUED : CVY_TRACE_RUNNING};
+    }
+    FILE *out = open_memstream(&table, &len);
+    CHECK(out);
+    CHECK(cvy_trace_report_group(&m, "task", 20, out));
+    CHECK_EQ(fclose(out), 0);
+    free(list);
+    return table;
+}
+
+TEST(a_critical_path_that_is_cut_is_said_to_be)
+{
+    char *table = critical_path_of(1000);
+    CHECK(!strstr(table, "CUT"));
+    free(table);
+    table = critical_path_of(1002000);
+    CHECK(
+        strstr(table, "  CUT: it is too long; these are its last 1000000 steps, from 0.002 ms\n"));
+    free(table);
+}
+
 TEST(workers_come_by_number)
 {
     begin(COVEY_TRACE_VERSION);

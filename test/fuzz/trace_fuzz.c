@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)cvy_trace_report_group(m, "serve", 20, nowhere);
         for (uint32_t g = 1; g < m->group_count && g < 4; g++) {
             size_t n;
-            free(cvy_trace_critical_path(m, g, &n));
+            bool is_cut;
+            free(cvy_trace_critical_path(m, g, &n, &is_cut));
         }
         cvy_trace_write_chrome(m, nowhere);
         (void)cvy_trace_write_html(m, "fuzz", nowhere);

@@ -235,6 +235,9 @@ def test_page(b, page, screenshots):
     check('Critical path' in text_of(b, 'details'), 'a group shows its critical path')
     check(b.run('coveyTrace.view.path.length') > 2, 'of several steps')
     check(b.run(UNEXPLAINED) == 0, 'and each of the 202 tells where all of its time went')
+    check('too long' not in text_of(b, 'details'), 'as it is said to')
+    b.run('coveyTrace.selectGroup(coveyTrace.longest("serve"), 2)')
+    check('It is too long; these are its last ' in text_of(b, 'details'), 'one that is cut is said to be')
     b.frame()
     if screenshots:
         b.run('coveyTrace.selectGroup(coveyTrace.longest("serve"))')

@@ -3,12 +3,16 @@
 const groupTitle = (g) => `${place(meta.groups[g][0])}`;
 const groupEnd = (g) => meta.groups[g][3] < 0 ? total : meta.groups[g][3];
 
-/** What the end of a group had to wait for, from there backwards: [segment, from, to]. */
-function criticalPath(g) {
+const TURNS = 1e6; // as in trace_ask.c
+
+/** What the end of a group had to wait for, from there backwards: [segment, from, to]; cut: not to its beginning. */
+function criticalPath(g, turns) {
   const [, opener, start] = meta.groups[g];
   const path = [];
   let at = groupEnd(g), t = opener;
-  for (let turn = 0; at > start && turn < 1e6; turn++) {
+  for (let turn = 0; at > start; turn++) {
+    path.cut = turn === turns;
+    if (path.cut) break;
     const s = segmentAt(t, at);
     if (s < 0) {
       if (!col.life_creator[t] || col.life_start[t] < at) break;
@@ -26,9 +30,9 @@ function criticalPath(g) {
   return path;
 }
 
-function selectGroup(g) {
+function selectGroup(g, turns = TURNS) {
   view.group = g;
-  view.path = criticalPath(g);
+  view.path = criticalPath(g, turns);
   showLegend();
   const sums = new Map(); // {total, longest, segment}
   for (const [s, from, to] of view.path) {
@@ -46,7 +50,8 @@ function selectGroup(g) {
   select(-1);
   byId('details').replaceChildren(
     element('p', `Critical path of the group opened at ${groupTitle(g)}, ${duration(groupEnd(g) - meta.groups[g][2])}` +
-      (meta.groups[g][3] < 0 ? '; it was still open: what its opener did until then:' : ':')),
+      (meta.groups[g][3] < 0 ? '; it was still open: what its opener did until then:' : ':') +
+      (view.path.cut ? ` It is too long; these are its last ${view.path.length.toLocaleString('en')} steps.` : '')),
     table, link('Its tasks', () => {
       const own = new Set(view.path.map(([s]) => taskOf[s]));
       for (let t = 1; t < lives; t++) if (col.life_group[t] === g) own.add(t);
