@@ -113,7 +113,10 @@ static void draw_help(struct cvy_screen *s)
 static void draw_rows(struct cvy_top_watch *w, size_t room)
 {
     char line[CVY_TOP_LINE];
+    size_t most = w->rows.count > room ? w->rows.count - room : 0;
 
+    /* Fewer rows than before: none is out of sight over an empty screen. */
+    w->first = w->first < most ? w->first : most;
     if (w->selected < w->first) {
         w->first = w->selected;
     } else if (w->selected >= w->first + room) {
@@ -127,9 +130,6 @@ static void draw_rows(struct cvy_top_watch *w, size_t room)
             cvy_top_view_row(&w->view, &w->rows.rows[row], line);
         }
         cvy_screen_line(&w->screen, is_there && row == w->selected ? CVY_REVERSE : CVY_PLAIN, line);
-    }
-    if (w->rows.count == 0) {
-        w->first = 0;
     }
 }
 

@@ -280,6 +280,63 @@ shows "q ends it" 'ended-0'
 kill -KILL $pid
 wait $pid 2>/dev/null || true
 pid=
+# A server that keeps the connection, whose answers are of the kind that is in how, and so many rows.
+cat >kinds.py <<'EOF'
+import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind("\0" + sys.argv[1])
+s.listen()
+print("listening", flush=True)
+kept = []
+while True:
+    c, _ = s.accept()
+    request = c.recv(4096)
+    with open("request", "wb") as f:
+        f.write(request)
+    how, rows = open("how").read().split()
+    places = [{"name": f"kind-{i}", "tasks": 100 - i, "state": "running"} for i in range(int(rows))]
+    body = json.dumps({"pid": 1, "workers": 1, "places": places}).encode()
+    if how == "chunked":
+        head, body = b"transfer-encoding: chunked", b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        head = b"CONTENT-LENGTH:%d" % (len(body) + (how == "cut"))
+    answer = b"HTTP/1.1 200 OK\r\nX: y\r\n" + head + b"\r\n\r\n" + body
+    try:
+        for part in answer[:20], answer[20:90], answer[90:]:
+            c.sendall(part)
+    except OSError: # who has read enough may be gone
+        pass
+    kept += [c] if how != "cut" else []
+    c = None
+EOF
+echo kept 40 >how
+python3 kinds.py "covey-kinds-$$" >kinds.out &
+pid=$!
+while ! grep -q listening kinds.out; do
+    kill -0 $pid || exit 1
+    sleep 0.05 # sleeps: until it listens
+done
+"$COVEY_COMMAND" top "unix://@covey-kinds-$$" >once 2>&1 </dev/null
+has "a server that keeps the connection: the answer ends where its length says" '100 .* kind-0 ?$' once
+has "it is asked not to" '^Connection: close' request
+echo chunked 1 >how
+"$COVEY_COMMAND" top "unix://@covey-kinds-$$" >once 2>&1 </dev/null
+has "an answer in chunks is refused, and told" 'Transfer-Encoding: chunked is not understood' once
+echo cut 1 >how
+"$COVEY_COMMAND" top "unix://@covey-kinds-$$" >once 2>&1 </dev/null
+has "an answer that was cut off is told" 'the answer was cut off' once
+echo kept 40 >how
+t send-keys "clear; $COVEY_COMMAND top --interval 100ms unix://@covey-kinds-$$; echo ended-\$?" Enter
+shows "more rows than there is room for" ' kind-9$'
+t send-keys End
+shows "at the last one" ' kind-39$'
+echo kept 5 >how
+shows "when most of them are gone, those that are left are seen" ' kind-0$'
+t send-keys q
+shows "q ends it again" 'ended-0'
+kill -KILL $pid
+wait $pid 2>/dev/null || true
+pid=
 t send-keys "clear; TERM=dumb $COVEY_COMMAND top unix://@covey-nobody; echo ended-\$?" Enter
 shows "a terminal that cannot be drawn on: once, as text" '^covey top: dial .*refused'
 shows "and its status" 'ended-1'
