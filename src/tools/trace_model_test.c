@@ -636,6 +636,24 @@ TEST(a_worker_that_nobody_knows_of_has_not_lost_its_task)
     free_model(m);
 }
 
+/* The clock is the first of the chunk whose rest is missing. */
+TEST(events_may_be_missing_behind_a_clock)
+{
+    begin(COVEY_TRACE_VERSION);
+    struct events before = {.list = {event(2000, COVEY_TRACE_clock, 0, 0),
+                                     event(2000, COVEY_TRACE_run, 1, 0),
+                                     event(3000, COVEY_TRACE_clock, 0, 0)}};
+    put_events(0, &before, 3);
+    struct events after = {.position = 10,
+                           .list = {event(8000, COVEY_TRACE_clock, 0, 0),
+                                    event(8000, COVEY_TRACE_run, 1, 0),
+                                    event(8600, COVEY_TRACE_park, 0, 0)}};
+    struct cvy_trace_model *m = model_of(&after, 3);
+    CHECK_EQ(m->lives[life_of(m, 1)].running, 600);
+    CHECK_EQ(m->workers[0].unknown, 6000);
+    free_model(m);
+}
+
 /* A name of which a part is missing is not another task's. */
 TEST(the_rest_of_a_text_is_not_looked_for_behind_a_gap)
 {

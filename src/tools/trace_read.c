@@ -310,12 +310,25 @@ static void find_origin(struct cvy_trace *t)
     }
 }
 
-/* Whether events are missing behind the current one. */
+static bool is_clock(const struct cvy_trace_span *s, size_t at)
+{
+    covey_trace_event e;
+
+    memcpy(&e, s->events + at * sizeof(e), sizeof(e));
+    return (e.meta & 0xFF) == COVEY_TRACE_clock;
+}
+
+/* Whether events are missing behind the current one, and clocks. */
 static bool is_before_gap(const struct cursor *c)
 {
     const struct cvy_trace_span *s = &c->ring->spans[c->span];
 
-    return c->at == s->count && c->span + 1 < c->ring->span_count && s[1].position != c->expected;
+    for (size_t at = c->at; at < s->count; at++) {
+        if (!is_clock(s, at)) {
+            return false;
+        }
+    }
+    return c->span + 1 < c->ring->span_count && s[1].position != s->position + s->count;
 }
 
 /* A heap of cursors, the earliest on top. */
