@@ -425,16 +425,16 @@ int cvy_trace_each(const struct cvy_trace *t,
     }
     while (n > 0) {
         struct cursor *c = heap[0];
-        struct cvy_trace_item items[2] = {
-            {.ns = ns_of(t, c->ticks, rate),
-             .is_early =
-                 c->ticks<t->origin,
-                          .is_partial =
-                              c->ticks<t->known, .ring = (size_t)(c->ring - t->rings),
-                                       .type = c->event.meta & 0xFF, .arg = c->event.meta>> 8 &
-                 0xFF,
-             .id = c->event.id,
-             .object = c->event.meta >> 16}};
+        bool is_early = c->ticks < t->origin;
+        bool is_partial = c->ticks < t->known;
+        struct cvy_trace_item items[2] = {{.ns = ns_of(t, c->ticks, rate),
+                                           .is_early = is_early,
+                                           .is_partial = is_partial,
+                                           .ring = (size_t)(c->ring - t->rings),
+                                           .type = c->event.meta & 0xFF,
+                                           .arg = c->event.meta >> 8 & 0xFF,
+                                           .id = c->event.id,
+                                           .object = c->event.meta >> 16}};
         int count = split(items);
         bool goes_on = true;
         items[count - 1].is_before_gap = is_before_gap(c);
