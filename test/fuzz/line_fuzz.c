@@ -55,8 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_string(line.data, line.len);
     cvy_line_fini(&line);
     cvy_line_make_printable(text);
-    for (const char *c = text; *c; c++) {
-        MUST((unsigned char)*c >= ' ' && *c != 0x7f);
+    for (const unsigned char *c = (const unsigned char *)text; *c; c += sequence(c)) {
+        MUST(*c >= ' ' && *c != 0x7f && sequence(c) > 0 && !(*c == 0xc2 && c[1] < 0xa0));
     }
     free(text);
     return 0;
