@@ -309,7 +309,12 @@ while True:
     kept += [c] if how != "cut" else []
     c = None
 EOF
-echo kept 40 >how
+# Whole at once: the server may be reading it.
+answers() {
+    echo "$@" >how.next
+    mv how.next how
+}
+answers kept 40
 python3 kinds.py "covey-kinds-$$" >kinds.out &
 pid=$!
 while ! grep -q listening kinds.out; do
@@ -319,18 +324,18 @@ done
 "$COVEY_COMMAND" top "unix://@covey-kinds-$$" >once 2>&1 </dev/null
 has "a server that keeps the connection: the answer ends where its length says" '100 .* kind-0 ?$' once
 has "it is asked not to" '^Connection: close' request
-echo chunked 1 >how
+answers chunked 1
 "$COVEY_COMMAND" top "unix://@covey-kinds-$$" >once 2>&1 </dev/null
 has "an answer in chunks is refused, and told" 'Transfer-Encoding: chunked is not understood' once
-echo cut 1 >how
+answers cut 1
 "$COVEY_COMMAND" top "unix://@covey-kinds-$$" >once 2>&1 </dev/null
 has "an answer that was cut off is told" 'the answer was cut off' once
-echo kept 40 >how
+answers kept 40
 t send-keys "clear; $COVEY_COMMAND top --interval 100ms unix://@covey-kinds-$$; echo ended-\$?" Enter
 shows "more rows than there is room for" ' kind-9$'
 t send-keys End
 shows "at the last one" ' kind-39$'
-echo kept 5 >how
+answers kept 5
 shows "when most of them are gone, those that are left are seen" ' kind-0$'
 t send-keys q
 shows "q ends it again" 'ended-0'
