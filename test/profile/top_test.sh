@@ -240,6 +240,15 @@ t send-keys "clear; $COVEY_COMMAND top '$addr'; echo ended-\$?" Enter
 shows "one that is not there" 'refused'
 t send-keys C-c
 shows "^C ends it" 'ended-0'
+# begin_server NAME - NAME.py, at the socket "@covey-NAME-$$", until it listens.
+begin_server() {
+    python3 "$1.py" "covey-$1-$$" >"$1.out" &
+    pid=$!
+    while ! grep -q listening "$1.out"; do
+        kill -0 $pid || exit 1
+        sleep 0.05 # sleeps: until it listens
+    done
+}
 # Names that are meant for the terminal, and others; and the program comes back while it is watched.
 cat >names.py <<'EOF'
 import json, socket, sys
@@ -259,12 +268,7 @@ for asked in range(10**9):
     c.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + body)
     c.close()
 EOF
-python3 names.py "covey-names-$$" >names.out &
-pid=$!
-while ! grep -q listening names.out; do
-    kill -0 $pid || exit 1
-    sleep 0.05 # sleeps: until it listens
-done
+begin_server names
 "$COVEY_COMMAND" top "unix://@covey-names-$$" >once </dev/null
 has "in a file: no escape comes through" 'esc\?\[2J\?\]0;owned\? n\.c:1$' once
 has "in a file: any language" '^ .* широко n\.c:1$' once
@@ -315,12 +319,7 @@ answers() {
     mv how.next how
 }
 answers kept 40
-python3 kinds.py "covey-kinds-$$" >kinds.out &
-pid=$!
-while ! grep -q listening kinds.out; do
-    kill -0 $pid || exit 1
-    sleep 0.05 # sleeps: until it listens
-done
+begin_server kinds
 "$COVEY_COMMAND" top "unix://@covey-kinds-$$" >once 2>&1 </dev/null
 has "a server that keeps the connection: the answer ends where its length says" '100 .* kind-0 ?$' once
 has "it is asked not to" '^Connection: close' request
