@@ -113,6 +113,9 @@ enum covey_trace_event_type {
 #undef COVEY_TRACE_ENUM_
 };
 
+/* The argument of a run of 0 that says that nobody knows who runs. */
+#define COVEY_TRACE_RUN_UNKNOWN 1u
+
 /* Why a task waits: X(number, name). The numbers are those of enum cvy_reason. */
 #define COVEY_TRACE_REASON_LIST(X)                                                                 \
     X(0, "unknown")                                                                                \

@@ -10,7 +10,6 @@
 
 #define SHARED_NS 5000000 /* no stamp is shared for longer */
 #define STALE_NS 1000000  /* mostly not even for so long */
-#define RUN_UNKNOWN 1     /* argument of a run of nobody: it is not known who runs */
 
 /* A task that runs or has ended may have run before, where events are missing, if it was in the
  * queue then. */
@@ -313,7 +312,7 @@ bool cvy_trace_state_event(struct cvy_trace_model *m, const struct cvy_trace_ite
 {
     switch (e->type) {
     case COVEY_TRACE_run:
-        if (e->id == 0 && e->arg == RUN_UNKNOWN) {
+        if (e->id == 0 && e->arg == COVEY_TRACE_RUN_UNKNOWN) {
             forget_current(m, &m->workers[e->ring], e->ns);
         }
         run(m, e->ring, e->id, e->ns);

@@ -138,7 +138,8 @@ static void see_told(const covey_trace_section *s, const char *body, void *arg)
  * runs, and then all that a reader needs. */
 TEST(a_trace_has_nothing_of_the_one_before_it)
 {
-    static const uint64_t whats[] = {COVEY_TRACE_clock, COVEY_TRACE_run | CVY_RING_UNKNOWN << 8,
+    static const uint64_t whats[] = {COVEY_TRACE_clock,
+                                     COVEY_TRACE_run | COVEY_TRACE_RUN_UNKNOWN << 8,
                                      COVEY_TRACE_group | UINT64_C(0x70) << 16, COVEY_TRACE_new};
     struct cvy_ring *r = &cvy_trace_rings[0];
     struct told t = {0};

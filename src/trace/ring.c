@@ -92,7 +92,7 @@ static struct cvy_ring_slot *begin_chunk(struct cvy_ring *r, struct cvy_ring_slo
     struct cvy_ring_slot *s = slots + (chunk * CVY_RING_CHUNK & r->mask);
     bool is_resumed = cvy_load_relaxed(&r->is_resumed);
     uint32_t running = chunk && !is_resumed ? running_before(r, r->chunk_end) : 0;
-    uint8_t arg = is_resumed ? CVY_RING_UNKNOWN : 0;
+    uint8_t arg = is_resumed ? COVEY_TRACE_RUN_UNKNOWN : 0;
 
     /* Release: at, as it was, to the acquire in cvy_ring_written(). */
     cvy_store_release(&r->begun, chunk + 1);
@@ -172,7 +172,8 @@ struct cvy_ring_slot *cvy_ring_prepare(struct cvy_ring *r)
     }
     if (cvy_unlikely(is_resumed)) {
         /* A reader may begin here: with the clock, and without a group. */
-        s = put_own(r, slots, s, 0, cvy_ring_what(COVEY_TRACE_run, CVY_RING_UNKNOWN, r->step));
+        s = put_own(r, slots, s, 0,
+                    cvy_ring_what(COVEY_TRACE_run, COVEY_TRACE_RUN_UNKNOWN, r->step));
         cvy_store_relaxed(&r->is_resumed, false);
         r->group = CVY_RING_NO_GROUP;
     }

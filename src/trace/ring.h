@@ -39,9 +39,6 @@ struct cvy_ring_slot {
  * this is all that says so. */
 #define CVY_RING_WOKE 0x80u
 
-/* Argument of a run that names nobody: nobody knows who runs. */
-#define CVY_RING_UNKNOWN 1u
-
 struct cvy_ring {
     /* The writer's, all that each event needs in one line. Others read at, and may end what
      * stop, run_site and run_step allow. */

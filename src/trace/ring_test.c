@@ -94,7 +94,7 @@ TEST(after_a_pause_nobody_knows_who_runs)
     CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 3);
     CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock); /* a reader may begin here */
     CHECK_EQ((uint64_t)batch[0].id << 32 | batch[0].ticks, r->ticks);
-    CHECK_EQ(batch[1].meta, cvy_ring_what(COVEY_TRACE_run, CVY_RING_UNKNOWN, 0));
+    CHECK_EQ(batch[1].meta, cvy_ring_what(COVEY_TRACE_run, COVEY_TRACE_RUN_UNKNOWN, 0));
     CHECK_EQ(batch[1].id, 0);
     CHECK_EQ(batch[2].id, 9);
 }
@@ -115,7 +115,7 @@ TEST(after_a_pause_a_chunk_does_not_say_who_ran_before_it)
         CHECK_EQ(cvy_ring_read(r, &from, batch, BATCH), 4);
         CHECK_EQ(type_of(&batch[0]), COVEY_TRACE_clock);
         for (size_t i = 1; i < 3; i++) {
-            CHECK_EQ(batch[i].meta, cvy_ring_what(COVEY_TRACE_run, CVY_RING_UNKNOWN, 0));
+            CHECK_EQ(batch[i].meta, cvy_ring_what(COVEY_TRACE_run, COVEY_TRACE_RUN_UNKNOWN, 0));
             CHECK_EQ(batch[i].id, 0);
         }
         CHECK_EQ(batch[3].id, 9);
