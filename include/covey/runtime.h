@@ -7,8 +7,8 @@
 
 COVEY_BEGIN
 
-/* A variable that is no number (digits, or 0x and hex digits), or no signal, counts as not set, and standard error
- * is told so once. */
+/* A variable that is no number (digits, or 0x and hex digits), or no signal, counts as not set, and
+ * standard error is told so once. */
 typedef struct covey_options {
     int workers;           /* slots of parallelism; 0: COVEY_WORKERS, else the CPUs this process may
                               use (affinity and cgroup quota); at most 1024 */

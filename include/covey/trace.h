@@ -28,9 +28,8 @@ COVEY_API int covey_trace_start(const char *path);
 COVEY_API int covey_trace_stop(void);
 
 /* Turns the flight recorder on. bytes_per_worker: memory for its last events, 16 bytes each,
- * rounded up to a power of two, at least 128 KiB; 0: 4 MiB; at most 1 GiB (-EINVAL). Rings that exist keep their
- * size. -ENOMEM.
- */
+ * rounded up to a power of two, at least 128 KiB; 0: 4 MiB; at most 1 GiB (-EINVAL). Rings that
+ * exist keep their size. -ENOMEM. */
 COVEY_API int covey_trace_flight_start(size_t bytes_per_worker);
 /* Turns it off. -ENOENT: it was not on. */
 COVEY_API int covey_trace_flight_stop(void);

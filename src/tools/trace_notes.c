@@ -148,10 +148,7 @@ static void region_ended(struct cvy_trace_model *m, const struct cvy_trace_item 
 {
     uint32_t *link = &m->lives[cvy_trace_life_of(m, e->id)].open_region;
 
-    for (int i = 1; i < NESTING_MAX && *link != 0; i++) {
-        if (m->regions[*link - 1].site == e->object) {
-            break;
-        }
+    for (int i = 1; i < NESTING_MAX && *link != 0 && m->regions[*link - 1].site != e->object; i++) {
         link = &m->regions[*link - 1].outer;
     }
     if (*link != 0 && m->regions[*link - 1].site == e->object) {
