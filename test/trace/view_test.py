@@ -73,7 +73,14 @@ A_WAIT = '''(() => { const {col, segments} = coveyTrace; let best = -1;
 # What is in sight, the selected segment and how long it took.
 SELECTED = '''(() => { const {col, view} = coveyTrace, s = view.selected;
   return {in: col.start[s] < view.t1 && col.end[s] > view.t0, reason: coveyTrace.reason(s), took: col.end[s] - col.start[s],
-          regions: coveyTrace.regionsAt(coveyTrace.taskOf[s], col.end[s]).length}; })()'''
+          regions: coveyTrace.regionsOver(s).length}; })()'''
+
+
+# A run before the selected segment, which began before the region did.
+BEGUN_IN = '''(() => { const {col, view, taskOf} = coveyTrace; let s = view.selected;
+  while (s > 0 && taskOf[s - 1] === taskOf[s]) s--;
+  while (col.state[s] !== 2) s++;
+  return coveyTrace.regionsOver(s).length; })()'''
 
 
 def test_tables(b):
@@ -87,8 +94,9 @@ def test_tables(b):
           'a row of the waits leads to the longest one')
     b.run('document.querySelector("#regions button").click()')
     b.frame()
-    check(b.run(SELECTED)['regions'] == 1 and 'In region' in text_of(b, 'details'),
+    check(b.run(SELECTED)['regions'] == 1 and 'Regionrequest' in text_of(b, 'details'),
           'one of the regions into the longest one')
+    check(b.run(BEGUN_IN) == 1, 'which is told of a run in which it begins')
     b.run('document.querySelector("#marks button").click()')
     b.frame()
     check('serve' in text_of(b, 'details'), 'one of the logs to the task that wrote it')

@@ -28,11 +28,11 @@ function regionsOf(t) {
   return [first, firstAfter(col.region_task, first, n, t)];
 }
 
-/** The regions around a moment of a task, the outermost first. */
-function regionsAt(t, at) {
-  const [first, last] = regionsOf(t), list = [];
-  const i = firstAfter(col.region_start, first, last, at);
-  for (let k = Math.max(first, i - 64); k < i; k++) if (col.region_end[k] >= at) list.push(k);
+/** The regions that overlap with a segment, the outermost first: around it or in it, of many the last 64. */
+function regionsOver(s) {
+  const [first, last] = regionsOf(taskOf[s]), list = [];
+  const i = firstAfter(col.region_start, first, last, col.end[s] - 0.5);
+  for (let k = Math.max(first, i - 64); k < i; k++) if (col.region_end[k] > col.start[s]) list.push(k);
   return list;
 }
 
@@ -119,8 +119,8 @@ function select(s) {
     }
     add('at', moment(wake.at));
   }
-  for (const r of regionsAt(t, col.start[s])) {
-    add('In region', `${siteName(col.region_site[r])}, ${duration(col.region_end[r] - col.region_start[r])}`);
+  for (const r of regionsOver(s)) {
+    add('Region', `${siteName(col.region_site[r])}, ${duration(col.region_end[r] - col.region_start[r])}`);
   }
   if (col.life_group[t]) {
     const g = col.life_group[t];

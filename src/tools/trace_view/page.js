@@ -32,6 +32,6 @@ draw();
 // For tests.
 window.coveyTrace = {view, show, select, search, selectGroup, segments, lives, whereIs, col, taskOf, peerOf, wakerOf,
   get lastDraw() { return lastDraw; }, loaded: performance.now() - began,
-  rowOf: (s) => rowOfTask(taskOf[s]), nameOf, reason: (s) => meta.reasons[col.reason[s]], regionsAt,
+  rowOf: (s) => rowOfTask(taskOf[s]), nameOf, reason: (s) => meta.reasons[col.reason[s]], regionsOver,
   longest: (name) => meta.groups.reduce((best, g, i) => g && nameOf(g[1]) === name &&
     (!best || groupEnd(i) - g[2] > groupEnd(best) - meta.groups[best][2]) ? i : best, 0)};
