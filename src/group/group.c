@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT
  * group.c - groups (covey/group.h).
  *
- * state counts the tasks alive (and starts admitted) in its upper bits. JOINING: somebody may wait
- * for the count to reach 0; STARTING: somebody waits for the limit. Both are set under lock. While
- * neither stands, ends and unlimited starts are one atomic operation; otherwise the end takes the
- * lock for its own decrement, so that who then sees 0 under the lock knows that nobody is still on
- * his way in, and may free the group. */
+ * Starts are counted in one word and ends in another, in another cache line: who starts many tasks
+ * and those who run them meanwhile do not take the line from each other. Neither count goes back;
+ * equal counts mean that nobody is alive.
+ *
+ * started   starts admitted. A task's start is counted before it runs, so whoever has seen its end
+ *           (acquire) sees its start: a look at ended, then at started, finds no end without its
+ *           start, and a task that sees all other ends and no more starts is the last.
+ * ended     ends, in the upper bits. JOINING: somebody may wait for all to have ended; STARTING:
+ *           somebody waits for the limit. Both are set under lock. While neither concerns it, an
+ *           end is one atomic operation, and does not touch the group after that; otherwise it
+ *           takes the lock for its own count, so that who then sees under the lock that all have
+ *           ended knows that nobody is still on his way in, and may free the group. */
 #include "ctx/ctx.h"
 #include "group/error_list.h"
 #include "sched/recording.h"
@@ -32,25 +39,28 @@
 
 #define JOINING 1u
 #define STARTING 2u
-#define TASK 4u /* one in the count */
+#define END 4u /* one in the count */
 
 struct covey_group {
-    /* Immutable. */
+    /* What starts touch. */
     struct cvy_scope scope; /* first: dumps know a group by it */
-    covey_ctx *ctx;
-    covey_group_policy policy;
-    covey_error_list *errors;
+    covey_ctx *ctx;         /* immutable */
+    _Atomic uint64_t started;
+    _Atomic int limit; /* < 0: none; written under lock */
 
-    _Atomic uint64_t state;
-    _Atomic int limit;     /* < 0: none; written under lock */
-    _Atomic int64_t began; /* when its first task was started, roughly; 0: none was. Relaxed */
+    /* What ends touch. */
+    _Alignas(CVY_CACHE_LINE) _Atomic uint64_t ended;
+    covey_error_list *errors;  /* immutable */
+    covey_group_policy policy; /* immutable */
 
     /* Guarded by lock. */
     struct cvy_lock lock; /* rank CVY_RANK_GROUP */
     struct cvy_node joiners, starters;
-    struct cvy_message first; /* of the first failure; code 0: none */
     bool has_succeeded;
     bool is_tuned; /* its limit changed while it had tasks; diagnosis reads it at any time */
+    struct cvy_message first; /* of the first failure; code 0: none */
+
+    _Atomic int64_t began; /* when its first task was started, roughly; 0: none was. Relaxed */
 };
 
 static void emit_open(const covey_group *g, const struct cvy_task *t)
@@ -99,9 +109,24 @@ covey_ctx *covey_group_ctx(covey_group *g)
     return g ? g->ctx : cvy_ctx_exhausted();
 }
 
-static uint64_t count_of(uint64_t state)
+static bool is_last(const covey_group *g, uint64_t ended)
 {
-    return state / TASK;
+    return cvy_load_relaxed(&g->started) == ended / END + 1;
+}
+
+/* How many are alive, or have been admitted; under the lock no more than that, but for starts
+ * without a limit. Acquire: pairs with the release in leave(). */
+static uint64_t alive(const covey_group *g)
+{
+    uint64_t ended = cvy_load_acquire(&g->ended) / END;
+    return cvy_load_relaxed(&g->started) - ended;
+}
+
+/* True: the first. */
+static bool count_start(covey_group *g)
+{
+    /* Relaxed: the queue that the task goes through orders it before the task. */
+    return atomic_fetch_add_explicit(&g->started, 1, memory_order_relaxed) == 0;
 }
 
 /* Lets waiting starts in as far as the limit allows. */
@@ -109,18 +134,18 @@ static void admit_locked(covey_group *g, struct cvy_wakelist *list)
 {
     int limit = cvy_load_relaxed(&g->limit);
 
-    /* Acquire: pairs with the release in leave(); an end happens before the start it lets in. */
-    while (limit < 0 || count_of(cvy_load_acquire(&g->state)) < (uint64_t)limit) {
+    /* An end happens before the start it lets in. */
+    while (limit < 0 || alive(g) < (uint64_t)limit) {
         struct cvy_waiter *w = cvy_waitq_claim(&g->starters);
         if (!w) {
             break;
         }
         /* The place is taken for it here, so that nobody overtakes. */
-        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+        (void)count_start(g);
         cvy_wakelist_add(list, w->task);
     }
     if (cvy_list_is_empty(&g->starters)) {
-        atomic_fetch_and_explicit(&g->state, ~(uint64_t)STARTING, memory_order_relaxed);
+        atomic_fetch_and_explicit(&g->ended, ~(uint64_t)STARTING, memory_order_relaxed);
     }
 }
 
@@ -129,11 +154,11 @@ __attribute__((noinline)) static void leave_slow(covey_group *g)
     struct cvy_wakelist list = {0};
 
     cvy_lock(&g->lock);
-    uint64_t state = atomic_fetch_sub_explicit(&g->state, TASK, memory_order_acq_rel) - TASK;
-    if (state & STARTING) {
+    uint64_t ended = atomic_fetch_add_explicit(&g->ended, END, memory_order_acq_rel);
+    if (ended & STARTING) {
         admit_locked(g, &list);
     }
-    if (count_of(cvy_load_relaxed(&g->state)) == 0) {
+    if (alive(g) == 0) {
         for (struct cvy_waiter *w; (w = cvy_waitq_claim(&g->joiners)) != NULL;) {
             cvy_wakelist_add(&list, w->task);
         }
@@ -146,16 +171,17 @@ __attribute__((noinline)) static void leave_slow(covey_group *g)
 /* One task less. */
 static inline void leave(covey_group *g)
 {
-    uint64_t state = cvy_load_relaxed(&g->state);
+    /* Acquire: the starts of those that have ended, for is_last(). */
+    uint64_t ended = cvy_load_acquire(&g->ended);
 
     for (;;) {
-        bool is_watched = (state & STARTING) || ((state & JOINING) && count_of(state) == 1);
+        bool is_watched = (ended & STARTING) || ((ended & JOINING) && is_last(g, ended));
         if (is_watched) {
             leave_slow(g);
             return;
         }
         /* Release: the task's work happens before the wait's return; acquire there. */
-        if (cvy_cas_acq_rel(&g->state, &state, state - TASK)) {
+        if (cvy_cas_acq_rel(&g->ended, &ended, ended + END)) {
             return;
         }
     }
@@ -200,8 +226,7 @@ void cvy_group_describe(const void *object, char *out, size_t size)
 {
     const covey_group *g = object;
     int limit = cvy_load_relaxed(&g->limit);
-    int n = snprintf(out, size, "%llu alive",
-                     (unsigned long long)count_of(cvy_load_relaxed(&g->state)));
+    int n = snprintf(out, size, "%llu alive", (unsigned long long)alive(g));
 
     if (limit >= 0) {
         (void)snprintf(out + n, size - (size_t)n, ", limit %d", limit);
@@ -213,8 +238,7 @@ __attribute__((no_sanitize("thread"), noinline)) int64_t cvy_group_full(const vo
 {
     const covey_group *g = object;
 
-    return *(const volatile bool *)&g->is_tuned ? 0
-                                                : (int64_t)count_of(cvy_load_relaxed(&g->state));
+    return *(const volatile bool *)&g->is_tuned ? 0 : (int64_t)alive(g);
 }
 
 /* Apart from the end of a task that changes nothing but the count. */
@@ -257,11 +281,9 @@ __attribute__((noinline)) static int join_limited(struct cvy_thread *th, covey_g
 
     cvy_lock(&g->lock);
     int limit = cvy_load_relaxed(&g->limit);
-    /* Acquire: as in admit_locked(). */
-    bool is_open = cvy_list_is_empty(&g->starters) &&
-                   (limit < 0 || count_of(cvy_load_acquire(&g->state)) < (uint64_t)limit);
+    bool is_open = cvy_list_is_empty(&g->starters) && (limit < 0 || alive(g) < (uint64_t)limit);
     if (is_open || cvy_cancel_is_done(cvy_ctx_cancel_of(g->ctx))) {
-        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+        (void)count_start(g);
         cvy_unlock(&g->lock);
         return 0;
     }
@@ -271,10 +293,10 @@ __attribute__((noinline)) static int join_limited(struct cvy_thread *th, covey_g
     }
     CVY_WINDOW_NAMED(CVY_WINDOW_LIMIT);
     /* An end that missed this flag was counted before it: look again. */
-    uint64_t state = atomic_fetch_or_explicit(&g->state, STARTING, memory_order_acq_rel);
-    if (count_of(state) < (uint64_t)limit && cvy_list_is_empty(&g->starters)) {
-        atomic_fetch_and_explicit(&g->state, ~(uint64_t)STARTING, memory_order_relaxed);
-        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+    (void)atomic_fetch_or_explicit(&g->ended, STARTING, memory_order_acq_rel);
+    if (alive(g) < (uint64_t)limit && cvy_list_is_empty(&g->starters)) {
+        atomic_fetch_and_explicit(&g->ended, ~(uint64_t)STARTING, memory_order_relaxed);
+        (void)count_start(g);
         cvy_unlock(&g->lock);
         return 0;
     }
@@ -286,7 +308,7 @@ __attribute__((noinline)) static int join_limited(struct cvy_thread *th, covey_g
     t->message = message;
     if (code < 0) {
         /* The group is done: the limit no longer holds, and no task is dropped. */
-        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+        (void)count_start(g);
     }
     return 0;
 }
@@ -302,16 +324,18 @@ __attribute__((always_inline)) static inline int group_start(covey_group *g, str
         start_failed(th, g, code);
         goto out;
     }
+    bool is_first;
     if (cvy_likely(cvy_load_relaxed(&g->limit) < 0)) {
-        atomic_fetch_add_explicit(&g->state, TASK, memory_order_relaxed);
+        is_first = count_start(g);
     } else {
         code = join_limited(th, g, may_wait);
         th = cvy_thread_self();
         if (code < 0) {
             goto out;
         }
+        is_first = cvy_load_relaxed(&g->began) == 0;
     }
-    if (cvy_unlikely(cvy_load_relaxed(&g->began) == 0)) {
+    if (cvy_unlikely(is_first)) {
         cvy_store_relaxed(&g->began, cvy_rough_now(th));
     }
     s->ctx = g->ctx;
@@ -363,7 +387,7 @@ void covey_group_set_limit(covey_group *g, int limit)
     if (g) {
         cvy_lock(&g->lock);
         cvy_store_relaxed(&g->limit, limit < 0 ? -1 : limit);
-        g->is_tuned |= count_of(cvy_load_relaxed(&g->state)) > 0;
+        g->is_tuned |= alive(g) > 0;
         admit_locked(g, &list);
         cvy_unlock(&g->lock);
         cvy_ready_all(th, &list);
@@ -379,8 +403,9 @@ void covey_group_cancel(covey_group *g, int cause)
 /* Whether all have ended; from now on an end that reaches 0 takes the lock. Lock held. */
 static bool is_joined_locked(covey_group *g)
 {
-    /* Acquire: pairs with the release in leave(). */
-    return count_of(atomic_fetch_or_explicit(&g->state, JOINING, memory_order_acq_rel)) == 0;
+    /* An end that missed this flag was counted before it: look again. */
+    (void)atomic_fetch_or_explicit(&g->ended, JOINING, memory_order_acq_rel);
+    return alive(g) == 0;
 }
 
 static int result_of(covey_group *g, struct cvy_task *t)
@@ -468,7 +493,7 @@ static bool joined_try_now(const covey_case *c, struct cvy_wakelist *list, int *
     covey_group *g = c->object;
     (void)list;
     *result = 0;
-    return !g || count_of(cvy_load_acquire(&g->state)) == 0;
+    return !g || alive(g) == 0;
 }
 
 static int joined_enqueue(const covey_case *c, struct cvy_waiter *w)

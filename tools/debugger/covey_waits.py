@@ -172,7 +172,8 @@ class Waits:
     def group(self, address):
         group = self.memory.record('covey_group', address)
         limit = group.number('limit', signed=True)
-        return f"{group.number('state') // 4} alive" + (f', limit {limit}' if limit >= 0 else '')
+        alive = group.number('started') - group.number('ended') // 4
+        return f'{alive} alive' + (f', limit {limit}' if limit >= 0 else '')
 
     def sleep(self, address):
         left = (self.number(address) - self.now) / SEC
