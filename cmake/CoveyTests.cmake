@@ -88,6 +88,7 @@ if(covey_with_redis)
     endif()
 endif()
 covey_suite(fault SECONDS 600)
+set_tests_properties(fault.alloc PROPERTIES COST 800) # the longest are begun first
 covey_wrap_heap(fault-http_lack_test)
 add_dependencies(fault-native_test covey-native) # which it loads
 covey_wrap_heap(fault-fanout_lack_test)
@@ -124,7 +125,7 @@ if(NOT COVEY_SANITIZER AND NOT CMAKE_CROSSCOMPILING)
         # The models of the protocols, each with broken variants (docs/proof.md); skipped without spin.
         add_test(NAME models COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/test/models/run.py)
         covey_register(models model 600)
-        set_tests_properties(models PROPERTIES COST 1000) # the longest are begun first
+        set_tests_properties(models PROPERTIES COST 1000)
         add_test(NAME rules.docs
             COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/scripts/gen_docs.py --check)
         add_test(NAME rules.excerpts
