@@ -4,7 +4,7 @@
  *
  * The task that opened a group waits for it before it returns; a task that ends with a group still
  * open is a fatal error that names the task and the line. Any task may start tasks in it and cancel
- * it.
+ * it; one that is not of the group must have come back from that before the group is waited for.
  *
  * One check is enough. A start that fails is a failure of the group, as if the task had returned
  * that code; and a NULL group, which lack of memory gives, may be used like any other: starts fail

@@ -5,14 +5,16 @@
  * and those who run them meanwhile do not take the line from each other. Neither count goes back;
  * equal counts mean that nobody is alive.
  *
- * started   starts admitted. A task's start is counted before it runs, so whoever has seen its end
- *           (acquire) sees its start: a look at ended, then at started, finds no end without its
- *           start, and a task that sees all other ends and no more starts is the last.
- * ended     ends, in the upper bits. JOINING: somebody may wait for all to have ended; STARTING:
- *           somebody waits for the limit. Both are set under lock. While neither concerns it, an
- *           end is one atomic operation, and does not touch the group after that; otherwise it
- *           takes the lock for its own count, so that who then sees under the lock that all have
- *           ended knows that nobody is still on his way in, and may free the group. */
+ * started   starts admitted. Relaxed: a start is counted before its task is queued, and each change
+ *           of ended is a read-modify-write with release; so whoever reads n ends (acquire) sees
+ * the starts of these n tasks, and all that they started. Who counts a start is a member or comes
+ * before the wait. So a member that reads n ends, and then n + 1 starts, is the last one; and if it
+ * reads more, another one is alive, and will be. ended     ends, in the upper bits. JOINING:
+ * somebody may wait for all to have ended; STARTING: somebody waits for the limit. Both are set
+ * under lock. While neither concerns it, an end is one compare-and-swap, which fails if any other
+ * came in between, and does not touch the group after that; otherwise it takes the lock for its own
+ * count, so that who then sees under the lock that all have ended knows that nobody is still on his
+ * way in, and may free the group. */
 #include "ctx/ctx.h"
 #include "group/error_list.h"
 #include "sched/recording.h"
@@ -42,13 +44,13 @@
 #define END 4u /* one in the count */
 
 struct covey_group {
-    /* What starts touch. */
+    /* All that a start touches, if there is no limit. */
     struct cvy_scope scope; /* first: dumps know a group by it */
     covey_ctx *ctx;         /* immutable */
     _Atomic uint64_t started;
     _Atomic int limit; /* < 0: none; written under lock */
 
-    /* What ends touch. */
+    /* And an end, if nobody waits for it. */
     _Alignas(CVY_CACHE_LINE) _Atomic uint64_t ended;
     covey_error_list *errors;  /* immutable */
     covey_group_policy policy; /* immutable */
@@ -114,18 +116,26 @@ static bool is_last(const covey_group *g, uint64_t ended)
     return cvy_load_relaxed(&g->started) == ended / END + 1;
 }
 
-/* How many are alive, or have been admitted; under the lock no more than that, but for starts
- * without a limit. Acquire: pairs with the release in leave(). */
+/* How many were alive, or admitted, at one moment: between two looks that found the same ends. */
 static uint64_t alive(const covey_group *g)
 {
-    uint64_t ended = cvy_load_acquire(&g->ended) / END;
-    return cvy_load_relaxed(&g->started) - ended;
+    /* Acquire: pairs with the release in leave(). */
+    uint64_t ended = cvy_load_acquire(&g->ended);
+
+    for (;;) {
+        uint64_t started = cvy_load_acquire(&g->started);
+        uint64_t again = cvy_load_acquire(&g->ended);
+        if (again == ended) {
+            return started - ended / END;
+        }
+        ended = again;
+    }
 }
 
 /* True: the first. */
 static bool count_start(covey_group *g)
 {
-    /* Relaxed: the queue that the task goes through orders it before the task. */
+    /* Relaxed: the queue or the wake that the task comes by orders it before the task. */
     return atomic_fetch_add_explicit(&g->started, 1, memory_order_relaxed) == 0;
 }
 
@@ -175,6 +185,7 @@ static inline void leave(covey_group *g)
     uint64_t ended = cvy_load_acquire(&g->ended);
 
     for (;;) {
+        CVY_WINDOW_NAMED(CVY_WINDOW_END);
         bool is_watched = (ended & STARTING) || ((ended & JOINING) && is_last(g, ended));
         if (is_watched) {
             leave_slow(g);
@@ -400,10 +411,10 @@ void covey_group_cancel(covey_group *g, int cause)
     covey_ctx_cancel_cause(covey_group_ctx(g), cause);
 }
 
-/* Whether all have ended; from now on an end that reaches 0 takes the lock. Lock held. */
+/* Whether all have ended; from now on the last end takes the lock. Lock held. */
 static bool is_joined_locked(covey_group *g)
 {
-    /* An end that missed this flag was counted before it: look again. */
+    /* Then the look: an end that missed this flag was counted before it. */
     (void)atomic_fetch_or_explicit(&g->ended, JOINING, memory_order_acq_rel);
     return alive(g) == 0;
 }

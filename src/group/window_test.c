@@ -136,6 +136,54 @@ TEST(a_start_does_not_wait_for_a_place_that_an_end_has_just_left)
     run_with(CVY_WINDOW_LIMIT, end_the_only_one, 2, start_at_the_limit);
 }
 
+/* ---- the last end of a group, while others of it start and end ---- */
+
+static covey_group *joined;
+static covey_chan *first_may_end, *second_may_end;
+
+static int end_when_told(covey_ctx *ctx, void *arg)
+{
+    return covey_chan_recv(ctx, arg, NULL);
+}
+
+/* It has read that there are two tasks, none of which has ended; then there is one more, and both
+ * others end. */
+static void start_one_and_end_two(void)
+{
+    char words[64] = "";
+
+    CHECK_EQ(covey_group_go(joined, set_flag, &has_run), 0);
+    CHECK_EQ(covey_chan_send(NULL, second_may_end, NULL), 0);
+    while (strncmp(words, "1 alive", 7) != 0) {
+        cvy_group_describe(joined, words, sizeof(words));
+        (void)sched_yield();
+    }
+}
+
+static int wait_for_three(covey_ctx *ctx, void *arg)
+{
+    (void)arg;
+    joined = covey_group_new(ctx);
+    first_may_end = covey_chan_new(0, 0);
+    second_may_end = covey_chan_new(0, 0);
+    CHECK_EQ(covey_group_go(joined, end_when_told, first_may_end), 0);
+    CHECK_EQ(covey_group_go(joined, end_when_told, second_may_end), 0);
+    /* From now on somebody may wait, as far as an end can tell. */
+    CHECK_EQ(covey_select(ctx, COVEY_JOINED(joined), COVEY_AFTER(COVEY_MS)), 1);
+    atomic_store(&event.is_armed, true);
+    CHECK_EQ(covey_chan_send(ctx, first_may_end, NULL), 0);
+    CHECK_EQ(covey_group_wait(joined), 0);
+    CHECK(atomic_load(&has_run));
+    covey_chan_unref(first_may_end);
+    covey_chan_unref(second_may_end);
+    return 0;
+}
+
+TEST(the_last_end_of_a_group_sees_that_it_is_though_others_started_and_ended_meanwhile)
+{
+    run_with(CVY_WINDOW_END, start_one_and_end_two, 2, wait_for_three);
+}
+
 /* ---- a default beside two channels, one of which always has a value ---- */
 
 static covey_chan *first, *second;

@@ -15,6 +15,7 @@ enum cvy_window {
     CVY_WINDOW_IDLE,   /* a worker has found nothing, and has not said so */
     CVY_WINDOW_POLLER, /* the next timer is known, and not announced; likewise */
     CVY_WINDOW_LIMIT,  /* a group's limit is reached, and nobody waits for it yet */
+    CVY_WINDOW_END,    /* a group's ends have been read, and its starts not */
     CVY_WINDOW_SELECT, /* between two cases of a select */
     CVY_WINDOW_ONCE,   /* somebody runs it: the caller is about to wait */
     CVY_WINDOW_DONE,   /* a context has no done channel, and the caller has made one */

@@ -2,9 +2,10 @@
  * group.pml - src/group/group.c: two counts: ends and starts without a lock, the last end with it.
  *
  * The opener starts three tasks under a limit of one or two, or two without one, the first of which
- * starts another; it waits for them and frees the group. Shown: the limit holds, no end is missed (the
- * opener's waits end), and nobody touches the group once it is freed. Each use of the group is a step
- * of its own that checks that it is there.
+ * starts another; at any time it may set JOINING, as a select does that then goes on for another
+ * reason; it waits for them and frees the group. Shown: the limit holds, no end is missed (the opener's
+ * waits end), and nobody touches the group once it is freed: each use by a member checks that it is
+ * there, or stands between two that do.
  *
  * BROKEN_fast_last: the end that makes the counts equal does not look at JOINING
  * BROKEN_started_first: an end looks at the starts before it looks at the ends
@@ -107,6 +108,9 @@ active proctype opener()
 
     if :: limit = 1 :: limit = 2 :: limit = NONE; tasks = 1 fi;
     do
+    :: tasks < TASKS && !joining ->
+        lock(g_lock);
+        atomic { joining = 1; unlock(g_lock) }
     :: tasks < TASKS && limit == NONE ->
         started++;
         alive++;
