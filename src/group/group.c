@@ -5,16 +5,17 @@
  * and those who run them meanwhile do not take the line from each other. Neither count goes back;
  * equal counts mean that nobody is alive.
  *
- * started   starts admitted. Relaxed: a start is counted before its task is queued, and each change
- *           of ended is a read-modify-write with release; so whoever reads n ends (acquire) sees
- * the starts of these n tasks, and all that they started. Who counts a start is a member or comes
- * before the wait. So a member that reads n ends, and then n + 1 starts, is the last one; and if it
- * reads more, another one is alive, and will be. ended     ends, in the upper bits. JOINING:
- * somebody may wait for all to have ended; STARTING: somebody waits for the limit. Both are set
- * under lock. While neither concerns it, an end is one compare-and-swap, which fails if any other
- * came in between, and does not touch the group after that; otherwise it takes the lock for its own
- * count, so that who then sees under the lock that all have ended knows that nobody is still on his
- * way in, and may free the group. */
+ * started   starts admitted. Relaxed: a start is counted before its task is queued, and all that
+ *           changes ended is a read-modify-write, an end with release; so whoever reads n ends
+ *           (acquire) sees the starts of these n tasks, and of what they started. Who counts a
+ *           start is a member or comes before the wait. So a member that reads n ends, and then
+ *           n + 1 starts, is the last one; and if it reads more, another one is alive, and will be.
+ * ended     ends, in the upper bits. JOINING: somebody may wait for all to have ended; STARTING:
+ *           somebody waits for the limit. Both are set under lock. While neither concerns it, an
+ *           end is one compare-and-swap, which fails if any other came in between, and does not
+ *           touch the group after that; otherwise it takes the lock for its own count, so that who
+ *           then sees under the lock that all have ended knows that nobody is still on his way in,
+ *           and may free the group. */
 #include "ctx/ctx.h"
 #include "group/error_list.h"
 #include "sched/recording.h"
