@@ -4,8 +4,10 @@
  * the same clock rate, in the same mood of the machine. The order of a pair turns. The first slice
  * after a switch does not count: what is on stays on.
  *
- *   recorder ping-pong|spawn [operations a slice] [pairs]     the work of rows 7 and 2
- *   recorder http [milliseconds a slice] [pairs]              prints "port N", then waits for load
+ *   recorder ping-pong|spawn [operations a slice] [pairs] [never]     the work of rows 7 and 2
+ *   recorder http [milliseconds a slice] [pairs]     prints "port N", then waits for load
+ *
+ * never: the recorder is never on, which shows by how much pairs differ without it.
  *
  * Printed, for processor time and for elapsed time: the medians of what an operation takes off and
  * on, and the quartiles of the pairs' differences. bench/trace_overhead runs it. */
@@ -28,6 +30,7 @@ struct figure {
 
 struct contest {
     int64_t pairs;
+    bool is_never_on;
     struct figure cpu, wall;
 };
 
@@ -84,14 +87,15 @@ static void run_contest(struct contest *c, slice_fn *work, void *arg)
     for (int64_t i = 0; i < 2 * (c->pairs + WARM_UP); i++) {
         int64_t pair = i / 2 - WARM_UP;
         bool is_on = (i % 2 != 0) != (i / 2 % 2 != 0);
-        if (is_on) {
+        bool switches = is_on && !c->is_never_on;
+        if (switches) {
             set_recorder(true);
         }
         (void)work(arg);
         struct bench_span s = bench_span_start();
         int64_t n = work(arg);
         bench_span_end(&s);
-        if (is_on) {
+        if (switches) {
             set_recorder(false);
         }
         BENCH_CHECK(n > 0);
@@ -227,7 +231,8 @@ static int measure_recorder(covey_ctx *ctx, void *arg)
     const char *work = bench_word(arg, 0, "ping-pong");
     bool is_http = strcmp(work, "http") == 0;
     int64_t pairs = bench_number(arg, 2, 200);
-    struct contest contest = {pairs, figure_new(pairs), figure_new(pairs)};
+    struct contest contest = {pairs, strcmp(bench_word(arg, 3, ""), "never") == 0,
+                              figure_new(pairs), figure_new(pairs)};
 
     if (is_http) {
         contest_http(ctx, &contest, bench_number(arg, 1, 100));

@@ -37,7 +37,7 @@ TEST(a_wake_that_is_told_twice_counts_from_the_first)
                  event(2000, COVEY_TRACE_park, 2, 0), event(3000, COVEY_TRACE_ready, 1, 0),
                  event(4000, COVEY_TRACE_pass, 1, 0), event(5000, COVEY_TRACE_run, 0, 0)}};
     struct cvy_trace_model *m = model_of(&e, 6);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    const struct cvy_trace_life *l = find_life(m, 1);
     CHECK_EQ(l->waiting, 1000);
     CHECK_EQ(l->queued, 1000);
     CHECK_EQ(l->running, 1000);
@@ -72,10 +72,10 @@ TEST(a_group_that_was_open_before_the_trace_has_its_place_its_opener_and_its_tas
     CHECK_EQ(m->groups[1].members, 2);
     CHECK_EQ(m->groups[2].opener, life_of(m, 4));
     CHECK_EQ(m->groups[2].members, 1);
-    CHECK_EQ(m->lives[life_of(m, 2)].group, 1);
-    CHECK_EQ(m->lives[life_of(m, 3)].group, 1);
-    CHECK_EQ(m->lives[life_of(m, 4)].group, 0);
-    CHECK_EQ(m->lives[life_of(m, 5)].group, 2);
+    CHECK_EQ(find_life(m, 2)->group, 1);
+    CHECK_EQ(find_life(m, 3)->group, 1);
+    CHECK_EQ(find_life(m, 4)->group, 0);
+    CHECK_EQ(find_life(m, 5)->group, 2);
     CHECK_EQ(cvy_trace_group_by_name(m, "shop.c:7"), 1);
     FILE *out = open_memstream(&table, &len);
     CHECK(out);
@@ -148,7 +148,7 @@ TEST(a_snapshots_list_of_groups_is_of_its_end)
     CHECK_EQ(m->groups[2].start, 0);
     CHECK_EQ(m->groups[2].end, -1);
     CHECK_EQ(m->groups[2].members, 1);
-    CHECK_EQ(m->lives[life_of(m, 4)].group, 2);
+    CHECK_EQ(find_life(m, 4)->group, 2);
     free_model(m);
 }
 
@@ -175,7 +175,7 @@ TEST(a_group_that_ended_before_a_snapshot_is_not_the_one_in_its_list)
     CHECK_EQ(m->groups[2].start, 500);
     CHECK_EQ(m->groups[2].end, -1);
     CHECK_EQ(m->groups[2].members, 1);
-    CHECK_EQ(m->lives[life_of(m, 2)].group, 2);
+    CHECK_EQ(find_life(m, 2)->group, 2);
     free_model(m);
 }
 
@@ -205,7 +205,7 @@ TEST(groups_at_one_address_one_after_the_other_have_their_own_tasks)
     CHECK_EQ(m->group_count, 3);
     CHECK_EQ(m->groups[1].members, 1);
     CHECK_EQ(m->groups[2].members, 2);
-    CHECK_EQ(m->lives[life_of(m, 4)].group, 2);
+    CHECK_EQ(find_life(m, 4)->group, 2);
     free_model(m);
 }
 
@@ -321,7 +321,7 @@ TEST(each_wake_of_a_batch_says_what_it_came_from)
                  event(3300, COVEY_TRACE_cancel, 0, 0x800), event(3400, COVEY_TRACE_ready, 5, 0)}};
     struct cvy_trace_model *m = model_of(&e, 16);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-        const struct cvy_trace_life *l = &m->lives[life_of(m, wanted[i].id)];
+        const struct cvy_trace_life *l = find_life(m, wanted[i].id);
         const struct cvy_trace_segment *s = &m->segments[l->first + 1];
         CHECK_EQ(s->state, CVY_TRACE_WAITING);
         CHECK_EQ(s->by, wanted[i].by);
@@ -339,7 +339,7 @@ TEST(a_run_right_after_its_wake_is_counted_too)
                  event(2000, COVEY_TRACE_park, 2, 0), event(3000, COVEY_TRACE_pass, 1, 0)}};
     struct cvy_trace_model *m = model_of(&e, 4);
     CHECK_EQ(m->ran_at_once, 1);
-    CHECK_EQ(m->lives[life_of(m, 1)].queued, 0);
+    CHECK_EQ(find_life(m, 1)->queued, 0);
     free_model(m);
 }
 
@@ -392,7 +392,7 @@ TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
                  event(2004000, COVEY_TRACE_ready, 3, 0), event(2004000, COVEY_TRACE_run, 2, 0),
                  event(2006000, COVEY_TRACE_park, 1, 0), event(2007000, COVEY_TRACE_park, 0, 0)}};
     struct cvy_trace_model *m = model_of(&e, 6);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    const struct cvy_trace_life *l = find_life(m, 1);
     static const uint8_t states[] = {CVY_TRACE_RUNNING, CVY_TRACE_ASTRAY, CVY_TRACE_QUEUED,
                                      CVY_TRACE_RUNNING};
     CHECK_EQ(l->count, 4);
@@ -400,7 +400,7 @@ TEST(a_task_whose_worker_was_taken_over_is_without_one_until_it_returns)
         CHECK_EQ(m->segments[l->first + i].state, states[i]);
     }
     CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
-    CHECK_EQ(m->segments[m->lives[life_of(m, 3)].first].waker, 0);
+    CHECK_EQ(m->segments[find_life(m, 3)->first].waker, 0);
     free_model(m);
 }
 
@@ -417,11 +417,11 @@ TEST(a_task_is_without_a_worker_that_goes_on_without_it)
                  event(3000, COVEY_TRACE_run, 2, 0), event(4000, COVEY_TRACE_end, 2, 0),
                  event(4000, COVEY_TRACE_run, 0, 0), event(6000, COVEY_TRACE_run, 1, 0)}};
     struct cvy_trace_model *m = model_of(&e, 6);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    const struct cvy_trace_life *l = find_life(m, 1);
     CHECK_EQ(l->running, 1000);
     CHECK_EQ(m->segments[l->first + 1].state, CVY_TRACE_ASTRAY);
     CHECK_EQ(m->segments[l->first + 1].end - m->segments[l->first + 1].start, 2000);
-    CHECK_EQ(m->lives[life_of(m, 2)].running, 1000);
+    CHECK_EQ(find_life(m, 2)->running, 1000);
     free_model(m);
 }
 
@@ -438,8 +438,8 @@ TEST(while_events_are_missing_nothing_is_told_of_a_worker_and_of_the_queue)
         .list = {event(8000, COVEY_TRACE_clock, 0, 0), event(8000, COVEY_TRACE_run, 1, 0),
                  event(8500, COVEY_TRACE_yield, 2, 0), event(8700, COVEY_TRACE_yield, 1, 0)}};
     struct cvy_trace_model *m = model_of(&after, 4);
-    const struct cvy_trace_life *one = &m->lives[life_of(m, 1)];
-    const struct cvy_trace_life *two = &m->lives[life_of(m, 2)];
+    const struct cvy_trace_life *one = find_life(m, 1);
+    const struct cvy_trace_life *two = find_life(m, 2);
     CHECK_EQ(one->running, 1500);
     CHECK_EQ(one->queued, 200);
     CHECK_EQ(two->running, 200);
@@ -461,8 +461,8 @@ TEST(a_task_that_ended_while_events_are_missing_was_not_in_the_queue_all_the_tim
         .list = {event(8000, COVEY_TRACE_clock, 0, 0), event(8000, COVEY_TRACE_run, 1, 0),
                  event(8100, COVEY_TRACE_new, 4, SITE), event(8600, COVEY_TRACE_yield, 0, 0)}};
     struct cvy_trace_model *m = model_of(&after, 4);
-    CHECK_EQ(m->lives[life_of(m, 3)].queued, 0);
-    CHECK_EQ(m->lives[life_of(m, 4)].queued, 500);
+    CHECK_EQ(find_life(m, 3)->queued, 0);
+    CHECK_EQ(find_life(m, 4)->queued, 500);
     free_model(m);
 }
 
@@ -475,7 +475,7 @@ TEST(a_worker_that_nobody_knows_of_has_not_lost_its_task)
                  event(6000, COVEY_TRACE_clock, 0, 0), event(6000, COVEY_TRACE_run | 1 << 8, 0, 0),
                  event(7000, COVEY_TRACE_run, 1, 0), event(7500, COVEY_TRACE_park, 0, 0)}};
     struct cvy_trace_model *m = model_of(&e, 6);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    const struct cvy_trace_life *l = find_life(m, 1);
     CHECK_EQ(l->count, 1);
     CHECK_EQ(l->running, 500);
     CHECK_EQ(l->state, CVY_TRACE_WAITING);
@@ -495,7 +495,7 @@ TEST(events_may_be_missing_behind_a_clock)
                                     event(8000, COVEY_TRACE_run, 1, 0),
                                     event(8600, COVEY_TRACE_park, 0, 0)}};
     struct cvy_trace_model *m = model_of(&after, 3);
-    CHECK_EQ(m->lives[life_of(m, 1)].running, 600);
+    CHECK_EQ(find_life(m, 1)->running, 600);
     CHECK_EQ(m->workers[0].unknown, 6000);
     free_model(m);
 }
@@ -554,7 +554,7 @@ TEST(a_task_may_seem_to_run_before_it_was_started)
                  event(7000, COVEY_TRACE_park, 0, 0)}};
     struct cvy_trace_model *m = model_of(&e, 5);
     CHECK_EQ(m->life_count, 4);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 5)];
+    const struct cvy_trace_life *l = find_life(m, 5);
     CHECK_EQ(l->running, 3900);
     CHECK_EQ(l->queued, 0);
     CHECK_EQ(l->start, 100);
@@ -562,7 +562,7 @@ TEST(a_task_may_seem_to_run_before_it_was_started)
     CHECK_EQ(l->site, SITE);
     CHECK_EQ(l->creator, life_of(m, 1));
     CHECK(!l->was_there_before);
-    l = &m->lives[life_of(m, 6)];
+    l = find_life(m, 6);
     CHECK_EQ(l->queued, 0);
     CHECK_EQ(l->end, 100);
     free_model(m);
@@ -582,11 +582,11 @@ TEST(a_task_may_seem_to_run_before_it_has_left_its_worker)
                  event(2200, COVEY_TRACE_park, 3, 0), event(4000, COVEY_TRACE_park, 0, 0),
                  event(9000, COVEY_TRACE_idle, 0, 0)}};
     struct cvy_trace_model *m = model_of(&e, 5);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 5)];
+    const struct cvy_trace_life *l = find_life(m, 5);
     CHECK_EQ(l->running, 100 + 5900);
     CHECK_EQ(l->queued, 0);
     CHECK_EQ(l->waiting, 1000);
-    CHECK_EQ(m->lives[life_of(m, 3)].running, 1800);
+    CHECK_EQ(find_life(m, 3)->running, 1800);
     CHECK_EQ(m->workers[0].running + m->workers[1].running, 100 + 1800 + 100 + 5900);
     free_model(m);
 }
@@ -605,7 +605,7 @@ TEST(the_wake_of_a_listed_task_that_runs_already_is_not_for_its_next_wait)
         .list = {event(2000, COVEY_TRACE_clock, 0, 0), event(2000, COVEY_TRACE_run, 1, 0),
                  event(2200, COVEY_TRACE_ready, 5, 0), event(7900, COVEY_TRACE_ready, 5, 0)}};
     struct cvy_trace_model *m = model_of(&e, 4);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 5)];
+    const struct cvy_trace_life *l = find_life(m, 5);
     CHECK_EQ(l->running, 1400);
     CHECK_EQ(l->queued, 100);
     CHECK_EQ(l->waiting, 4900);
@@ -724,8 +724,8 @@ TEST(there_is_no_arrow_to_a_run_that_never_comes)
     FILE *out = open_memstream(&text, &len);
 
     CHECK(out);
-    CHECK_EQ(m->lives[life_of(m, 1)].count, 2 * (size_t)waits);
-    CHECK_EQ(m->lives[life_of(m, 1)].running, 0);
+    CHECK_EQ(find_life(m, 1)->count, 2 * (size_t)waits);
+    CHECK_EQ(find_life(m, 1)->running, 0);
     cvy_trace_write_chrome(m, out);
     CHECK_EQ(fclose(out), 0);
     CHECK(!strstr(text, "\"cat\":\"wake\""));
@@ -748,14 +748,14 @@ TEST(a_task_that_was_listed_and_has_ended_did_not_wait)
                  event(3000, COVEY_TRACE_run, 0, 0)}};
     struct cvy_trace_model *m = model_of(&e, 7);
     CHECK_EQ(m->life_count, 4);
-    const struct cvy_trace_life *l = &m->lives[life_of(m, 1)];
+    const struct cvy_trace_life *l = find_life(m, 1);
     CHECK_EQ(l->end, 100);
     CHECK_EQ(l->waiting, 0);
-    l = &m->lives[life_of(m, 2)];
+    l = find_life(m, 2);
     CHECK(!l->was_there_before);
     CHECK_EQ(l->waiting, 0);
     CHECK_EQ(l->running, 700);
-    l = &m->lives[life_of(m, 3)];
+    l = find_life(m, 3);
     CHECK_EQ(l->end, -1);
     CHECK_EQ(l->waiting, 1000);
     free_model(m);

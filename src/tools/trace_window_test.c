@@ -3,11 +3,6 @@
  * which versions of the format. */
 #include "trace_made.h"
 
-static const struct cvy_trace_life *find_life(const struct cvy_trace_model *m, uint64_t id)
-{
-    return &m->lives[life_of(m, id)];
-}
-
 /* The report's text; the caller's. */
 static char *report_of(const struct cvy_trace_model *m)
 {

@@ -122,6 +122,11 @@ static inline uint32_t life_of(const struct cvy_trace_model *m, uint64_t id)
     return 0;
 }
 
+static inline const struct cvy_trace_life *find_life(const struct cvy_trace_model *m, uint64_t id)
+{
+    return &m->lives[life_of(m, id)];
+}
+
 static inline covey_trace_event text_event(const char *part, bool is_last)
 {
     size_t n = strlen(part);
